@@ -1,0 +1,189 @@
+# Copyright: (c) 2026, fortytwo.inception contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files written whole or not at all. Private to this collection: it may change without notice.
+
+Everything works relative to an open folder and never follows a symbolic link, so that a user who
+owns the folder cannot lead a module that runs as root to another place.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import grp
+import os
+import pwd
+import stat
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+_FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_NEW_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_TEMPORARY = ".{}.inception-tmp"
+
+
+class FileProblem(Exception):
+    """Something is in the way; the message is for the user."""
+
+
+@dataclass(frozen=True)
+class Attributes:
+    """The mode and the owner that a file shall have; None leaves an owner as it is."""
+
+    mode: int
+    uid: int | None = None
+    gid: int | None = None
+
+    def fit(self, found: os.stat_result) -> bool:
+        return (
+            stat.S_IMODE(found.st_mode) == self.mode
+            and self.uid in (None, found.st_uid)
+            and self.gid in (None, found.st_gid)
+        )
+
+    def apply(self, descriptor: int) -> None:
+        # The owner first: a change of owner may clear bits of the mode.
+        os.fchown(descriptor, -1 if self.uid is None else self.uid, -1 if self.gid is None else self.gid)
+        os.fchmod(descriptor, self.mode)
+
+
+def user_id(name: str | None) -> int | None:
+    """The number of a user given by name or number."""
+    if name is None or name.isdecimal():
+        return None if name is None else int(name)
+    try:
+        return pwd.getpwnam(name).pw_uid
+    except KeyError:
+        raise FileProblem(f"owner: there is no user '{name}' on this machine") from None
+
+
+def group_id(name: str | None) -> int | None:
+    """The number of a group given by name or number."""
+    if name is None or name.isdecimal():
+        return None if name is None else int(name)
+    try:
+        return grp.getgrnam(name).gr_gid
+    except KeyError:
+        raise FileProblem(f"group: there is no group '{name}' on this machine") from None
+
+
+def look(name: str, folder: int | None = None) -> os.stat_result | None:
+    """What is at this name, without following a link; None when nothing is."""
+    try:
+        return os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def kind(found: os.stat_result) -> str:
+    """A word for what stands at a path."""
+    for test, word in (
+        (stat.S_ISREG, "a file"),
+        (stat.S_ISDIR, "a folder"),
+        (stat.S_ISLNK, "a symbolic link"),
+    ):
+        if test(found.st_mode):
+            return word
+    return "a special file"
+
+
+def open_folder(name: str, folder: int | None = None, shown: str | None = None) -> int:
+    """Open a folder; a link to one is refused."""
+    try:
+        return os.open(name, _FOLDER_FLAGS, dir_fd=folder)
+    except OSError as error:
+        found = look(name, folder)
+        if found is None or stat.S_ISDIR(found.st_mode):
+            raise FileProblem(f"{shown or name}: {error.strerror}") from error
+        raise FileProblem(f"{shown or name} is {kind(found)} where a folder must be; move it away") from error
+
+
+@contextlib.contextmanager
+def opened_file(name: str, folder: int, shown: str) -> Iterator[int | None]:
+    """The descriptor of a regular file for reading, None when there is nothing."""
+    try:
+        descriptor = os.open(name, _READ_FLAGS, dir_fd=folder)
+    except FileNotFoundError:
+        yield None
+        return
+    except OSError as error:
+        found = look(name, folder)
+        if found is not None and not stat.S_ISREG(found.st_mode):
+            raise FileProblem(f"{shown} is {kind(found)} where a file must be; move it away") from error
+        raise FileProblem(f"{shown}: {error.strerror}") from error
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise FileProblem(f"{shown} is {kind(found)} where a file must be; move it away")
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def read_all(descriptor: int) -> bytes:
+    with os.fdopen(os.dup(descriptor), "rb") as stream:
+        return stream.read()
+
+
+def _create(name: str, folder: int) -> int:
+    """A new, empty file of mode 0600. What an interrupted run left under this name goes first."""
+    for _attempt in range(3):
+        try:
+            return os.open(name, _NEW_FLAGS, 0o600, dir_fd=folder)
+        except FileExistsError:
+            os.unlink(name, dir_fd=folder)
+    raise FileProblem(f"{name}: something creates this file again and again")
+
+
+def write_file(name: str, folder: int, data: bytes, attributes: Attributes) -> None:
+    """Write a file atomically: whoever looks sees the old file or the whole new one.
+
+    The caller holds the lock of the tree and calls sync() on the folder afterwards.
+    """
+    temporary = _TEMPORARY.format(name)
+    descriptor = _create(temporary, folder)
+    try:
+        try:
+            with os.fdopen(os.dup(descriptor), "wb") as stream:
+                stream.write(data)
+            attributes.apply(descriptor)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        os.replace(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary, dir_fd=folder)
+        raise
+
+
+def sync(folder: int) -> None:
+    """Make the names of a folder outlive a power cut, where the file system can."""
+    try:
+        os.fsync(folder)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+
+
+@contextlib.contextmanager
+def locked(folder: int, shown: str, patience: float = 30.0) -> Iterator[None]:
+    """Only one run at a time works in a folder; the lock ends with the process."""
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                raise FileProblem(
+                    f"{shown}: another run has been at work in this folder for {patience:.0f} s"
+                ) from None
+            time.sleep(0.05)
+    try:
+        yield
+    finally:
+        fcntl.flock(folder, fcntl.LOCK_UN)
