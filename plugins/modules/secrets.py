@@ -13,16 +13,18 @@ author:
   - fortytwo.inception contributors (@fortytwo-inception)
 description:
   - Makes sure that each declared secret has a file with a value in one folder of the target.
-  - A missing value is made at random on the target. It is written to a new file of mode V(0600) in the same folder, which is
-    synced, given its final owner and the mode V(0400), and moved into its place atomically. It has no newline at its end.
+  - A missing value is made at random on the target. It is written to a new file of mode V(0600) in the same folder,
+    which is given its final owner and the mode V(0400), synced, and moved into its place atomically.
+    It has no newline at its end.
   - A value that exists is kept, whatever it is. Only its owner and mode are repaired.
-  - No value ever leaves the target. The module does not read the existing ones, but for their length and last character.
+  - No value ever leaves the target. Of an existing value, only its size and its last character are looked at.
 attributes:
   check_mode:
     support: full
     description: Can run in check mode and says what it would do.
     details:
-      - In check mode a folder, an owner or a group that does not exist yet is not an error, since an earlier task would have made it.
+      - In check mode a folder, an owner or a group that does not exist yet is not an error,
+        since an earlier task would have made it.
   diff_mode:
     support: partial
     description: Returns the differences in diff mode.

@@ -12,7 +12,8 @@ version_added: "1.0.0"
 author:
   - fortytwo.inception contributors (@fortytwo-inception)
 description:
-  - Makes the files of a list be there with their content, mode and owner, and removes those that an earlier list had and this one has not.
+  - Makes the files of a list be there with their content, mode and owner,
+    and removes those that an earlier list had and this one has not.
   - A file is written only when it differs, and then atomically. Whoever reads it sees the old or the new one.
   - Files that the module did not write are never touched.
 attributes:
@@ -20,7 +21,8 @@ attributes:
     support: full
     description: Can run in check mode and says what it would do.
     details:
-      - In check mode a missing parent of O(path), owner or group is not an error, since an earlier task would have made it.
+      - In check mode a missing parent of O(path), owner or group is not an error,
+        since an earlier task would have made it.
   diff_mode:
     support: full
     description: Returns the differences in diff mode, file by file.
@@ -33,7 +35,8 @@ attributes:
     description: Linux, with a file system that has owners, modes and locks.
 options:
   path:
-    description: The root of the tree. It is made when it is missing; its parent must exist. It must not be a symbolic link.
+    description:
+      - The root of the tree. It is made when it is missing, but its parent must exist. It must not be a symbolic link.
     type: path
     required: true
   owner:
@@ -41,7 +44,8 @@ options:
       - Name or number of the owner of the files, and of the folders that hold them. Left out, owners stay as they are.
     type: str
   group:
-    description: Name or number of the group of the files, and of the folders that hold them. Left out, groups stay as they are.
+    description:
+      - Name or number of the group of the files, and of the folders that hold them. Left out, groups stay as they are.
     type: str
   manifest:
     description:
@@ -168,7 +172,7 @@ def declared(options: list[dict[str, Any]], uid: int | None, gid: int | None) ->
             raise _files.FileProblem(f"files: {path!r} is there twice; name each file once")
         if not MODE.fullmatch(option["mode"]):
             raise _files.FileProblem(
-                f'files: {path!r}: the mode {option["mode"]!r} is not a string of four octal digits; for example: "0644"'
+                f'files: {path!r}: the mode {option["mode"]!r} is not four octal digits in quotes; for example: "0644"'
             )
         data = option["content"].encode("utf-8", "surrogateescape")
         files[path] = File(path, data, _files.Attributes(int(option["mode"], 8), uid, gid))
@@ -437,11 +441,10 @@ def run(module: AnsibleModule) -> dict[str, Any]:
     tree = Tree(root, uid, gid)
     try:
         folder = tree.folder("")
-        if folder is None and not module.check_mode:
+        created = folder is None and not module.check_mode
+        if created:
+            Manifest(manifest_path, root)  # A bad one is found before anything is made.
             folder = tree.make_folder("")
-            created = True
-        else:
-            created = False
         with _files.locked(folder, root) if folder is not None else contextlib.nullcontext():
             work = Work(tree, files, Manifest(manifest_path, root))
             changed = work.changed or created
