@@ -323,15 +323,18 @@ class Work:
             return None
 
     def _emptied(self) -> list[str]:
-        """The folders that the removal leaves empty, the deepest first."""
-        candidates = {parent for path in self.removed for parent in parents(path)}
+        """The folders of vanished files that are empty after the removal, the deepest first."""
+        needed = {parent for path in self.files for parent in parents(path)}
+        candidates = {parent for path in self._vanished() for parent in parents(path)} - needed
         gone = set(self.removed)
         emptied = []
         for path in sorted(candidates, key=lambda p: (-p.count("/"), p)):
-            folder = self.tree.folder(path)
-            if folder is not None and all(os.path.join(path, name) in gone for name in os.listdir(folder)):
-                gone.add(path)
-                emptied.append(path)
+            # A link is not a folder of ours; that was already said about the file in it.
+            with contextlib.suppress(_files.FileProblem):
+                folder = self.tree.folder(path)
+                if folder is not None and all(os.path.join(path, name) in gone for name in os.listdir(folder)):
+                    gone.add(path)
+                    emptied.append(path)
         return emptied
 
     def _cleared(self, path: str) -> bool:
