@@ -54,7 +54,7 @@ RETURN = r"""
 _value:
   description:
     - The services in the given order, each with V(name), V(about), V(compose), V(context), V(tag), V(image), V(project_files), V(env), V(secrets),
-      V(files), V(mounts), V(networks), V(ports), V(waits_for) and, where it has one, V(volume).
+      V(mounts) (name and file of what the container finds in C(/run/secrets)), V(networks), V(ports), V(waits_for), V(limits) and, where it has one, V(volume).
   type: list
   elements: dict
 """
@@ -69,6 +69,7 @@ DEFAULTS: dict[str, Any] = {
     "networks": {},
     "ports": [],
     "waits_for": [],
+    "limits": {"memory": "256M", "cpus": 1, "pids": 100},
 }
 NETWORKS = ("frontend", "backend")
 TAG_LENGTH = 12
@@ -103,7 +104,7 @@ def service(room: dict[str, Any], bonus: Iterable[str], base: str) -> dict[str, 
     described = {**DEFAULTS, **room["description"]}
     if described["volume"] is None:
         del described["volume"]
-    secrets = [{"length": 32, **secret, "file": f"{secret['name']}.txt"} for secret in described["secrets"]]
+    secrets = [{"length": 32, **secret} for secret in described["secrets"]]
     context = f"requirements/{'bonus/' if name in bonus else ''}{name}"
     tag = content_tag(files, base)
     return {
@@ -114,7 +115,7 @@ def service(room: dict[str, Any], bonus: Iterable[str], base: str) -> dict[str, 
         "tag": tag,
         "image": f"{name}:{tag}",
         "secrets": secrets,
-        "mounts": [secret["name"] for secret in secrets] + list(described["files"]),
+        "mounts": {**{secret["name"]: f"{secret['name']}.txt" for secret in secrets}, **described["files"]},
         "project_files": {f"srcs/{context}/{path}": content for path, content in files.items()},
     }
 

@@ -1,0 +1,57 @@
+#!/bin/sh
+# Makes what the application needs before it starts, and only what is missing:
+# the folders of the volumes, the secrets, the certificate{{ ', and the base image' if __stack_base_archive | length > 0 }}.
+set -eu
+umask 077
+
+root=$(cd "$(dirname "$0")/../.." && pwd)
+secrets="$root/secrets"
+
+setting() {
+    sed -n "s/^$1=//p" "$root/srcs/.env"
+}
+
+# A random value, complete or not there at all: written beside its place, then renamed.
+secret() {
+    [ -e "$secrets/$1.txt" ] && return
+    head -c 1024 /dev/urandom | LC_ALL=C tr -dc 'A-Za-z0-9' | cut -c "1-$2" | tr -d '\n' >"$secrets/$1.new"
+    chmod 400 "$secrets/$1.new"
+    mv "$secrets/$1.new" "$secrets/$1.txt"
+    echo "Made secrets/$1.txt"
+}
+
+data=$(setting DATA_DIR)
+mkdir -p -m 755 "$data"{% for volume in __stack_volumes %} "$data/{{ volume }}"{% endfor %}
+
+mkdir -p -m 700 "$secrets"
+{% for secret in __stack_secrets %}
+secret {{ secret.name }} {{ secret.length | default(32) }}
+{% endfor %}
+
+# A certificate authority of this machine's own, and the site's certificate signed by it.
+cd "$secrets"
+if [ ! -e ca.crt ]; then
+    openssl ecparam -name prime256v1 -genkey -noout -out ca.key
+    openssl req -x509 -new -key ca.key -days 3650 -subj "/CN=Inception of $(setting LOGIN)" \
+        -addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign,cRLSign -out ca.crt
+    echo "Made secrets/ca.crt"
+fi
+if [ ! -e tls.crt ]; then
+    domain=$(setting DOMAIN)
+    openssl ecparam -name prime256v1 -genkey -noout -out tls.key
+    printf 'subjectAltName=DNS:%s\nextendedKeyUsage=serverAuth\n' "$domain" >tls.ext
+    openssl req -new -key tls.key -subj "/CN=$domain" |
+        openssl x509 -req -CA ca.crt -CAkey ca.key -set_serial "0x$(openssl rand -hex 16)" -days 397 -extfile tls.ext -out tls.crt 2>/dev/null
+    rm tls.ext
+    echo "Made secrets/tls.crt for $domain"
+fi
+chmod 400 ca.key tls.key
+chmod 444 ca.crt tls.crt
+{% if __stack_base_archive | length > 0 %}
+
+# This machine's base image came from an archive and not from a registry: without it, from the archive again.
+base={{ __stack_base_archive }}
+if [ -e "$base" ] && ! docker image inspect {{ __stack_base_image }} >/dev/null 2>&1; then
+    docker import{% for change in __stack_base_changes %} --change '{{ change }}'{% endfor %} "$base" {{ __stack_base_image }}
+fi
+{% endif %}

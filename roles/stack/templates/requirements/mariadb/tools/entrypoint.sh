@@ -1,0 +1,53 @@
+#!/bin/sh
+# Makes the data folder on the first start, then becomes the database server.
+set -eu
+umask 077
+
+volume=/var/lib/mysql
+run=/run/mysqld
+
+# A value as an SQL string: quotes and backslashes in a password stay what they are.
+sql_string() {
+    printf "'%s'" "$(printf '%s' "$1" | sed -e 's/\\/\\\\/g' -e "s/'/''/g")"
+}
+
+# The same for an option file.
+option_string() {
+    printf '"%s"' "$(printf '%s' "$1" | sed -e 's/\\/\\\\/g' -e 's/"/\\"/g')"
+}
+
+# Built aside and renamed: an interrupted first start leaves nothing that looks finished.
+if [ ! -d "$volume/data" ]; then
+    rm -rf "$volume/data.new"
+    mariadb-install-db --no-defaults --datadir="$volume/data.new" --tmpdir=/tmp \
+        --auth-root-authentication-method=normal --skip-test-db --skip-log-bin >/dev/null
+    sync
+    mv "$volume/data.new" "$volume/data"
+fi
+
+password=$(cat /run/secrets/db_password)
+root_password=$(cat /run/secrets/db_root_password)
+user=$(sql_string "$MARIADB_USER")
+
+# The server reads this before its first connection, on every start: the accounts follow the secrets.
+cat >"$run/init.sql" <<SQL
+CREATE DATABASE IF NOT EXISTS \`$MARIADB_DATABASE\` CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci;
+CREATE USER IF NOT EXISTS $user@'%';
+ALTER USER $user@'%' IDENTIFIED BY $(sql_string "$password");
+GRANT ALL PRIVILEGES ON \`$MARIADB_DATABASE\`.* TO $user@'%';
+ALTER USER 'root'@'localhost' IDENTIFIED BY $(sql_string "$root_password");
+DELETE FROM mysql.global_priv WHERE User = '' OR (User = 'root' AND Host <> 'localhost');
+FLUSH PRIVILEGES;
+SQL
+
+# For the health check, and for a person: docker compose exec mariadb mariadb --defaults-file=/run/mysqld/client.cnf
+cat >"$run/client.cnf" <<CNF
+[client]
+socket = $run/mysqld.sock
+user = $MARIADB_USER
+password = $(option_string "$password")
+[mariadb]
+database = $MARIADB_DATABASE
+CNF
+
+exec "$@" --port="$MARIADB_PORT"

@@ -1,0 +1,45 @@
+<?php
+/*
+ * WordPress's settings, without a secret in them: those are read from /run/secrets on each request.
+ * tools/entrypoint.sh puts this file in place on every start; change it in the project, not on the volume.
+ */
+
+$inception_secret = static fn (string $name): string => rtrim(file_get_contents("/run/secrets/$name"), "\r\n");
+
+define('DB_HOST', 'mariadb:' . getenv('MARIADB_PORT'));
+define('DB_NAME', getenv('MARIADB_DATABASE'));
+define('DB_USER', getenv('MARIADB_USER'));
+define('DB_PASSWORD', $inception_secret('db_password'));
+define('DB_CHARSET', 'utf8mb4');
+define('DB_COLLATE', '');
+$table_prefix = 'wp_';
+
+// One secret, and from it a different key for each purpose.
+$inception_salt = $inception_secret('wp_salt');
+foreach (['AUTH', 'SECURE_AUTH', 'LOGGED_IN', 'NONCE'] as $inception_purpose) {
+    foreach (['KEY', 'SALT'] as $inception_kind) {
+        define("{$inception_purpose}_$inception_kind", hash_hmac('sha256', "{$inception_purpose}_$inception_kind", $inception_salt));
+    }
+}
+unset($inception_secret, $inception_salt, $inception_purpose, $inception_kind);
+
+// The port that the visitor used: behind a forwarded port the site never jumps to another one.
+$inception_port = (int) (parse_url('//' . ($_SERVER['HTTP_HOST'] ?? ''), PHP_URL_PORT) ?: 0);
+if (!isset($_SERVER['HTTP_HOST'])) {
+    $inception_port = (int) getenv('HTTPS_PORT');
+}
+$inception_address = 'https://' . getenv('DOMAIN') . (in_array($inception_port, [0, 443], true) ? '' : ":$inception_port");
+define('WP_HOME', $inception_address);
+define('WP_SITEURL', $inception_address);
+unset($inception_port, $inception_address);
+
+// PHP runs as the owner of the files, so updates need no FTP account.
+define('FS_METHOD', 'direct');
+define('DISALLOW_FILE_EDIT', true);
+define('WP_POST_REVISIONS', 20);
+define('WP_DEBUG', false);
+
+if (!defined('ABSPATH')) {
+    define('ABSPATH', __DIR__ . '/');
+}
+require_once ABSPATH . 'wp-settings.php';

@@ -1,0 +1,32 @@
+#!/bin/sh
+# Brings WordPress into the volume, installs the site once, then becomes php-fpm.
+set -eu
+umask 022
+
+source=/usr/src/wordpress
+site=/var/www/html
+
+wp_version() {
+    php -r 'include $argv[1]; echo $wp_version;' "$1/wp-includes/version.php"
+}
+
+# The file .release arrives last: an interrupted copy is repeated. A newer WordPress, updated from the dashboard, stays.
+if ! cmp -s "$source/.release" "$site/.release"; then
+    if [ -e "$site/.release" ] && [ "$(printf '%s\n' "$(wp_version "$source")" "$(wp_version "$site")" | sort -V | tail -n 1)" != "$(wp_version "$source")" ]; then
+        echo "WordPress $(wp_version "$site") on the volume is newer than the image's $(wp_version "$source"): it stays."
+    else
+        echo "Copying WordPress $(wp_version "$source") into the volume."
+        find "$source" -mindepth 1 -maxdepth 1 ! -name .release -exec cp -R {} "$site/" \;
+        cp "$source/.release" "$site/.release"
+    fi
+fi
+
+mkdir -p "$site/wp-content/mu-plugins" "$site/wp-content/uploads"
+cp /usr/src/inception/wp-config.php "$site/wp-config.php"
+cp /usr/src/inception/inception.php "$site/wp-content/mu-plugins/inception.php"
+
+cat /etc/ssl/certs/ca-certificates.crt /run/secrets/ca_certificate >/tmp/ca-bundle.crt
+
+php /usr/local/lib/inception/install.php
+
+exec "$@"

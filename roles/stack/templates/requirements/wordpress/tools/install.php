@@ -1,0 +1,113 @@
+<?php
+/*
+ * Installs the site on the first start, and on every start brings its address and its two users in line with .env.
+ * It uses WordPress's own functions, so it is the same whichever way WordPress came here.
+ */
+
+declare(strict_types=1);
+
+const SITE = '/var/www/html';
+const DATABASE_SECONDS = 60;
+
+function secret(string $name): string
+{
+    return rtrim(file_get_contents("/run/secrets/$name"), "\r\n");
+}
+
+function say(string $what): void
+{
+    fwrite(STDERR, "$what\n");
+}
+
+/** Compose waits for a healthy database, but after a reboot Docker starts the containers by itself, in any order. */
+function wait_for_database(): mysqli
+{
+    mysqli_report(MYSQLI_REPORT_ERROR | MYSQLI_REPORT_STRICT);
+    $deadline = time() + DATABASE_SECONDS;
+    do {
+        try {
+            return new mysqli('mariadb', getenv('MARIADB_USER'), secret('db_password'), getenv('MARIADB_DATABASE'), (int) getenv('MARIADB_PORT'));
+        } catch (mysqli_sql_exception $error) {
+            sleep(1);
+        }
+    } while (time() < $deadline);
+    say('No connection to the database: ' . $error->getMessage());
+    exit(1);
+}
+
+/** The table `installing` exists while the first installation runs: found at a start, that one was interrupted and is repeated from nothing. */
+function begin_installation(mysqli $database): void
+{
+    if ($database->query("SHOW TABLES LIKE 'installing'")->num_rows > 0) {
+        say('The first installation was interrupted: starting it again.');
+        foreach ($database->query('SHOW TABLES')->fetch_all() as [$table]) {
+            // The marker goes last, for the same reason that it came first.
+            if ($table !== 'installing') {
+                $database->query("DROP TABLE `$table`");
+            }
+        }
+        return;
+    }
+    if ($database->query('SHOW TABLES')->num_rows === 0) {
+        $database->query('CREATE TABLE installing (started TIMESTAMP DEFAULT CURRENT_TIMESTAMP)');
+    }
+}
+
+function end_installation(mysqli $database): void
+{
+    $database->query('DROP TABLE IF EXISTS installing');
+}
+
+function ensure_user(string $name, string $email, string $role, string $secret): void
+{
+    if (username_exists($name)) {
+        return;
+    }
+    $id = wp_insert_user(['user_login' => $name, 'user_email' => $email, 'user_pass' => secret($secret), 'role' => $role]);
+    if (is_wp_error($id)) {
+        say("The user $name could not be made: " . $id->get_error_message());
+        exit(1);
+    }
+    say("The user $name was made ($role).");
+}
+
+function ensure_address(string $address): void
+{
+    global $wpdb;
+    // Straight from the table: WP_HOME and WP_SITEURL hide what is stored.
+    $known = $wpdb->get_var("SELECT option_value FROM $wpdb->options WHERE option_name = 'home'");
+    if ($known === $address) {
+        return;
+    }
+    $wpdb->query($wpdb->prepare("UPDATE $wpdb->options SET option_value = %s WHERE option_name IN ('home', 'siteurl')", $address));
+    $wpdb->query($wpdb->prepare("UPDATE $wpdb->posts SET post_content = REPLACE(post_content, %s, %s)", "$known/", "$address/"));
+    wp_cache_flush();
+    say("The site's address is now $address (it was $known).");
+}
+
+/** WordPress would mail the administrator about the new site; nobody waits for that mail. */
+function wp_new_blog_notification(): void
+{
+}
+
+$database = wait_for_database();
+begin_installation($database);
+
+define('WP_INSTALLING', true);
+require SITE . '/wp-load.php';
+require_once ABSPATH . 'wp-admin/includes/upgrade.php';
+
+if (!is_blog_installed()) {
+    say('Installing the site.');
+    wp_install(getenv('SITE_TITLE'), getenv('ADMIN_USER'), getenv('ADMIN_EMAIL'), true, '', secret('wp_admin_password'));
+    update_option('permalink_structure', '/%postname%/');
+    // Comments are for the site's users, who need nobody's leave; strangers cannot write any.
+    update_option('comment_registration', 1);
+    update_option('comment_previously_approved', 0);
+    update_option('timezone_string', getenv('TZ') ?: 'UTC');
+}
+ensure_user(getenv('ADMIN_USER'), getenv('ADMIN_EMAIL'), 'administrator', 'wp_admin_password');
+ensure_user(getenv('USER_NAME'), getenv('USER_EMAIL'), 'author', 'wp_user_password');
+$port = getenv('HTTPS_PORT');
+ensure_address('https://' . getenv('DOMAIN') . ($port === '443' ? '' : ":$port"));
+end_installation($database);
