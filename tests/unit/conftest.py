@@ -66,3 +66,9 @@ def module_failed() -> type[ModuleFailed]:
 def repository() -> Path:
     """The root of this checkout."""
     return ROOT
+
+
+@pytest.fixture
+def collections_path() -> Path:
+    """A folder for ANSIBLE_COLLECTIONS_PATH in which this checkout is the collection."""
+    return Path(_collections.name)

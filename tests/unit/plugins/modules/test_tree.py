@@ -58,7 +58,7 @@ def outcome(result: dict[str, Any]) -> tuple[bool, list[str], list[str]]:
 
 def test_six_steps(run_module: Any, place: Place) -> None:
     files: dict[str, str | tuple[str, str]] = {"Makefile": "all:\n", "srcs/tools/start.sh": ("#!/bin/sh\n", "0755")}
-    everything = (True, ["Makefile", "srcs/tools/start.sh"], [])
+    everything: tuple[bool, list[str], list[str]] = (True, ["Makefile", "srcs/tools/start.sh"], [])
 
     assert outcome(run_module(tree, place.options(files), check=True)) == everything
     assert not place.root.exists()
@@ -297,7 +297,7 @@ def test_the_difference(run_module: Any, place: Place) -> None:
 
 
 def test_text_is_written_as_it_is(run_module: Any, place: Place) -> None:
-    text = "é – ツ\r\n\tno newline at the end"
+    text = "é € ツ\r\n\tno newline at the end"
     run_module(tree, place.options({"a": text}))
     assert (place.root / "a").read_bytes() == text.encode()
 

@@ -1,0 +1,371 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The filter settings_problems: for each setting, good values and bad ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+from ansible.errors import AnsibleFilterError
+from ansible_collections.fortytwo.inception.plugins.filter.settings_problems import settings_problems
+from ansible_collections.fortytwo.inception.plugins.module_utils import _settings
+
+TODAY = "2026-11-24"
+GOOD: dict[str, Any] = {
+    "inception_login": "wil",
+    "inception_domain": "wil.42.fr",
+    "inception_https_port": 443,
+    "inception_title": "Inception",
+    "inception_admin_user": "wil",
+    "inception_admin_email": "wil@wil.42.fr",
+    "inception_user": "guest",
+    "inception_user_email": "guest@wil.42.fr",
+    "inception_base_family": "debian",
+    "inception_base_release": "bookworm",
+    "inception_base_release_forced": False,
+    "inception_base_source": "auto",
+    "inception_bonus_services": [],
+    "inception_service_dirs": [],
+    "inception_docker_source": "distribution",
+    "inception_wordpress_source": "package",
+    "inception_tls": "local_ca",
+    "inception_timezone": "Etc/UTC",
+    "inception_debian_mirror": "http://deb.debian.org/debian",
+    "inception_vm_memory": 4096,
+    "inception_vm_cpus": 2,
+    "inception_vm_disk": 20,
+    "inception_vm_ssh_port": 2222,
+    "inception_vm_https_port": 8443,
+    "inception_vm_image_source": "auto",
+    "inception_available_services": ["redis", "ftp"],
+}
+
+GOOD_VALUES: dict[str, list[Any]] = {
+    "inception_login": ["a", "jdoe42", "mc-doe", "a" * 32],
+    "inception_domain": ["example.org", "a.b", "xn--caf-dma.fr", "1.42.fr", "a" * 63 + ".fr"],
+    "inception_https_port": [1, 65535, "443", 8443, 2222],
+    "inception_title": ["x", 'L\'été <&> "42"', "x" * 120],
+    "inception_admin_user": ["Wil", "boss", "wil.son", "w@x.y", "two words", "x" * 60],
+    "inception_admin_email": ["a.b+c@wil.42.fr", "x@EXAMPLE.org"],
+    "inception_user": ["Guest", "administrator"],
+    "inception_user_email": ["someone@example.org"],
+    "inception_base_release_forced": [True, "true", "no", 1],
+    "inception_base_source": ["registry", "bootstrap", "archive"],
+    "inception_bonus_services": [["redis"], ["ftp", "redis"]],
+    "inception_service_dirs": [["/srv/services"]],
+    "inception_docker_source": ["docker"],
+    "inception_wordpress_source": ["archive"],
+    "inception_tls": ["provided"],
+    "inception_timezone": [
+        "UTC",
+        "Europe/Paris",
+        "America/Argentina/Buenos_Aires",
+        "Etc/GMT+5",
+        "America/Port-au-Prince",
+    ],
+    "inception_debian_mirror": [
+        "https://mirror.example.org",
+        "http://10.0.0.1:3142/debian/",
+        "http://[::1]:80/debian",
+    ],
+    "inception_vm_memory": [1024, "2048"],
+    "inception_vm_cpus": [1, "4"],
+    "inception_vm_disk": [8],
+    "inception_vm_ssh_port": [22, 443],
+    "inception_vm_https_port": [443],
+    "inception_vm_image_source": ["cloud", "bootstrap"],
+}
+
+# setting: [(bad value, what is said of it)]
+BAD_VALUES: dict[str, list[tuple[Any, str]]] = {
+    "inception_login": [
+        (None, "is missing"),
+        ("", "is missing"),
+        (42, "42 is not text"),
+        (True, "True is not text"),
+        ("Wil", "upper case"),
+        ("a" * 33, "longer than 32"),
+        ("4wil", "with a letter first"),
+        ("-wil", "with a letter first"),
+        ("wil-", "no hyphen last"),
+        ("wil_son", "lowercase letters, digits and hyphens"),
+        ("wil son", "lowercase letters"),
+        ("wil.son", "lowercase letters"),
+        ("wil\n", "'wil?' is not lowercase letters"),
+        ("wïl", "lowercase letters"),
+        ("root", "a user of the system"),
+        ("daemon", "a user of the system"),
+        ("www-data", "a user of the system"),
+        ("mysql", "a user of the system"),
+        ("docker", "a user of the system"),
+        ("systemd-anything", "a user of the system"),
+        ("nobody", "a user of the system"),
+        (["wil"], "is not text"),
+    ],
+    "inception_domain": [
+        (None, "is not text"),
+        ("", "is empty"),
+        ("https://wil.42.fr", "has a scheme"),
+        ("wil.42.fr:443", "has a port"),
+        ("wil.42.fr/", "has a path"),
+        ("wil 42.fr", "has a space"),
+        ("wil.42.fr\n", "has a space"),
+        ("wil_42.fr", "has an underscore"),
+        ("Wil.42.fr", "has an upper case letter"),
+        ("localhost", "has no dot"),
+        ("a" * 64 + ".fr", "more than 63 characters"),
+        (".".join(["a" * 50] * 6), "longer than 253"),
+        ("wil..fr", "two in a row"),
+        (".fr", "a dot at an end"),
+        ("wil.fr.", "a dot at an end"),
+        ("-wil.fr", "hyphen neither first nor last"),
+        ("wil-.fr", "hyphen neither first nor last"),
+        ("wil!.fr", "is not letters"),
+        ("192.168.1.1", "an IP address"),
+        ("été.fr", "is not letters"),
+    ],
+    "inception_https_port": [
+        (None, "is not a whole number"),
+        ("https", "is not a whole number"),
+        (443.0, "is not a whole number"),
+        (True, "is not a whole number"),
+        (0, "0 is less than 1"),
+        (-1, "-1 is less than 1"),
+        (65536, "more than 65535"),
+        (22, "22 is the port of ssh"),
+        ("22", "22 is the port of ssh"),
+        ("443x", "is not a whole number"),
+    ],
+    "inception_title": [
+        ("", "is empty"),
+        ("  ", "is empty"),
+        ("x" * 121, "longer than 120"),
+        ("a\nb", "control character"),
+        ("a\x00b", "control character"),
+        ("a\x7fb", "control character"),
+        (42, "is not text"),
+        (None, "is not text"),
+    ],
+    "inception_admin_user": [
+        ("admin", "contains 'admin'"),
+        ("Administrator", "contains 'admin'"),
+        ("wilADMIN", "contains 'admin'"),
+        ("wil/son", "a character that WordPress does not allow"),
+        (" wil", "does not allow"),
+        ("a  b", "does not allow"),
+        ("x" * 61, "longer than the 60"),
+        ("", "is empty"),
+        (None, "is not text"),
+        (42, "is not text"),
+    ],
+    "inception_admin_email": [
+        ("wil", "has no '@'"),
+        ("@wil.42.fr", "no valid name"),
+        ("wil@", "no valid domain"),
+        ("wil@localhost", "no valid domain"),
+        ("w il@wil.42.fr", "no valid name"),
+        ("wil.@wil.42.fr", "no valid name"),
+        ("a@b@wil.42.fr", "no valid name"),
+        ("wil@wil_x.fr", "no valid domain"),
+        ("wil@wil.fr\n", "no valid domain"),
+        (None, "is not text"),
+    ],
+    "inception_user": [
+        ("wil", "is the same as inception_admin_user"),
+        ("WIL", "is the same as inception_admin_user"),
+        ("gu€st", "a character that WordPress does not allow"),
+        ("", "is empty"),
+    ],
+    "inception_user_email": [
+        ("wil@wil.42.fr", "is the same as inception_admin_email"),
+        ("WIL@wil.42.fr", "is the same as"),
+        ("guest", "has no '@'"),
+    ],
+    "inception_base_family": [
+        ("suse", "'suse' is not one of debian, alpine"),
+        ("Debian", "is not one of"),
+        (None, "is not one of"),
+        ([], "is not one of"),
+    ],
+    "inception_base_release": [
+        ("latest", "'latest' is forbidden by the subject (IMG-4)"),
+        ("trixie", "the newest stable release"),
+        ("bullseye", "an older release"),
+        ("sid", "is not a stable release"),
+        ("testing", "is not a stable release"),
+        ("stable", "means another release each time"),
+        ("12", "name it by its codename, bookworm"),
+        ("12.11", "name it by its codename, bookworm"),
+        ("noble", "is not a release of debian; known: "),
+        (12, "is not text"),
+        (None, "is not text"),
+        ("", "is not a release of debian"),
+    ],
+    "inception_base_release_forced": [("maybe", "is neither true nor false"), (None, "is neither"), ([], "is neither")],
+    "inception_base_source": [("docker", "is not one of auto, registry, bootstrap, archive"), (None, "is not one of")],
+    "inception_bonus_services": [
+        ("redis", "is not a list of names"),
+        (None, "is not a list"),
+        ([1], "is not a list"),
+        ([""], "is not a list"),
+        (["redid"], "'redid' is not a bonus service; available: ftp, redis"),
+        (["nginx"], "'nginx' is not a bonus service"),
+        (["redis", "ftp", "redis"], "'redis' is there more than once"),
+    ],
+    "inception_service_dirs": [
+        ("/srv", "is not a list of folders"),
+        (None, "is not a list"),
+        (["srv"], "'srv' is not an absolute path"),
+    ],
+    "inception_docker_source": [("podman", "is not one of distribution, docker"), (None, "is not one of")],
+    "inception_wordpress_source": [("git", "is not one of package, archive"), (None, "is not one of")],
+    "inception_tls": [("acme", "is not one of local_ca, provided"), (None, "is not one of")],
+    "inception_timezone": [
+        ("Paris, France", "is not the name of a time zone"),
+        ("../etc/passwd", "is not the name"),
+        ("/UTC", "is not the name"),
+        ("", "is not the name"),
+        ("UTC\n", "is not the name"),
+        (1, "is not the name"),
+        (None, "is not the name"),
+    ],
+    "inception_debian_mirror": [
+        ("ftp://x.org/debian", "does not start with http"),
+        ("deb.debian.org/debian", "does not start with http"),
+        ("http://", "no valid host"),
+        ("http://x y/debian", "no valid host"),
+        ("http://x.org:99999/d", "no valid host name or port"),
+        ("http://x.org:port/d", "no valid host name or port"),
+        ("http://x.org/d?a=b", "more than a host"),
+        ("http://u:p@x.org/d", "more than a host"),
+        ("http://x.org/a b", "more than a host"),
+        ("http://x.org/'", "more than a host"),
+        ("", "does not start"),
+        (None, "does not start"),
+    ],
+    "inception_vm_memory": [(1023, "1023 is less than 1024 (MiB)"), ("4G", "is not a whole number"), (None, "is not")],
+    "inception_vm_cpus": [(0, "0 is less than 1"), (256, "256 is more than 255"), ("two", "is not a whole number")],
+    "inception_vm_disk": [(7, "7 is less than 8 (GiB)"), ("20G", "is not a whole number")],
+    "inception_vm_ssh_port": [(0, "0 is less than 1"), (70000, "more than 65535"), ("ssh", "is not a whole number")],
+    "inception_vm_https_port": [
+        (2222, "2222 is the same port as inception_vm_ssh_port"),
+        ("2222", "the same port"),
+        (0, "0 is less than 1"),
+    ],
+    "inception_vm_image_source": [("iso", "is not one of auto, cloud, bootstrap"), (None, "is not one of")],
+}
+
+
+def problems(**changes: Any) -> list[str]:
+    return settings_problems({**GOOD, **changes}, TODAY)
+
+
+def test_good_settings() -> None:
+    assert problems() == []
+
+
+def test_only_the_login_must_be_given() -> None:
+    assert settings_problems({"inception_login": "wil"}, TODAY) == []
+    assert settings_problems({}, TODAY) == [
+        "inception_login: is missing; it is the login of the project's owner and has no default; for example: wil"
+    ]
+
+
+@pytest.mark.parametrize(("setting", "value"), [(s, v) for s, values in GOOD_VALUES.items() for v in values])
+def test_good_values(setting: str, value: Any) -> None:
+    assert problems(**{setting: value}) == []
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "said"), [(s, v, said) for s, bad in BAD_VALUES.items() for v, said in bad]
+)
+def test_bad_values(setting: str, value: Any, said: str) -> None:
+    # Nothing but the setting at fault has a message, and that has one line.
+    (problem,) = problems(**{setting: value})
+    assert problem.startswith(f"{setting}: ")
+    assert said in problem
+    assert "; for example: " in problem
+    assert "\n" not in problem
+
+
+@pytest.mark.parametrize("rule", _settings.RULES, ids=lambda rule: rule.setting)
+def test_the_examples_are_good(rule: _settings.Rule) -> None:
+    """What a message advises passes the check itself."""
+    for family, release in (("debian", "bookworm"), ("alpine", "3.23")):
+        base = {**GOOD, "inception_base_family": family, "inception_base_release": release}
+        example = rule.example({**base, "date": _settings.datetime.date.fromisoformat(TODAY)})
+        if rule.setting != "inception_base_family":
+            assert settings_problems({**base, rule.setting: yaml.safe_load(example)}, TODAY) == []
+
+
+def test_every_setting_is_tested() -> None:
+    known = {rule.setting for rule in _settings.RULES}
+    assert set(BAD_VALUES) == known
+    assert set(GOOD) == known | {"inception_available_services"}
+
+
+@pytest.mark.parametrize(
+    ("release", "forced", "said"),
+    [
+        ("3.23", False, None),
+        ("3.24", False, "the newest stable release"),
+        ("3.22", False, "an older release"),
+        ("edge", False, "is not a stable release"),
+        ("edge", "yes", None),
+        ("3.24", True, None),
+        ("3.24", "false", "the newest stable release"),
+        ("3.23.1", True, "use the two numbers 3.23"),
+        ("latest", True, "is forbidden"),
+        (3.2, True, "put it in quotes"),
+        ("bookworm", True, "is not a release of alpine"),
+    ],
+)
+def test_alpine_releases(release: Any, forced: Any, said: str | None) -> None:
+    found = problems(
+        inception_base_family="alpine", inception_base_release=release, inception_base_release_forced=forced
+    )
+    assert len(found) == (said is not None)
+    assert said is None or said in found[0]
+
+
+@pytest.mark.parametrize("release", ["trixie", "bullseye", "sid", "testing", "unstable"])
+def test_a_forced_release_is_accepted(release: str) -> None:
+    assert problems(inception_base_release=release, inception_base_release_forced=True) == []
+
+
+@pytest.mark.parametrize("release", ["latest", "stable", "oldstable", "noble", "12"])
+def test_some_releases_cannot_be_forced(release: str) -> None:
+    assert len(problems(inception_base_release=release, inception_base_release_forced=True)) == 1
+
+
+def test_several_problems_at_once() -> None:
+    found = problems(inception_https_port=0, inception_user="wil", inception_vm_disk=1)
+    assert [line.split(":")[0] for line in found] == ["inception_https_port", "inception_user", "inception_vm_disk"]
+
+
+def test_what_follows_from_a_bad_login_is_not_repeated() -> None:
+    login = "Root_"
+    found = problems(
+        inception_login=login,
+        inception_domain=f"{login}.42.fr",
+        inception_admin_user=login,
+        inception_admin_email=f"{login}@{login}.42.fr",
+        inception_user_email=f"guest@{login}.42.fr",
+    )
+    assert [line.split(":")[0] for line in found] == ["inception_login"]
+
+
+def test_a_login_with_admin_in_it() -> None:
+    (problem,) = problems(inception_login="sadmin", inception_admin_user="sadmin")
+    assert problem.startswith("inception_admin_user: 'sadmin' contains 'admin'")
+
+
+def test_a_long_value_is_cut() -> None:
+    (problem,) = problems(inception_title="x" * 5000)
+    assert len(problem) < 200
+
+
+def test_it_needs_a_dictionary() -> None:
+    with pytest.raises(AnsibleFilterError, match="dictionary"):
+        settings_problems(["inception_login"], TODAY)
