@@ -8,12 +8,15 @@ import io
 import json
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from unittest import mock
 
 import pytest
+from ansible.module_utils import _internal
+from ansible.module_utils.common import warnings
 from ansible.module_utils.testing import patch_module_args
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,11 +41,22 @@ class ModuleFailed(Exception):
 RunModule = Callable[..., dict[str, Any]]
 
 
+@contextlib.contextmanager
+def _target() -> Iterator[None]:
+    """As on a target: warnings go into the result, not to the display of a controller, and none is left over."""
+    with (
+        mock.patch.object(_internal, "is_controller", False),
+        mock.patch.dict(warnings._global_warnings, clear=True),
+        mock.patch.dict(warnings._global_deprecations, clear=True),
+    ):
+        yield
+
+
 def _run_module(module: ModuleType, args: dict[str, Any], check: bool = False, diff: bool = False) -> dict[str, Any]:
     """Run a module as Ansible would and return what it prints, censored as Ansible would."""
     options = {**args, "_ansible_check_mode": check, "_ansible_diff": diff}
     printed = io.StringIO()
-    with patch_module_args(options), contextlib.redirect_stdout(printed), pytest.raises(SystemExit):
+    with _target(), patch_module_args(options), contextlib.redirect_stdout(printed), pytest.raises(SystemExit):
         module.main()
     result: dict[str, Any] = json.loads(printed.getvalue())
     if result.get("failed"):
