@@ -259,10 +259,6 @@ class Tree:
         self._open[path] = _files.open_folder(name, above, self.shown(path))
         return self._open[path]
 
-    def forget(self, path: str) -> None:
-        if path in self._open:
-            os.close(self._open.pop(path))
-
     def owned(self, descriptor: int) -> bool:
         found = os.fstat(descriptor)
         return self.uid in (None, found.st_uid) and self.gid in (None, found.st_gid)
@@ -369,7 +365,6 @@ class Work:
         for path in self.removed:
             self._remove(path)
         for path in self.emptied:
-            self.tree.forget(path)
             os.rmdir(os.path.basename(path), dir_fd=self.tree.folder(os.path.dirname(path)))
         for path in self.folders:
             self.tree.make_folder(path)

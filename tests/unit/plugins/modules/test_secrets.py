@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import grp
 import json
 import multiprocessing
@@ -291,18 +292,27 @@ def test_a_failed_write_leaves_nothing(
     assert list(folder.iterdir()) == []
 
 
-def _contend(arguments: dict[str, Any], results: Any) -> None:
-    from ansible.module_utils.testing import patch_module_args
+def test_another_run_is_waited_for(run_module: Any, module_failed: Any, folder: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(_files.locked.__wrapped__, "__defaults__", (0.2,))
+    descriptor = os.open(folder, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with pytest.raises(module_failed, match="another run has been at work"):
+        run_module(secrets, options(folder, {"name": "one"}))
+    assert list(folder.iterdir()) == []
+    os.close(descriptor)
+    assert run_module(secrets, options(folder, {"name": "one"}))["changed"]
 
-    with patch_module_args(arguments), pytest.raises(SystemExit):
-        secrets.main()
-    results.put(Path(arguments["path"], "one.txt").read_text())
+
+def _contend(run_module: Any, start: Any, folder: Path, results: Any) -> None:
+    start.wait(20)
+    run_module(secrets, options(folder, {"name": "one"}))
+    results.put((folder / "one.txt").read_text())
 
 
-def test_runs_at_the_same_time_agree(folder: Path) -> None:
+def test_runs_at_the_same_time_agree(run_module: Any, folder: Path) -> None:
     context = multiprocessing.get_context("fork")
-    results = context.Queue()
-    runs = [context.Process(target=_contend, args=(options(folder, {"name": "one"}), results)) for _ in range(8)]
+    results, start = context.Queue(), context.Barrier(8)
+    runs = [context.Process(target=_contend, args=(run_module, start, folder, results)) for _ in range(8)]
     for run in runs:
         run.start()
     values = {results.get(timeout=20) for _ in runs}

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import stat
@@ -302,11 +303,12 @@ def test_text_is_written_as_it_is(run_module: Any, place: Place) -> None:
     assert (place.root / "a").read_bytes() == text.encode()
 
 
-@pytest.mark.parametrize("stop_at", range(1, 12))
+@pytest.mark.parametrize("then", ["forward", "back"])
+@pytest.mark.parametrize("stop_at", range(1, 16))
 def test_an_interrupted_run_is_completed(
-    run_module: Any, place: Place, monkeypatch: pytest.MonkeyPatch, stop_at: int
+    run_module: Any, place: Place, monkeypatch: pytest.MonkeyPatch, stop_at: int, then: str
 ) -> None:
-    """Stopped before any of its changes, the next run still knows what is its own."""
+    """Stopped before any of its changes, the next run still knows what is its own, whichever way it goes."""
     old: dict[str, str | tuple[str, str]] = {"a": "1", "old/x": "2"}
     new: dict[str, str | tuple[str, str]] = {"a": "one", "new/y": "3"}
     run_module(tree, place.options(old))
@@ -329,10 +331,41 @@ def test_an_interrupted_run_is_completed(
             run_module(tree, place.options(new))
         except (KeyboardInterrupt, pytest.fail.Exception):
             assert (place.root / "a").read_text() in ("1", "one")
-    run_module(tree, place.options(new))
-    assert place.content() == new
-    assert place.folders() == ["new"]
-    assert place.remembered() == ["a", "new/y"]
+    wanted = new if then == "forward" else old
+    run_module(tree, place.options(wanted))
+    assert place.content() == wanted
+    assert place.folders() == [then.replace("forward", "new").replace("back", "old")]
+    assert place.remembered() == sorted(wanted)
+    assert not run_module(tree, place.options(wanted))["changed"]
+
+
+def test_a_folder_that_is_still_needed_stays(run_module: Any, place: Place) -> None:
+    run_module(tree, place.options({"a/old": "1"}))
+    (place.root / "a").chmod(0o700)
+    before = (place.root / "a").stat().st_ino
+    assert outcome(run_module(tree, place.options({"a/new": "2"}))) == (True, ["a/new"], ["a/old"])
+    assert (place.root / "a").stat().st_ino == before
+    assert mode(place.root / "a") == 0o700
+
+
+def test_a_root_that_vanished_is_made_again(run_module: Any, place: Place) -> None:
+    run_module(tree, place.options({}))
+    place.root.rmdir()
+    assert outcome(run_module(tree, place.options({}), check=True)) == (True, [], [])
+    assert outcome(run_module(tree, place.options({}))) == (True, [], [])
+    assert outcome(run_module(tree, place.options({}))) == (False, [], [])
+
+
+def test_another_run_is_waited_for(run_module: Any, module_failed: Any, place: Place, monkeypatch: Any) -> None:
+    monkeypatch.setattr(_files.locked.__wrapped__, "__defaults__", (0.2,))
+    place.root.mkdir()
+    descriptor = os.open(place.root, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with pytest.raises(module_failed, match="another run has been at work"):
+        run_module(tree, place.options({"a": "1"}))
+    assert place.content() == {}
+    os.close(descriptor)
+    assert run_module(tree, place.options({"a": "1"}))["changed"]
 
 
 def test_sixty_files_are_fast(run_module: Any, place: Place) -> None:
