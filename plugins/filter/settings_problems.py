@@ -36,7 +36,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: One line for each problem, C(<setting>: <what is wrong>; for example: <good value>).
+  description: "One line for each problem, C(<setting>: <what is wrong>; for example: <good value>)."
   type: list
   elements: str
 """

@@ -35,7 +35,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: One line for each warning, C(<setting>: <what is odd>).
+  description: "One line for each warning, C(<setting>: <what is odd>)."
   type: list
   elements: str
 """
