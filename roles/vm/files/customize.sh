@@ -5,6 +5,7 @@ set -eu
 tree=$1
 
 # Nothing of the machine that built it, and nothing that two guests must not share: each makes its own at first boot.
+# sshd-keygen.service makes the host keys.
 rm -f "$tree"/etc/ssh/ssh_host_* "$tree/etc/hostname" "$tree/etc/machine-id" "$tree/var/lib/dbus/machine-id" \
   "$tree/var/lib/systemd/random-seed"
 echo uninitialized > "$tree/etc/machine-id"
@@ -12,8 +13,7 @@ ln -sf ../run/systemd/resolve/stub-resolv.conf "$tree/etc/resolv.conf"
 printf '127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n' > "$tree/etc/hosts"
 echo '/dev/vda / ext4 defaults,noatime,discard,x-systemd.growfs 0 1' > "$tree/etc/fstab"
 
-install -d "$tree/etc/systemd/network" "$tree/etc/systemd/resolved.conf.d" "$tree/etc/systemd/system" \
-  "$tree/etc/ssh/sshd_config.d"
+install -d "$tree/etc/systemd/network" "$tree/etc/systemd/resolved.conf.d" "$tree/etc/ssh/sshd_config.d"
 cat > "$tree/etc/systemd/network/80-guest.network" <<'END'
 [Match]
 Name=eth0
@@ -23,22 +23,8 @@ LinkLocalAddressing=no
 IPv6AcceptRA=no
 END
 printf '[Resolve]\nLLMNR=no\nMulticastDNS=no\n' > "$tree/etc/systemd/resolved.conf.d/guest.conf"
-cat > "$tree/etc/systemd/system/ssh-host-key.service" <<'END'
-[Unit]
-Description=The ssh host key of this machine, made at its first boot
-Before=ssh.service
-ConditionPathExists=!/etc/ssh/ssh_host_ed25519_key
-[Service]
-Type=oneshot
-ExecStart=/usr/bin/ssh-keygen -q -t ed25519 -N "" -f /etc/ssh/ssh_host_ed25519_key
-[Install]
-WantedBy=multi-user.target
-END
-printf '%s\n' 'HostKey /etc/ssh/ssh_host_ed25519_key' 'PasswordAuthentication no' 'KbdInteractiveAuthentication no' \
-  'UseDNS no' > "$tree/etc/ssh/sshd_config.d/guest.conf"
-chroot "$tree" systemctl enable --quiet systemd-networkd.service systemd-resolved.service ssh.service ssh-host-key.service
-# A clock that jumps and a scan of the package lists cost minutes of an emulated processor, at no known time.
-chroot "$tree" systemctl disable --quiet apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer man-db.timer 2>/dev/null || true
+printf '%s\n' 'PasswordAuthentication no' 'KbdInteractiveAuthentication no' 'UseDNS no' > "$tree/etc/ssh/sshd_config.d/guest.conf"
+chroot "$tree" systemctl enable --quiet systemd-networkd.service systemd-resolved.service ssh.service
 rm -rf "$tree"/var/cache/apt/*.bin "$tree"/var/log/*.log "$tree"/var/log/apt
 
 # The kernel and the file system, made aside, then moved to where "download" finds them.
