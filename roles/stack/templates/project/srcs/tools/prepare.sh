@@ -49,9 +49,9 @@ chmod 400 ca.key tls.key
 chmod 444 ca.crt tls.crt
 {% if __stack_base_archive | length > 0 %}
 
-# This machine's base image came from an archive and not from a registry: without it, from the archive again.
+# This machine's base image is kept in an archive, since it came from no registry.
 base={{ __stack_base_archive }}
 if [ -e "$base" ] && ! docker image inspect {{ __stack_base_image }} >/dev/null 2>&1; then
-    docker import{% for change in __stack_base_changes %} --change '{{ change }}'{% endfor %} "$base" {{ __stack_base_image }}
+    docker image load --input "$base"
 fi
 {% endif %}
