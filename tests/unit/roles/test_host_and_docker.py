@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the roles host and docker write on a machine, rendered by Ansible's own templar."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
+
+ROLES = Path(__file__).resolve().parents[3] / "roles"
+
+
+def trusted(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: trusted(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [trusted(item) for item in value]
+    return trust_as_template(value) if isinstance(value, str) else value
+
+
+def variables(role: str, family: str = "debian") -> dict[str, Any]:
+    found: dict[str, Any] = {"ansible_managed": "Ansible managed"}
+    for name in ("defaults/main.yml", "vars/main.yml", f"vars/{family}.yml"):
+        found |= trusted(yaml.safe_load((ROLES / role / name).read_text()))
+    return found
+
+
+def render(text: str, given: dict[str, Any]) -> Any:
+    return Templar(loader=DataLoader(), variables=given).template(trust_as_template(text))
+
+
+def rules(**given: Any) -> list[str]:
+    text = (ROLES / "host/templates/inception-firewall.nft.j2").read_text()
+    rendered = render(text, variables("host") | {"__host_firewall_ports": [22, 443]} | given)
+    return [line.strip() for line in rendered.splitlines()]
+
+
+def test_the_firewall_touches_no_table_of_others() -> None:
+    assert not [line for line in rules() if "flush" in line]
+    assert {line for line in rules() if line.startswith(("table", "delete"))} == {
+        "table inet inception",
+        "delete table inet inception",
+        "table inet inception {",
+    }
+
+
+def test_the_firewall_looks_before_docker_redirects() -> None:
+    assert "type filter hook prerouting priority dstnat - 10; policy accept;" in rules()
+
+
+@pytest.mark.parametrize(
+    ("ports", "line"),
+    [([443], "tcp dport { 443 } accept"), ([22, 443, 8080], "tcp dport { 22, 443, 8080 } accept")],
+)
+def test_the_firewall_lets_in_the_ports_and_then_refuses(ports: list[int], line: str) -> None:
+    lines = [text for text in rules(__host_firewall_ports=ports) if text]
+    at = lines.index(line)
+    assert lines[at + 1 : at + 3] == ["jump refuse", "}"]
+
+
+def test_the_firewall_trusts_the_interfaces_that_are_named() -> None:
+    lines = rules(host_firewall_trusted_interfaces=["mine0"])
+    assert 'iifname "mine0" accept' in lines
+    assert 'fib daddr oifname "mine0" jump refuse' in lines
+    assert not [line for line in lines if "docker0" in line]
+
+
+def ports(connection: str, **given: Any) -> list[int]:
+    tasks = yaml.safe_load((ROLES / "host/tasks/firewall.yml").read_text())
+    (expression,) = [task["vars"]["__host_firewall_ports"] for task in tasks if "vars" in task]
+    found: list[int] = render(
+        expression,
+        variables("host") | {"inception_https_port": 443, "__host_ssh_connection": {"stdout": connection}} | given,
+    )
+    return found
+
+
+@pytest.mark.parametrize(
+    ("connection", "given", "expected"),
+    [
+        ("", {}, [22, 443]),
+        ("\n", {}, [22, 443]),
+        ("10.0.2.2 53124 10.0.2.15 22\r\n", {}, [22, 443]),
+        ("10.0.2.2 53124 10.0.2.15 2222\n", {"host_open_ports": ["8080", 21]}, [21, 22, 443, 2222, 8080]),
+        ("fe80::1 53124 fe80::2 22", {"host_ssh_port": 2022, "inception_https_port": 8443}, [22, 2022, 8443]),
+    ],
+)
+def test_the_ports_that_are_let_in(connection: str, given: dict[str, Any], expected: list[int]) -> None:
+    assert ports(connection, **given) == expected
+
+
+@pytest.mark.parametrize(
+    ("distribution", "origin"),
+    [
+        ("Debian", "origin=Debian,codename=${distro_codename}-security,label=Debian-Security"),
+        ("Ubuntu", "origin=Ubuntu,archive=${distro_codename}-security,label=Ubuntu"),
+    ],
+)
+def test_security_updates_come_from_the_security_archive_alone(distribution: str, origin: str) -> None:
+    text = (ROLES / "host/templates/unattended-upgrades.conf.j2").read_text()
+    rendered = render(text, variables("host") | {"ansible_facts": {"distribution": distribution}})
+    assert [line.strip() for line in rendered.splitlines() if "origin=" in line] == [f'"{origin}";']
+
+
+@pytest.mark.parametrize(
+    ("there", "kept", "clock"),
+    [
+        (["/etc/cloud"], True, True),
+        (["/usr/sbin/chronyd"], True, False),
+        (["/usr/sbin/ntpd"], True, False),
+        ([], False, False),
+    ],
+)
+def test_the_clock_is_left_to_a_daemon_that_is_there(there: list[str], kept: bool, clock: bool) -> None:
+    given = variables("host") | {"host_clock": kept, "__host_there": {"files": [{"path": path} for path in there]}}
+    assert render("{{ __host_keeps_clock }}", given) is clock
+
+
+@pytest.mark.parametrize("family", ["debian", "alpine"])
+def test_each_distribution_knows_the_same_facts(family: str) -> None:
+    for role in ("host", "docker"):
+        known = {name for name in variables(role, family) if not name.endswith(("_by_distribution", "_origins"))}
+        assert known == {
+            name for name in variables(role, "debian") if not name.endswith(("_by_distribution", "_origins"))
+        }
+
+
+OURS = yaml.safe_load((ROLES / "docker/defaults/main.yml").read_text())["docker_daemon_settings"]
+
+
+@pytest.mark.parametrize(
+    ("present", "expected"),
+    [
+        (None, OURS),
+        ("", OURS),
+        ("{}", OURS),
+        ('{"labels": ["a=b"]}', {"labels": ["a=b"], **OURS}),
+        # Options of another log driver would make the engine refuse ours.
+        ('{"log-driver": "journald", "log-opts": {"tag": "x"}}', OURS),
+    ],
+)
+def test_the_engine_keeps_the_settings_that_it_had(present: str | None, expected: dict[str, Any]) -> None:
+    read = {"msg": "File not found"} if present is None else {"content": base64.b64encode(present.encode()).decode()}
+    wanted = render("{{ __docker_daemon_wanted }}", variables("docker") | {"__docker_daemon_file": read})
+    assert json.loads(json.dumps(wanted)) == expected
+
+
+@pytest.mark.parametrize(
+    ("plugins", "expected"),
+    [(None, []), ([{"Name": "buildx"}, {"Name": "compose"}], ["buildx", "compose"])],
+)
+def test_the_plugins_that_the_command_has(plugins: list[dict[str, str]] | None, expected: list[str]) -> None:
+    said = json.dumps({"ClientInfo": {"Plugins": plugins}})
+    given = variables("docker") | {"__docker_info": {"stdout": said}}
+    assert render("{{ __docker_plugins }}", given) == expected
