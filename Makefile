@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Each command is one playbook. LIMIT=host narrows it to one machine; INVENTORY=path uses another inventory.
+
+INVENTORY ?= inventory/hosts.yml
+VENV := .venv
+PYTHON ?= python3
+PLAYBOOK = $(VENV)/bin/ansible-playbook --inventory $(INVENTORY) $(if $(LIMIT),--limit $(LIMIT)) $(ARGS)
+MOLECULE = PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(VENV)/bin/molecule
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+up: $(VENV)/ready ## everything: a virtual machine, and a finished stack in it
+	@$(PLAYBOOK) playbooks/site.yml
+
+deploy: $(VENV)/ready ## a finished stack on each machine of the inventory; makes no machine
+	@$(PLAYBOOK) playbooks/deploy.yml
+
+ssh: $(VENV)/ready ## a shell on the machine, as the login
+	@$(PLAYBOOK) playbooks/ssh.yml >/dev/null && sh .ansible/ssh.sh
+
+credentials: $(VENV)/ready ## show the passwords of the site's two users
+	@$(PLAYBOOK) playbooks/ssh.yml >/dev/null && sh .ansible/ssh.sh make --no-print-directory -C inception credentials
+
+export: $(VENV)/ready ## bring the project here as a repository without secrets
+	@$(PLAYBOOK) playbooks/export.yml
+
+down: $(VENV)/ready ## switch the virtual machine off
+	@$(PLAYBOOK) playbooks/down.yml
+
+destroy: $(VENV)/ready ## remove the virtual machine with all that is in it; asks first
+	@$(PLAYBOOK) playbooks/destroy.yml
+
+lint: $(VENV)/ready-dev ## check the sources
+	@tests/lint
+
+unit: $(VENV)/ready-dev ## the unit tests
+	@$(VENV)/bin/pytest
+
+test: lint unit ## lint, unit tests, and the whole way on a system container
+	@$(MOLECULE) test
+
+test-vm: $(VENV)/ready-dev ## the whole way in a virtual machine, and again after its reboot
+	@$(MOLECULE) test --scenario-name vm
+
+# The collection is found where Ansible's own are, so that no path has to be set.
+$(VENV)/ready: requirements.txt
+	@echo 'Installing Ansible into $(VENV), some minutes the first time ...'
+	@$(PYTHON) -m venv $(VENV)
+	@$(VENV)/bin/pip install --quiet --requirement $<
+	@$(VENV)/bin/python -c 'import pathlib, sys; [site] = pathlib.Path(sys.prefix).glob("lib/python*/site-packages"); \
+		link = site / "ansible_collections/fortytwo/inception"; link.parent.mkdir(exist_ok=True); \
+		link.unlink(missing_ok=True); link.symlink_to("$(CURDIR)")'
+	@touch $@
+
+$(VENV)/ready-dev: requirements-dev.txt $(VENV)/ready
+	@$(VENV)/bin/pip install --quiet --requirement $<
+	@touch $@
+
+.PHONY: help up deploy ssh credentials export down destroy lint unit test test-vm
