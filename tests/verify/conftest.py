@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the tests of a live machine share.
+
+pytest tests/verify --hosts=ansible://inception --ansible-inventory=INVENTORY
+
+Environment: INCEPTION_VERIFY_VM=1 on a real virtual machine; INCEPTION_VERIFY_HTTPS_PORT where the inventory
+does not say on which port of the controller the site is.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.verify.support import Secret, Settings, Site, Stack, read_settings, unwell
+
+_figures = pytest.StashKey[list[str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "rule(*ids): the rules of the subject that the test checks")
+    config.stash[_figures] = []
+
+
+@pytest.fixture(scope="module")
+def settings(host: Any) -> Settings:
+    """What the inventory asked for."""
+    return read_settings(host.ansible.get_variables(), os.environ.get("INCEPTION_VERIFY_HTTPS_PORT"))
+
+
+@pytest.fixture(scope="module")
+def stack(host: Any, settings: Settings) -> Stack:
+    """The project on the machine."""
+    return Stack(host, settings)
+
+
+@pytest.fixture(scope="module")
+def ca(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The certificate of the machine's authority, as its owner would fetch it."""
+    path = tmp_path_factory.mktemp("ca") / "ca.crt"
+    path.write_text(stack.root("cat %s/secrets/ca.crt", stack.settings.project), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def site(settings: Settings, ca: Path) -> Site:
+    """The site, through the port that is forwarded to it."""
+    return Site(settings, ca)
+
+
+@pytest.fixture
+def containers(stack: Stack) -> dict[str, dict[str, Any]]:
+    """What Docker says of each service's container, now."""
+    return stack.containers()
+
+
+@pytest.fixture(scope="module")
+def compose_config(stack: Stack) -> dict[str, Any]:
+    """The compose file as compose understands it."""
+    return stack.config()
+
+
+@pytest.fixture(scope="module")
+def project_files(stack: Stack) -> dict[str, bytes]:
+    """Every file of the project outside secrets/."""
+    return stack.files()
+
+
+@pytest.fixture(scope="module")
+def secrets(stack: Stack) -> dict[str, Secret]:
+    """The values of the machine's secrets, by the names of their files."""
+    return stack.secrets()
+
+
+@pytest.fixture
+def figure(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Note a measured figure; all of them stand below the results. None decides about a test."""
+    return request.config.stash[_figures].append
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    host = getattr(item, "funcargs", {}).get("host")
+    if report.failed and host is not None:
+        report.sections.append(("Containers of the machine", "\n".join(unwell(host))))
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if config.stash[_figures]:
+        terminalreporter.section("Measured")
+        for line in config.stash[_figures]:
+            terminalreporter.line(line)

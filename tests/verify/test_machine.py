@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The machine: what it is, its name for the site, and where the data is."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pytest
+
+from tests.verify.support import Settings, Stack
+
+if os.environ.get("INCEPTION_VERIFY_VM") == "1":
+
+    @pytest.mark.rule("VM-1")
+    def test_machine_is_virtual(host: Any) -> None:
+        """A hypervisor runs the machine, and not a container engine."""
+        assert host.run("systemd-detect-virt --container").rc != 0
+        kind = host.run("systemd-detect-virt --vm")
+        assert kind.rc == 0, kind.stdout
+
+    def test_limits_are_enforced(stack: Stack, compose_config: dict[str, Any]) -> None:
+        """A virtual machine has its own kernel, which really limits memory and processes."""
+        for name, container in stack.containers().items():
+            limits = compose_config["services"][name]["deploy"]["resources"]["limits"]
+            assert container["HostConfig"]["Memory"] == int(limits["memory"])
+            assert container["HostConfig"]["PidsLimit"] == int(limits["pids"])
+            group = stack.root("sed 's/^0:://' /proc/%s/cgroup", str(container["State"]["Pid"])).strip()
+            assert stack.root("cat %s", f"/sys/fs/cgroup{group}/memory.max").strip() == limits["memory"]
+            assert stack.root("cat %s", f"/sys/fs/cgroup{group}/pids.max").strip() == str(limits["pids"])
+
+
+@pytest.mark.rule("VM-2")
+def test_domain_is_of_the_login(settings: Settings, project_files: dict[str, bytes]) -> None:
+    """The domain is <login>.42.fr unless the inventory asks for another, and the project has it."""
+    assert f"\nDOMAIN={settings.domain}\n".encode() in project_files["srcs/.env"]
+
+
+@pytest.mark.rule("VM-2")
+def test_domain_resolves_to_the_machine(stack: Stack, settings: Settings) -> None:
+    """/etc/hosts gives the domain an address of this machine."""
+    addresses = {line.split()[0] for line in stack.root("getent -s files ahosts %s", settings.domain).splitlines()}
+    assert addresses
+    for address in addresses:
+        local = stack.root("ip route get %s", address)
+        assert local.startswith("local "), f"{address} is not the machine's own: {local}"
+
+
+@pytest.mark.rule("VM-2")
+def test_site_answers_on_the_machine(stack: Stack, settings: Settings) -> None:
+    """By its name, without a port, as a browser on the machine would open it."""
+    url = settings.url(settings.https_port)
+    command = "curl --silent --show-error --cacert %s --output /dev/null --write-out %s %s"
+    assert stack.root(command, f"{settings.project}/secrets/ca.crt", "%{http_code} %{remote_ip}", f"{url}/").startswith(
+        "200 "
+    )
+
+
+@pytest.mark.rule("VM-3")
+def test_data_has_a_folder_per_volume(host: Any, settings: Settings, compose_config: dict[str, Any]) -> None:
+    """/home/<login>/data has exactly the folders of the volumes, the login's own, with something in each."""
+    folders = host.file(settings.data).listdir()
+    assert sorted(folders) == sorted(compose_config["volumes"])
+    for name in folders:
+        folder = host.file(f"{settings.data}/{name}")
+        assert folder.is_directory
+        assert folder.user == settings.login
+        assert folder.listdir(), f"{name} is empty"

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who can talk to whom."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from tests.verify.support import MANDATORY, Settings, Stack
+
+
+def joined(container: dict[str, Any]) -> set[str]:
+    return set(container["NetworkSettings"]["Networks"])
+
+
+@pytest.mark.rule("NET-1")
+def test_networks_are_named(project_files: dict[str, bytes], compose_config: dict[str, Any]) -> None:
+    """The compose file has networks, and each service is in some of them by name."""
+    assert re.search(rb"^networks:", project_files["srcs/docker-compose.yml"], re.MULTILINE)
+    for name, service in compose_config["services"].items():
+        assert service["networks"], name
+        assert "default" not in service["networks"], name
+
+
+@pytest.mark.rule("NET-1")
+def test_networks_join_the_containers(stack: Stack, containers: dict[str, dict[str, Any]]) -> None:
+    """docker network ls shows them, and each container is in the project's networks only."""
+    networks = set(stack.root("docker network ls --format %s", "{{.Name}}").split())
+    for container in containers.values():
+        assert joined(container)
+        assert joined(container) <= networks - {"bridge", "host", "none"}
+    assert joined(containers["nginx"]) & joined(containers["wordpress"])
+    assert joined(containers["wordpress"]) & joined(containers["mariadb"])
+
+
+@pytest.mark.rule("NET-2")
+def test_nothing_forbidden_is_written(project_files: dict[str, bytes]) -> None:
+    """No network: host, network_mode: host, links: or --link, in any file of the project that does something."""
+    forbidden = re.compile(
+        r"network(?:_mode)?['\"]?\s*[:=]\s*['\"]?host|--net(?:work)?[= ]host|\blinks['\"]?\s*:|--link\b"
+    )
+    found = []
+    for path, content in project_files.items():
+        if not path.endswith(".md"):
+            found += [f"{path}: {line}" for line in content.decode().splitlines() if forbidden.search(line)]
+    assert found == []
+
+
+@pytest.mark.rule("NET-2")
+def test_nothing_forbidden_is_in_effect(containers: dict[str, dict[str, Any]], compose_config: dict[str, Any]) -> None:
+    """No container has the machine's network, or a link."""
+    assert set(containers) >= set(MANDATORY)
+    for name, container in containers.items():
+        assert container["HostConfig"]["NetworkMode"] != "host", name
+        assert not container["HostConfig"]["Links"], name
+    for name, service in compose_config["services"].items():
+        assert "links" not in service, name
+        assert "network_mode" not in service, name
+
+
+def test_database_network_is_internal(stack: Stack, containers: dict[str, dict[str, Any]]) -> None:
+    """The database is in one network, without nginx, from which there is no way out."""
+    (backend,) = joined(containers["mariadb"])
+    assert json.loads(stack.root("docker network inspect %s", backend))[0]["Internal"] is True
+    assert backend not in joined(containers["nginx"])
+
+
+def test_nginx_does_not_reach_the_database(stack: Stack, containers: dict[str, dict[str, Any]]) -> None:
+    """Neither by name nor by address; WordPress, by the same address, does."""
+    (network,) = containers["mariadb"]["NetworkSettings"]["Networks"].values()
+    address = network["IPAddress"]
+    connect = 'exit(@fsockopen($argv[1], (int) getenv("MARIADB_PORT"), $e, $m, 10) ? 0 : 1);'
+    assert stack.execute("wordpress", "php", "-r", connect, address).rc == 0
+    assert stack.execute("wordpress", "php", "-r", connect, "mariadb").rc == 0
+
+    port = next(value for value in containers["wordpress"]["Config"]["Env"] if value.startswith("MARIADB_PORT=")).split(
+        "="
+    )[1]
+    # nginx's own port through the same client: it is curl that can, and the network that cannot.
+    own = stack.execute(
+        "nginx", "sh", "-c", 'curl --silent --insecure --output /dev/null "https://127.0.0.1:$HTTPS_PORT/"'
+    )
+    assert own.rc == 0
+    for name in (address, "mariadb"):
+        tried = stack.execute("nginx", "curl", "--silent", "--max-time", "10", f"http://{name}:{port}/")
+        # 6: no such name; 7: no connection; 28: no answer. A database would answer, with rubbish for HTTP.
+        assert tried.rc in (6, 7, 28), f"nginx reached {name}: {tried}"
+
+
+@pytest.mark.rule("SVC-2")
+def test_wordpress_reaches_itself(stack: Stack, settings: Settings) -> None:
+    """WordPress opens its own address through nginx, with the certificate verified, as its cron and health check do."""
+    code = """
+        require "/var/www/html/wp-load.php";
+        $answer = wp_remote_get(home_url("/"));
+        echo home_url("/"), " ";
+        echo is_wp_error($answer) ? $answer->get_error_message() : wp_remote_retrieve_response_code($answer);
+    """
+    result = stack.execute("wordpress", "php", "-r", code)
+    assert result.stdout == f"{settings.url(settings.https_port)}/ 200", result.stderr
