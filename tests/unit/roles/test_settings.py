@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The role settings, called as a stranger would, on the controller alone."""
+"""The role inception, called as a stranger would, on the controller alone."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def _run(base: Path, collections_path: Path, report: Path) -> None:
     play = {
         "hosts": "all",
         "gather_facts": False,
-        "tasks": [{"ansible.builtin.import_role": {"name": "fortytwo.inception.settings", "tasks_from": "check.yml"}}],
+        "tasks": [{"ansible.builtin.import_role": {"name": "fortytwo.inception.inception", "tasks_from": "check.yml"}}],
     }
     (base / "play.yml").write_text(yaml.safe_dump([play]))
     (base / "ansible.cfg").touch()
@@ -127,5 +127,5 @@ def test_the_check(outcome: dict[str, Any], host: str) -> None:
 
 
 def test_every_default_has_a_rule(repository: Path) -> None:
-    defaults = yaml.safe_load((repository / "roles/settings/defaults/main.yml").read_text())
+    defaults = yaml.safe_load((repository / "roles/inception/defaults/main.yml").read_text())
     assert {*defaults, "inception_login"} == {rule.setting for rule in _settings.RULES}
