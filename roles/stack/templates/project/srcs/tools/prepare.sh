@@ -21,9 +21,8 @@ secret() {
 }
 
 data=$(setting DATA_DIR)
-mkdir -p -m 755 "$data"{% for volume in __stack_volumes %} "$data/{{ volume }}"{% endfor %}
-
-mkdir -p -m 700 "$secrets"
+(umask 022 && mkdir -p "$data"{% for volume in __stack_volumes %} "$data/{{ volume }}"{% endfor %})
+mkdir -p "$secrets"
 {% for secret in __stack_secrets %}
 secret {{ secret.name }} {{ secret.length | default(32) }}
 {% endfor %}

@@ -46,7 +46,7 @@ cat >"$run/client.cnf" <<CNF
 socket = $run/mysqld.sock
 user = $MARIADB_USER
 password = $(option_string "$password")
-[mariadb]
+[mariadb-client]
 database = $MARIADB_DATABASE
 CNF
 

@@ -7,6 +7,7 @@ source=/usr/src/wordpress
 site=/var/www/html
 
 wp_version() {
+    # shellcheck disable=SC2016  # the variables are PHP's, not the shell's
     php -r 'include $argv[1]; echo $wp_version;' "$1/wp-includes/version.php"
 }
 

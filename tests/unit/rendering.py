@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Renders the project folder of the role stack as the role does, without a host.
+
+The expressions are those of the role's own task files; only facts of a machine are made up.
+It runs as a program of its own, since Ansible's plugin loader belongs to the process that it is in.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+ROLE = ROOT / "roles" / "stack"
+MANDATORY = ("mariadb", "wordpress", "nginx")
+# Each room of the role is rendered, so a new one is tested by being there.
+BONUS = sorted(path.name for path in (ROLE / "templates" / "requirements").iterdir() if path.name not in MANDATORY)
+
+# A title that breaks whoever does not quote it.
+HARD_TITLE = 'Wil\'s "big" $HOME \\ `site` #1 <b> ${X} é'
+
+# What the machine and the roles before would have told.
+FACTS: dict[str, Any] = {
+    "inception_login": "wil",
+    "base_image_reference": "{{ inception_base_family }}:{{ inception_base_release }}",
+    "base_image_digest": "sha256:0123456789abcdef",
+    "base_image_archive_path": "",
+    "base_image_import_changes": [],
+    "base_image_engine": {"host_info": {"CpuCfsQuota": True, "NCPU": 2}, "images": []},
+    "host_user": {"uid": 1000, "group": 1000},
+    "inventory_hostname": "wil",
+}
+
+# Every way that changes what is rendered.
+VARIANTS: dict[str, dict[str, Any]] = {
+    "debian-package": {},
+    "debian-archive": {
+        "inception_title": HARD_TITLE,
+        "inception_wordpress_source": "archive",
+        "inception_https_port": 8443,
+        "inception_admin_user": "wil the great",
+        "inception_bonus_services": BONUS,
+        "base_image_archive_path": "/var/lib/fortytwo.inception/base/debian-bookworm.tar",
+        "base_image_import_changes": ["LABEL fortytwo.inception.base=sha256:01", 'CMD ["bash"]'],
+    },
+    "alpine-archive": {
+        "inception_base_family": "alpine",
+        "inception_wordpress_source": "archive",
+        "inception_bonus_services": BONUS,
+        "inception_tls": "provided",
+        "stack_env": {"MARIADB_PORT": 3307},
+        "base_image_engine": {"host_info": {"CpuCfsQuota": False, "NCPU": 2}, "images": []},
+    },
+}
+
+
+def render(settings: dict[str, Any], collections: str) -> dict[str, str]:
+    """The files of the project folder by their path."""
+    from ansible.parsing.dataloader import DataLoader
+    from ansible.plugins.loader import init_plugin_loader
+    from ansible.template import Templar, trust_as_template
+
+    init_plugin_loader([collections])
+    loader = DataLoader()
+
+    def read(path: Path) -> Any:
+        return loader.load_from_file(str(path), trusted_as_template=True)
+
+    def tasks(name: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = read(ROLE / "tasks" / name)
+        return found
+
+    def evaluate(expression: str, **more: Any) -> Any:
+        return Templar(loader, {**variables, **more}).template(trust_as_template(expression))
+
+    variables: dict[str, Any] = {
+        "role_path": str(ROLE),
+        "ansible_search_path": [str(ROLE), str(ROLE / "tasks")],
+        **{name: trust_as_template(value) if isinstance(value, str) else value for name, value in FACTS.items()},
+        **read(ROOT / "roles" / "settings" / "defaults" / "main.yml"),
+        **read(ROLE / "defaults" / "main.yml"),
+        **read(ROLE / "vars" / "main.yml"),
+    }
+    variables.update(settings)
+
+    for task in tasks("render.yml"):
+        if "ansible.builtin.include_vars" in task:
+            file = evaluate(task["ansible.builtin.include_vars"]["file"])
+            variables.update(read(ROLE / "vars" / file))
+            continue
+        for item in evaluate(task["loop"]) if "loop" in task else [None]:
+            local = {**task.get("vars", {}), "item": item}
+            facts = task["ansible.builtin.set_fact"]
+            variables.update({name: evaluate(value, **local) for name, value in facts.items()})
+    [written] = tasks("project.yml")
+    files = evaluate("{{ __stack_files }}", **written["vars"])
+    return {str(path): str(content) for path, content in files.items()}
+
+
+@functools.cache
+def project(variant: str, collections: str) -> dict[str, str]:
+    """The rendered project of one variant; made once."""
+    finished = subprocess.run(
+        [sys.executable, __file__, variant, collections],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_COLLECTIONS_PATH": collections},
+    )
+    assert finished.returncode == 0, finished.stderr
+    files: dict[str, str] = json.loads(finished.stdout)
+    return files
+
+
+if __name__ == "__main__":
+    print(json.dumps(render(VARIANTS[sys.argv[1]], sys.argv[2])))

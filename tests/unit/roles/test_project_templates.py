@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The project folder as it is rendered: linters, and what must hold on each base and with each source."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.fortytwo.inception.tests.unit import rendering
+
+pytestmark = pytest.mark.parametrize("variant", rendering.VARIANTS)
+
+
+@pytest.fixture
+def files(variant: str, collections_path: Path) -> dict[str, str]:
+    return rendering.project(variant, str(collections_path))
+
+
+@pytest.fixture
+def folder(files: dict[str, str], tmp_path: Path) -> Path:
+    """The project on disk, with its data beside it."""
+    root = tmp_path / "inception"
+    for name, content in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+    environment = root / "srcs/.env"
+    environment.write_text(environment.read_text().replace("/home/wil/data", f"{tmp_path}/data"))
+    return root
+
+
+@pytest.fixture
+def compose(files: dict[str, str]) -> dict[str, Any]:
+    described: dict[str, Any] = yaml.safe_load(files["srcs/docker-compose.yml"])
+    return described
+
+
+def run(folder: Path, tool: str, *arguments: str | Path) -> str:
+    """Run a tool, which must be there, beside this Python or in PATH, and be content; returns what it printed."""
+    path = shutil.which(tool, path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    assert path, f"{tool} is missing"
+    finished = subprocess.run(
+        [path, *arguments],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stdout
+    return finished.stdout
+
+
+def settings(files: dict[str, str]) -> dict[str, str]:
+    """srcs/.env as Compose reads it: in double quotes, a backslash takes the meaning from the next character."""
+    found = {}
+    for line in files["srcs/.env"].splitlines():
+        if not line or line.startswith("#"):
+            continue
+        name, value = line.split("=", 1)
+        if value.startswith('"'):
+            assert re.fullmatch(r'"(?:[^"\\$]|\\["\\$])*"', value), f"{name} is not quoted well: {value}"
+            value = re.sub(r"\\(.)", r"\1", value[1:-1])
+        else:
+            assert not re.search(r"[\s\"'$#\\]", value), f"{name} needs quotes: {value}"
+        found[name] = value
+    return found
+
+
+def test_shellcheck_finds_nothing(files: dict[str, str], folder: Path) -> None:
+    scripts = [name for name in files if name.endswith(".sh")]
+    assert len(scripts) >= 4
+    run(folder, "shellcheck", *scripts)
+
+
+def test_hadolint_finds_nothing(files: dict[str, str], folder: Path, repository: Path) -> None:
+    dockerfiles = [name for name in files if name.endswith("/Dockerfile")]
+    assert len(dockerfiles) >= 3
+    run(folder, "hadolint", "--config", repository / ".hadolint.yaml", *dockerfiles)
+
+
+def test_the_compose_file_is_valid_yaml(files: dict[str, str], folder: Path) -> None:
+    rules = "{rules: {key-duplicates: enable, empty-lines: {max: 1}, indentation: enable, trailing-spaces: enable}}"
+    run(folder, "yamllint", "--strict", "--config-data", rules, "srcs/docker-compose.yml")
+    assert "\n\n    " not in files["srcs/docker-compose.yml"], "a blank line inside a service"
+
+
+def test_no_trace_of_the_templates(files: dict[str, str]) -> None:
+    for name, content in files.items():
+        assert not re.search(r"\{\{[ -]|\{%|\{# ", content), f"{name} has something of Jinja left"
+        assert not re.search(r"[ \t]$", content, flags=re.MULTILINE), f"{name} has a line with a trailing space"
+        assert "\n\n\n" not in content, f"{name} has more than one blank line in a row"
+        assert re.search(r"\S\n\Z", content), f"{name} does not end with one line end"
+        assert not content.startswith("\n"), f"{name} begins with a blank line"
+
+
+def test_layout(files: dict[str, str], compose: dict[str, Any]) -> None:
+    """LAY-1, LAY-2, LAY-3, IMG-1"""
+    assert {"Makefile", ".gitignore", "srcs/docker-compose.yml", "srcs/.env"} <= set(files)
+    assert "secrets/" in files[".gitignore"].splitlines()
+    assert [name for name in files if name.startswith("secrets/")] == []
+    for name, service in compose["services"].items():
+        context = f"srcs/{service['build']}"
+        assert service["build"] in (f"requirements/{name}", f"requirements/bonus/{name}")
+        assert files[f"{context}/Dockerfile"].strip()
+        assert files[f"{context}/.dockerignore"].strip()
+        for part in ("conf", "tools"):
+            assert [path for path in files if path.startswith(f"{context}/{part}/")], f"{name} has no {part}/"
+
+
+def test_images(files: dict[str, str], compose: dict[str, Any], variant: str) -> None:
+    """IMG-2, IMG-3, IMG-4"""
+    family = variant.split("-")[0]
+    for name, service in compose["services"].items():
+        assert re.fullmatch(rf"{name}:[0-9a-f]{{12}}", service["image"])
+        dockerfile = files[f"srcs/{service['build']}/Dockerfile"]
+        bases = re.findall(r"^FROM (\S+)", dockerfile, flags=re.MULTILINE)
+        assert {base.split(":")[0] for base in bases} == {family}
+        assert all(re.fullmatch(r"[a-z]+:(?!latest$)[a-z0-9.]+", base) for base in bases)
+
+
+def test_nothing_runs_endlessly_or_in_the_background(files: dict[str, str]) -> None:
+    """IMG-6, NET-2"""
+    forbidden = r"tail -f|sleep infinity|while true|while :|nohup|[^&>]&\s*$|--link|network[ =]host"
+    for name, content in files.items():
+        if name.endswith((".sh", "/Dockerfile", "Makefile")):
+            assert not re.search(forbidden, content, flags=re.MULTILINE), name
+    for name, content in files.items():
+        if name.endswith("/Dockerfile"):
+            commands = re.findall(r"^(?:CMD|ENTRYPOINT) (.*)$", content, flags=re.MULTILINE)
+            assert commands, name
+            assert not [command for command in commands if not re.match(r'\["(?!(?:/bin/)?(?:ba)?sh")', command)], name
+
+
+def test_networks_and_volumes(compose: dict[str, Any]) -> None:
+    """NET-1, NET-2, VOL-1, VOL-2, SVC-1"""
+    assert compose["networks"]
+    for service in compose["services"].values():
+        assert service["networks"]
+        assert not {"network_mode", "links"} & set(service)
+        assert all(volume.split(":")[0] in compose["volumes"] for volume in service.get("volumes", []))
+    for name, volume in compose["volumes"].items():
+        assert volume["driver_opts"]["device"] == f"${{DATA_DIR}}/{name}"
+    published = {name for name in rendering.MANDATORY if compose["services"][name].get("ports")}
+    assert published == {"nginx"}
+    assert "backend" not in compose["services"]["nginx"]["networks"]
+
+
+def test_every_service_is_hardened_and_limited(compose: dict[str, Any], variant: str) -> None:
+    """SVC-5, and the project's own rules"""
+    for service in compose["services"].values():
+        assert service["user"] == "${LOGIN_UID}:${LOGIN_GID}"
+        assert service["read_only"] is True
+        assert service["cap_drop"] == ["ALL"]
+        assert service["security_opt"] == ["no-new-privileges:true"]
+        assert service["restart"] == "unless-stopped"
+        assert service["healthcheck"]["test"]
+        limits = service["deploy"]["resources"]["limits"]
+        # Where the machine's kernel has no CPU quota, Docker would refuse one.
+        assert set(limits) == {"memory", "pids", *(["cpus"] if variant.startswith("debian") else [])}
+
+
+def test_every_setting_and_secret_that_is_used_exists(files: dict[str, str], compose: dict[str, Any]) -> None:
+    """SVC-6"""
+    used = set(re.findall(r"(?<!\$)\$\{(\w+)\}", files["srcs/docker-compose.yml"]))
+    assert used - set(settings(files)) == set()
+    secrets = {name for service in compose["services"].values() for name in service.get("secrets", [])}
+    assert secrets == set(compose["secrets"])
+
+
+def test_hard_values_come_out_of_env_as_they_went_in(files: dict[str, str], variant: str) -> None:
+    given = rendering.VARIANTS[variant]
+    found = settings(files)
+    assert found["SITE_TITLE"] == given.get("inception_title", "Inception")
+    assert found["ADMIN_USER"] == given.get("inception_admin_user", "wil")
+    assert found["HTTPS_PORT"] == str(given.get("inception_https_port", 443))
+    assert found["MARIADB_PORT"] == str(given.get("stack_env", {}).get("MARIADB_PORT", 3306))
+
+
+def test_where_wordpress_comes_from(files: dict[str, str], variant: str) -> None:
+    dockerfile = files["srcs/requirements/wordpress/Dockerfile"]
+    if variant.endswith("package"):
+        assert "apt-get download" in dockerfile
+        assert "http" not in dockerfile
+    else:
+        assert "apt-get download" not in dockerfile
+        urls = re.findall(r"--output (\S+) (https://\S+)", dockerfile)
+        sums = re.findall(r"\b(?:[0-9a-f]{40}|[0-9a-f]{128})  (\S+?)\"", dockerfile)
+        assert [name for name, _ in urls] == sums == ["wordpress.tar.gz", "wp.phar"]
+
+
+def test_make_credentials(folder: Path, variant: str) -> None:
+    given = rendering.VARIANTS[variant]
+    (folder / "secrets").mkdir()
+    (folder / "secrets/wp_admin_password.txt").write_text("one")
+    (folder / "secrets/wp_user_password.txt").write_text("two")
+    port = {443: ""}.get(given.get("inception_https_port", 443), ":8443")
+    said = [f"https://wil.42.fr{port}/wp-admin/", f"{given.get('inception_admin_user', 'wil')}: one", "guest: two"]
+    assert run(folder, "make", "--silent", "credentials").splitlines() == said
+
+
+def test_make_help_names_every_command(files: dict[str, str], folder: Path) -> None:
+    targets = set(re.findall(r"^([a-z]+):", files["Makefile"], flags=re.MULTILINE)) - {"all", "up", "prepare", "help"}
+    told = run(folder, "make", "--silent", "help")
+    assert {target for target in targets if not re.search(rf"\b{target}\b", told.replace("make ", ""))} == set()
+
+
+def test_prepare_makes_what_is_missing_and_nothing_else(folder: Path, compose: dict[str, Any]) -> None:
+    """LAY-3, VOL-2, and sheet item 8: make brings the folders back"""
+    run(folder, "sh", "srcs/tools/prepare.sh")
+    secrets = folder / "secrets"
+    data = folder.parent / "data"
+    assert stat.S_IMODE(secrets.stat().st_mode) == 0o700
+    for path in [data, *(data / name for name in compose["volumes"])]:
+        assert stat.S_IMODE(path.stat().st_mode) == 0o755
+    named = {Path(secret["file"]).name for secret in compose["secrets"].values()}
+    assert {path.name for path in secrets.iterdir()} == named | {"ca.key", "ca.crt"}
+    for path in secrets.iterdir():
+        assert stat.S_IMODE(path.stat().st_mode) == (0o444 if path.suffix == ".crt" else 0o400)
+        if path.suffix == ".txt":
+            assert re.fullmatch(r"[A-Za-z0-9]{32,}", path.read_text())
+    run(secrets, "openssl", "verify", "-CAfile", "ca.crt", "-verify_hostname", "wil.42.fr", "tls.crt")
+
+    before = {path.name: path.read_bytes() for path in secrets.iterdir()}
+    gone = secrets / "db_password.txt"
+    gone.unlink()
+    assert run(folder, "sh", "srcs/tools/prepare.sh") == "Made secrets/db_password.txt\n"
+    after = {path.name: path.read_bytes() for path in secrets.iterdir()}
+    assert {name for name in before if before[name] != after[name]} == {gone.name}
+    assert run(folder, "sh", "srcs/tools/prepare.sh") == ""
