@@ -50,7 +50,7 @@ class Secret(str):
 
 @dataclass(frozen=True)
 class Settings:
-    """What was asked for, from the inventory and the defaults of the role settings."""
+    """What was asked for, from the inventory and the defaults of the role inception."""
 
     login: str
     domain: str
@@ -80,7 +80,7 @@ class Settings:
 
 def read_settings(variables: dict[str, Any], forwarded_port: str | None) -> Settings:
     """From the variables of a host; testinfra hands them over as they stand, templates included."""
-    defaults = yaml.safe_load((ROOT / "roles/settings/defaults/main.yml").read_text(encoding="utf-8"))
+    defaults = yaml.safe_load((ROOT / "roles/inception/defaults/main.yml").read_text(encoding="utf-8"))
     values = {**defaults, **variables}
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)
 
@@ -108,6 +108,25 @@ def read_settings(variables: dict[str, Any], forwarded_port: str | None) -> Sett
         address=value("ansible_host"),
         forwarded_port=int(forwarded_port or 0),
     )
+
+
+# A machine has Python, but not every one has curl. A redirect is an answer.
+_FETCH = """
+import json, ssl, sys, urllib.error, urllib.request
+class Stay(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *args):
+        return None
+url, ca = sys.argv[1:]
+tls = urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=ca))
+try:
+    with urllib.request.build_opener(tls, Stay).open(url, timeout=120) as answer:
+        found = answer.status, answer.read().decode()
+except urllib.error.HTTPError as error:
+    found = error.code, error.read().decode()
+except urllib.error.URLError as error:
+    found = 0, type(error.reason).__name__
+print(json.dumps(found))
+"""
 
 
 class Stack:
@@ -150,6 +169,12 @@ class Stack:
         """A command inside a service's container; it may fail."""
         container = self.containers()[service]["Id"]
         return self.host.run("docker exec %s" + " %s" * len(argv), container, *argv)
+
+    def fetch(self, url: str) -> tuple[int, str]:
+        """A page as the machine itself gets it, with its certificate verified; 0 and the reason without an answer."""
+        ca = f"{self.settings.project}/secrets/ca.crt"
+        status, text = json.loads(self.root("python3 -c %s %s %s", _FETCH, url, ca))
+        return int(status), str(text)
 
     def sql(self, query: str) -> list[list[str]]:
         """Rows of a query that the WordPress user may make, with that user's password."""

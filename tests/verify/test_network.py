@@ -85,7 +85,7 @@ def test_nginx_does_not_reach_the_database(stack: Stack, containers: dict[str, d
     )
     assert own.rc == 0
     for name in (address, "mariadb"):
-        tried = stack.execute("nginx", "curl", "--silent", "--max-time", "10", f"http://{name}:{port}/")
+        tried = stack.execute("nginx", "curl", "--silent", "--max-time", "5", f"http://{name}:{port}/")
         # 6: no such name; 7: no connection; 28: no answer. A database would answer, with rubbish for HTTP.
         assert tried.rc in (6, 7, 28), f"nginx reached {name}: {tried}"
 
