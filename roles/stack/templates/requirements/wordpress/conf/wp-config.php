@@ -27,6 +27,8 @@ unset($inception_secret, $inception_salt, $inception_purpose, $inception_kind);
 $inception_port = (int) (parse_url('//' . ($_SERVER['HTTP_HOST'] ?? ''), PHP_URL_PORT) ?: 0);
 if (!isset($_SERVER['HTTP_HOST'])) {
     $inception_port = (int) getenv('HTTPS_PORT');
+    // From the command line too, links have TLS.
+    $_SERVER['HTTPS'] = 'on';
 }
 $inception_address = 'https://' . getenv('DOMAIN') . (in_array($inception_port, [0, 443], true) ? '' : ":$inception_port");
 define('WP_HOME', $inception_address);
