@@ -22,8 +22,8 @@ description:
 options:
   _input:
     description:
-      - One dictionary a room, with V(name), V(description) (the room's C(service.yml)), V(compose) (its piece of the compose file)
-        and V(files) (a dictionary of path and content, the build context).
+      - One dictionary a room, with V(name), V(description) (the room's C(service.yml)),
+        V(compose) (its piece of the compose file) and V(files) (a dictionary of path and content, the build context).
     type: list
     elements: dict
     required: true
@@ -53,8 +53,9 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - The services in the given order, each with V(name), V(about), V(compose), V(context), V(tag), V(image), V(project_files), V(env), V(secrets),
-      V(mounts) (name and file of what the container finds in C(/run/secrets)), V(networks), V(ports), V(waits_for), V(limits) and, where it has one, V(volume).
+    - The services in the given order, each with V(name), V(about), V(compose), V(context), V(tag), V(image),
+      V(project_files), V(env), V(secrets), V(mounts) (name and file of what the container finds in C(/run/secrets)),
+      V(networks), V(ports), V(waits_for), V(limits) and, where it has one, V(volume).
   type: list
   elements: dict
 """

@@ -136,6 +136,9 @@ attributes:
   diff_mode:
     description: Shows the definition and the state before and after.
     support: full
+  idempotent:
+    description: Except O(state=restarted) and O(state=reset), which restart on each call.
+    support: partial
   platform:
     description: Runs on.
     platforms: linux
