@@ -43,6 +43,9 @@ test: lint unit ## lint, unit tests, and the whole way on a system container
 test-vm: $(VENV)/ready-dev ## the whole way in a virtual machine, and again after its reboot
 	@$(MOLECULE) test --scenario-name vm
 
+bench: $(VENV)/ready-dev ## how long a deployment takes, beside the same by hand
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(VENV)/bin/python tests/bench/deploy.py
+
 # The collection is found where Ansible's own are, so that no path has to be set.
 $(VENV)/ready: requirements.txt
 	@echo 'Installing Ansible into $(VENV), some minutes the first time ...'
@@ -57,4 +60,4 @@ $(VENV)/ready-dev: requirements-dev.txt $(VENV)/ready
 	@$(VENV)/bin/pip install --quiet --requirement $<
 	@touch $@
 
-.PHONY: help up deploy ssh credentials export down destroy lint unit test test-vm
+.PHONY: help up deploy ssh credentials export down destroy lint unit test test-vm bench
