@@ -25,6 +25,9 @@ credentials: $(VENV)/ready ## show the passwords of the site's two users
 export: $(VENV)/ready ## bring the project here as a repository without secrets
 	@$(PLAYBOOK) playbooks/export.yml
 
+remove: $(VENV)/ready ## remove the stack and its data from the machine, which stays; asks first
+	@$(PLAYBOOK) playbooks/remove.yml
+
 down: $(VENV)/ready ## switch the virtual machine off
 	@$(PLAYBOOK) playbooks/down.yml
 
@@ -60,4 +63,4 @@ $(VENV)/ready-dev: requirements-dev.txt $(VENV)/ready
 	@$(VENV)/bin/pip install --quiet --requirement $<
 	@touch $@
 
-.PHONY: help up deploy ssh credentials export down destroy lint unit test test-vm bench
+.PHONY: help up deploy ssh credentials export remove down destroy lint unit test test-vm bench
