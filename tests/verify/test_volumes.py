@@ -48,7 +48,7 @@ def test_volumes_are_in_the_data_folder(stack: Stack, settings: Settings, compos
     devices = []
     for volume in compose_config["volumes"].values():
         (shown,) = json.loads(stack.root("docker volume inspect %s", volume["name"]))
-        devices.append(shown["Options"]["device"])
+        devices.append((shown["Options"] or {}).get("device", "none of its own"))
     assert len(set(devices)) == len(devices)
     assert [device for device in devices if not device.startswith(f"{settings.data}/")] == []
 
