@@ -29,7 +29,8 @@ ROOT = Path(__file__).resolve().parents[2]
 MANDATORY = ("mariadb", "wordpress", "nginx")
 
 # How long something may take on an emulated machine that has other work too; nothing is expected to.
-PATIENCE = 900
+PATIENCE = 300
+BOOT_PATIENCE = 900
 BUILD_PATIENCE = 3600
 
 
@@ -187,8 +188,8 @@ class Stack:
         containers = self.containers()
         return set(MANDATORY) <= set(containers) and all(is_healthy(container) for container in containers.values())
 
-    def wait_healthy(self) -> None:
-        wait_until("every container is healthy", self.healthy)
+    def wait_healthy(self, seconds: float = PATIENCE) -> None:
+        wait_until("every container is healthy", self.healthy, seconds)
 
     def processes(self, service: str) -> list[tuple[int, str]]:
         """The pid on the machine and the command line of each process of a service, without what `docker exec` adds."""

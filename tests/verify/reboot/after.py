@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from tests.verify.reboot.notes import Notes, boot, notes_path
-from tests.verify.support import Site, Stack
+from tests.verify.support import BOOT_PATIENCE, Site, Stack
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def notes(stack: Stack) -> Notes:
 def test_containers_come_back(stack: Stack, notes: Notes) -> None:
     """The machine has booted since, and the very containers of before became healthy without anybody's help."""
     assert boot(stack) != notes.boot, "the machine was not rebooted"
-    stack.wait_healthy()
+    stack.wait_healthy(BOOT_PATIENCE)
     assert {name: container["Id"] for name, container in stack.containers().items()} == notes.containers
 
 
