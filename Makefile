@@ -5,7 +5,8 @@ INVENTORY ?= inventory/hosts.yml
 VENV := .venv
 PYTHON ?= python3
 PLAYBOOK = $(VENV)/bin/ansible-playbook --inventory $(INVENTORY) $(if $(LIMIT),--limit $(LIMIT)) $(ARGS)
-MOLECULE = PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(VENV)/bin/molecule
+# What the tests call is the virtual environment's.
+TOOL = PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -35,19 +36,19 @@ destroy: $(VENV)/ready ## remove the virtual machine with all that is in it; ask
 	@$(PLAYBOOK) playbooks/destroy.yml
 
 lint: $(VENV)/ready-dev ## check the sources
-	@tests/lint
+	@$(TOOL) tests/lint
 
 unit: $(VENV)/ready-dev ## the unit tests
-	@$(VENV)/bin/pytest
+	@$(TOOL) pytest
 
 test: lint unit ## lint, unit tests, and the whole way on a system container
-	@$(MOLECULE) test
+	@$(TOOL) molecule test
 
 test-vm: $(VENV)/ready-dev ## the whole way in a virtual machine, and again after its reboot
-	@$(MOLECULE) test --scenario-name vm
+	@$(TOOL) molecule test --scenario-name vm
 
 bench: $(VENV)/ready-dev ## how long a deployment takes, beside the same by hand
-	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(VENV)/bin/python tests/bench/deploy.py
+	@$(TOOL) python tests/bench/deploy.py
 
 # The collection is found where Ansible's own are, so that no path has to be set.
 $(VENV)/ready: requirements.txt
