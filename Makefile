@@ -18,10 +18,10 @@ deploy: $(VENV)/ready ## a finished stack on each machine of the inventory; make
 	@$(PLAYBOOK) playbooks/deploy.yml
 
 ssh: $(VENV)/ready ## a shell on the machine, as the login
-	@$(PLAYBOOK) playbooks/ssh.yml >/dev/null && sh .ansible/ssh.sh
+	@rm -f .ansible/ssh.sh; $(PLAYBOOK) playbooks/ssh.yml >/dev/null && sh .ansible/ssh.sh
 
 credentials: $(VENV)/ready ## show the passwords of the site's two users
-	@$(PLAYBOOK) playbooks/ssh.yml >/dev/null && sh .ansible/ssh.sh make --no-print-directory -C inception credentials
+	@rm -f .ansible/ssh.sh; $(PLAYBOOK) playbooks/ssh.yml >/dev/null && sh .ansible/ssh.sh make --no-print-directory -C inception credentials
 
 export: $(VENV)/ready ## bring the project here as a repository without secrets
 	@$(PLAYBOOK) playbooks/export.yml
@@ -54,7 +54,7 @@ bench: $(VENV)/ready-dev ## how long a deployment takes, beside the same by hand
 $(VENV)/ready: requirements.txt
 	@echo 'Installing Ansible into $(VENV), some minutes the first time ...'
 	@$(PYTHON) -m venv $(VENV)
-	@$(VENV)/bin/pip install --quiet --requirement $<
+	@$(VENV)/bin/pip install --progress-bar off --requirement $<
 	@$(VENV)/bin/python -c 'import pathlib, sys; [site] = pathlib.Path(sys.prefix).glob("lib/python*/site-packages"); \
 		link = site / "ansible_collections/fortytwo/inception"; link.parent.mkdir(exist_ok=True); \
 		link.unlink(missing_ok=True); link.symlink_to("$(CURDIR)")'

@@ -614,7 +614,10 @@ class Machine:
         for entry in sorted(os.listdir(self.dir)):
             if entry == "seed" and not os.path.islink(self.path(entry)):
                 found += [f"seed/{name}" for name in sorted(os.listdir(self.path("seed"))) if name not in SEED_FILES]
-            elif entry not in OWN_FILES and not (entry.endswith(".new") and entry[:-4] in OWN_FILES):
+            elif entry.startswith(".new.") or (entry.endswith(".new") and entry[:-4] in OWN_FILES):
+                # What an interrupted write left.
+                continue
+            elif entry not in OWN_FILES:
                 found.append(entry)
         return found
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
+from zoneinfo import available_timezones
 
 from ansible_collections.fortytwo.inception.plugins.module_utils import _releases
 
@@ -245,6 +246,12 @@ def one_of(*choices: str) -> Check:
     return check
 
 
+def check_wordpress_source(value: Any, settings: Settings) -> Iterator[str]:
+    yield from one_of("package", "archive")(value, settings)
+    if value == "package" and settings.get("inception_base_family") == "alpine":
+        yield "'package' is Debian's, and inception_base_family is 'alpine'"
+
+
 def check_truth(value: Any, settings: Settings) -> Iterator[str]:
     if truth(value) is None:
         yield f"{shown(value)} is neither true nor false"
@@ -252,7 +259,9 @@ def check_truth(value: Any, settings: Settings) -> Iterator[str]:
 
 def check_time_zone(value: Any, settings: Settings) -> Iterator[str]:
     zone = text(value)
-    if zone is None or not TIME_ZONE.fullmatch(zone):
+    # A computer that knows no zones at all can judge only the shape.
+    zones = available_timezones()
+    if zone is None or not TIME_ZONE.fullmatch(zone) or (zones and zone not in zones):
         yield f"{shown(value)} is not the name of a time zone"
 
 
@@ -393,7 +402,7 @@ RULES: tuple[Rule, ...] = (
     Rule("inception_bonus_services", check_services, _services_example),
     Rule("inception_service_dirs", check_folders, _always("[/home/wil/services]")),
     Rule("inception_docker_source", one_of("distribution", "docker"), _always("distribution")),
-    Rule("inception_wordpress_source", one_of("package", "archive"), _always("package")),
+    Rule("inception_wordpress_source", check_wordpress_source, _always("archive")),
     Rule("inception_tls", one_of("local_ca", "provided"), _always("local_ca")),
     Rule("inception_timezone", check_time_zone, _always("Europe/Paris")),
     Rule("inception_debian_mirror", check_url, _always("http://deb.debian.org/debian")),

@@ -346,6 +346,11 @@ class Work:
             data, found = _files.read_all(descriptor), os.fstat(descriptor)
         if data == file.data and file.attributes.fit(found):
             return None
+        if data != file.data and file.path not in (self.manifest.files or frozenset()):
+            raise _files.FileProblem(
+                f"{self.tree.shown(file.path)} is there with another content, and this module did not write it:"
+                " move it away, so that nothing of it is lost"
+            )
         return Change(file, data.decode("utf-8", "replace"), _described(found.st_mode, found.st_uid, found.st_gid))
 
     def _folders(self) -> list[str]:

@@ -83,6 +83,7 @@ def render(settings: dict[str, Any], collections: str) -> dict[str, str]:
         "ansible_search_path": [str(ROLE), str(ROLE / "tasks")],
         **{name: trust_as_template(value) if isinstance(value, str) else value for name, value in FACTS.items()},
         **read(ROOT / "roles" / "inception" / "defaults" / "main.yml"),
+        **read(ROOT / "roles" / "inception" / "vars" / "main.yml"),
         **read(ROLE / "defaults" / "main.yml"),
         **read(ROLE / "vars" / "main.yml"),
     }

@@ -46,6 +46,13 @@ def test_redirects_stay_on_the_port(site: Site, path: str) -> None:
     assert page.location.startswith(f"{site.url}/")
 
 
+def test_missing_slash_is_relative(site: Site) -> None:
+    """nginx itself redirects this one; it names no host and no port, so the visitor's stay."""
+    page = site.get("/wp-admin")
+    assert page.status == 301
+    assert page.location == "/wp-admin/"
+
+
 def test_front_page_is_not_redirected(site: Site) -> None:
     """The address that a visitor types is the address of the page."""
     assert site.get("/").status == 200

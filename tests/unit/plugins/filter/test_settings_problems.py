@@ -293,7 +293,12 @@ def test_bad_values(setting: str, value: Any, said: str) -> None:
 def test_the_examples_are_good(rule: _settings.Rule) -> None:
     """What a message advises passes the check itself."""
     for family, release in (("debian", "bookworm"), ("alpine", "3.23")):
-        base = {**GOOD, "inception_base_family": family, "inception_base_release": release}
+        base = {
+            **GOOD,
+            "inception_base_family": family,
+            "inception_base_release": release,
+            "inception_wordpress_source": "archive",
+        }
         example = rule.example({**base, "date": _settings.datetime.date.fromisoformat(TODAY)})
         if rule.setting != "inception_base_family":
             assert settings_problems({**base, rule.setting: yaml.safe_load(example)}, TODAY) == []
@@ -323,7 +328,10 @@ def test_every_setting_is_tested() -> None:
 )
 def test_alpine_releases(release: Any, forced: Any, said: str | None) -> None:
     found = problems(
-        inception_base_family="alpine", inception_base_release=release, inception_base_release_forced=forced
+        inception_base_family="alpine",
+        inception_base_release=release,
+        inception_base_release_forced=forced,
+        inception_wordpress_source="archive",
     )
     assert len(found) == (said is not None)
     assert said is None or said in found[0]

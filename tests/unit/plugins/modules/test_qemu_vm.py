@@ -117,7 +117,7 @@ class Lab:
             "forwarded_ports": [{"host_port": self.port, "guest_port": 22, "setting": "inception_vm_ssh_port"}],
             "ssh_public_key": "ssh-ed25519 AAAA wil",
             "accelerator": "tcg",
-            "timeout": 5,
+            "timeout": 60,
         }
         args.update(changes)
         return {key: value for key, value in args.items() if value is not None}

@@ -153,6 +153,16 @@ def test_an_existing_file_is_taken_over(run_module: Any, place: Place) -> None:
     assert not run_module(tree, place.options({"a": "1"}))["changed"]
 
 
+def test_a_file_of_others_is_not_lost(run_module: Any, module_failed: Any, place: Place) -> None:
+    place.root.mkdir(exist_ok=True)
+    theirs = place.root / "Makefile"
+    theirs.write_text("all: mine\n")
+    for check in (True, False):
+        with pytest.raises(module_failed, match=r"Makefile is there with another content.*move it away"):
+            run_module(tree, place.options({"Makefile": "all: ours\n"}), check=check)
+    assert theirs.read_text() == "all: mine\n"
+
+
 def test_a_file_that_vanished_by_itself(run_module: Any, place: Place) -> None:
     run_module(tree, place.options({"a": "1", "b": "2"}))
     (place.root / "b").unlink()

@@ -14,7 +14,7 @@ setting() {
 # A random value, complete or not there at all: written beside its place, then renamed.
 secret() {
     [ -e "$secrets/$1.txt" ] && return
-    head -c 1024 /dev/urandom | LC_ALL=C tr -dc 'A-Za-z0-9' | cut -c "1-$2" | tr -d '\n' >"$secrets/$1.new"
+    LC_ALL=C tr -dc 'A-Za-z0-9' </dev/urandom | head -c "$2" >"$secrets/$1.new"
     chmod 400 "$secrets/$1.new"
     mv "$secrets/$1.new" "$secrets/$1.txt"
     echo "Made secrets/$1.txt"
@@ -27,25 +27,31 @@ mkdir -p "$secrets"
 secret {{ secret.name }} {{ secret.length | default(32) }}
 {% endfor %}
 
-# A certificate authority of this machine's own, and the site's certificate signed by it.
+# A certificate authority of this machine's own, and the site's certificate signed by it. Each is renamed when it is whole.
 cd "$secrets"
 if [ ! -e ca.crt ]; then
-    openssl ecparam -name prime256v1 -genkey -noout -out ca.key
-    openssl req -x509 -new -key ca.key -days 3650 -subj "/CN=Inception of $(setting LOGIN)" \
-        -addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign,cRLSign -out ca.crt
+    openssl ecparam -name prime256v1 -genkey -noout -out ca.key.new
+    openssl req -x509 -new -key ca.key.new -days 3650 -subj "/CN=Inception of $(setting LOGIN)" \
+        -addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign,cRLSign -out ca.crt.new
+    chmod 400 ca.key.new
+    chmod 444 ca.crt.new
+    mv -f ca.key.new ca.key
+    mv -f ca.crt.new ca.crt
     echo "Made secrets/ca.crt"
 fi
 if [ ! -e tls.crt ]; then
     domain=$(setting DOMAIN)
-    openssl ecparam -name prime256v1 -genkey -noout -out tls.key
+    openssl ecparam -name prime256v1 -genkey -noout -out tls.key.new
     printf 'subjectAltName=DNS:%s\nextendedKeyUsage=serverAuth\n' "$domain" >tls.ext
-    openssl req -new -key tls.key -subj "/CN=$domain" |
-        openssl x509 -req -CA ca.crt -CAkey ca.key -set_serial "0x$(openssl rand -hex 16)" -days 397 -extfile tls.ext -out tls.crt 2>/dev/null
-    rm tls.ext
+    openssl req -new -key tls.key.new -subj "/CN=$domain" -out tls.csr
+    openssl x509 -req -in tls.csr -CA ca.crt -CAkey ca.key -set_serial "0x$(openssl rand -hex 16)" -days 397 -extfile tls.ext -out tls.crt.new
+    rm tls.ext tls.csr
+    chmod 400 tls.key.new
+    chmod 444 tls.crt.new
+    mv -f tls.key.new tls.key
+    mv -f tls.crt.new tls.crt
     echo "Made secrets/tls.crt for $domain"
 fi
-chmod 400 ca.key tls.key
-chmod 444 ca.crt tls.crt
 {% if __stack_base_archive | length > 0 %}
 
 # This machine's base image is kept in an archive, since it came from no registry.

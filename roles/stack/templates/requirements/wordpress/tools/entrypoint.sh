@@ -12,13 +12,14 @@ wp_version() {
 }
 
 # The file .release arrives last: an interrupted copy is repeated. A newer WordPress, updated from the dashboard, stays.
-if ! cmp -s "$source/.release" "$site/.release"; then
+if ! cmp -s "$source.release" "$site/.release"; then
     if [ -e "$site/.release" ] && [ "$(printf '%s\n' "$(wp_version "$source")" "$(wp_version "$site")" | sort -V | tail -n 1)" != "$(wp_version "$source")" ]; then
         echo "WordPress $(wp_version "$site") on the volume is newer than the image's $(wp_version "$source"): it stays."
     else
         echo "Copying WordPress $(wp_version "$source") into the volume."
-        find "$source" -mindepth 1 -maxdepth 1 ! -name .release -exec cp -R {} "$site/" \;
-        cp "$source/.release" "$site/.release"
+        cp -R "$source/." "$site/"
+        sync
+        cp "$source.release" "$site/.release"
     fi
 fi
 
