@@ -16,8 +16,11 @@ import os
 import pwd
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
 
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -187,3 +190,27 @@ def locked(folder: int, shown: str, patience: float = 30.0) -> Iterator[None]:
         yield
     finally:
         fcntl.flock(folder, fcntl.LOCK_UN)
+
+
+def owner(module: AnsibleModule) -> tuple[int | None, int | None]:
+    """The numbers of the options owner and group. In check mode an earlier task may not really have made the user."""
+    numbers: list[int | None] = []
+    for lookup, option in ((user_id, "owner"), (group_id, "group")):
+        try:
+            numbers.append(lookup(module.params[option]))
+        except FileProblem:
+            if not module.check_mode:
+                raise
+            numbers.append(None)
+    return numbers[0], numbers[1]
+
+
+def answer(module: AnsibleModule, run: Callable[[AnsibleModule], dict[str, Any]]) -> None:
+    """Run, and end the module with the result; what is wrong with a file is the module's error."""
+    try:
+        result = run(module)
+    except FileProblem as problem:
+        module.fail_json(msg=str(problem))
+    except OSError as error:
+        module.fail_json(msg=f"{error.filename or module.params['path']}: {error.strerror}")
+    module.exit_json(**result)

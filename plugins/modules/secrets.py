@@ -251,16 +251,7 @@ def difference(path: str, steps: list[Step], wanted: _files.Attributes) -> dict[
 
 
 def attributes(module: AnsibleModule) -> _files.Attributes:
-    """The wanted owner. In check mode an earlier task may not really have made the user."""
-    numbers: list[int | None] = []
-    for lookup, option in ((_files.user_id, "owner"), (_files.group_id, "group")):
-        try:
-            numbers.append(lookup(module.params[option]))
-        except _files.FileProblem:
-            if not module.check_mode:
-                raise
-            numbers.append(None)
-    return _files.Attributes(MODE, *numbers)
+    return _files.Attributes(MODE, *_files.owner(module))
 
 
 def run(module: AnsibleModule) -> dict[str, Any]:
@@ -320,13 +311,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    try:
-        result = run(module)
-    except _files.FileProblem as problem:
-        module.fail_json(msg=str(problem))
-    except OSError as error:
-        module.fail_json(msg=f"{error.filename or module.params['path']}: {error.strerror}")
-    module.exit_json(**result)
+    _files.answer(module, run)
 
 
 if __name__ == "__main__":

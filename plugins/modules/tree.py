@@ -412,19 +412,6 @@ def _entry(path: str, before: str, after: str) -> dict[str, str]:
     return {"before_header": path, "after_header": path, "before": before, "after": after}
 
 
-def owner(module: AnsibleModule) -> tuple[int | None, int | None]:
-    """The wanted owner. In check mode an earlier task may not really have made the user."""
-    numbers: list[int | None] = []
-    for lookup, option in ((_files.user_id, "owner"), (_files.group_id, "group")):
-        try:
-            numbers.append(lookup(module.params[option]))
-        except _files.FileProblem:
-            if not module.check_mode:
-                raise
-            numbers.append(None)
-    return numbers[0], numbers[1]
-
-
 def check_places(root: str, manifest: str) -> None:
     for option, path in (("path", root), ("manifest", manifest)):
         if not os.path.isabs(path) or os.path.normpath(path) != path:
@@ -436,7 +423,7 @@ def check_places(root: str, manifest: str) -> None:
 def run(module: AnsibleModule) -> dict[str, Any]:
     root, manifest_path = module.params["path"], module.params["manifest"]
     check_places(root, manifest_path)
-    uid, gid = owner(module)
+    uid, gid = _files.owner(module)
     files = declared(module.params["files"], uid, gid)
     above = os.path.dirname(root)
     if _files.look(above) is None and not module.check_mode:
@@ -485,13 +472,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    try:
-        result = run(module)
-    except _files.FileProblem as problem:
-        module.fail_json(msg=str(problem))
-    except OSError as error:
-        module.fail_json(msg=f"{error.filename or module.params['path']}: {error.strerror}")
-    module.exit_json(**result)
+    _files.answer(module, run)
 
 
 if __name__ == "__main__":
