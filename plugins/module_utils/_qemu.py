@@ -11,6 +11,7 @@ import errno
 import itertools
 import json
 import os
+import random
 import platform
 import shutil
 import signal
@@ -267,9 +268,13 @@ def ports_taken(ports: list[dict[str, t.Any]], held: list[dict[str, t.Any]]) -> 
 
 
 def free_port(address: str) -> int:
-    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind((address, 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody has, below those that the kernel gives to outgoing connections."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    for port in random.sample(range(20000, 32000), 1000):
+        with socket.socket(family, socket.SOCK_STREAM) as probe, contextlib.suppress(OSError):
+            probe.bind((address, port))
+            return port
+    raise VmError(f"no port from 20000 to 31999 of {address} is free")
 
 
 def room_problems(config: dict[str, t.Any], state_dir: str, *, new_disk: bool, held_memory: int) -> list[str]:
