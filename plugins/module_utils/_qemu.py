@@ -11,8 +11,8 @@ import errno
 import itertools
 import json
 import os
-import random
 import platform
+import random
 import shutil
 import signal
 import socket
@@ -247,24 +247,35 @@ def ports_taken(ports: list[dict[str, t.Any]], held: list[dict[str, t.Any]]) -> 
         address = (port["host_address"], port["host_port"])
         if address in ours:
             continue
-        family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
+        error = listening_error(address)
+        if error is None:
+            continue
+        where = f"{port_label(port)}: port {address[1]} of {address[0]}"
+        if error.errno == errno.EADDRINUSE:
+            free = free_port(address[0])
+            problems.append(f"{where} is taken by another program; end that, or choose another, for example {free}")
+        elif error.errno == errno.EACCES:
+            problems.append(f"{where} is for root only; choose one from 1024 up, for example 8443")
+        else:
+            problems.append(f"{where} cannot be listened on: {error.strerror}")
+    return problems
+
+
+def listening_error(address: tuple[str, int], patience: float = 2.0) -> OSError | None:
+    """Why one cannot listen there. A machine that has just ended may hold its port for a moment longer."""
+    deadline = time.monotonic() + patience
+    while True:
+        with socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(address)
                 probe.listen(1)
             except OSError as error:
-                where = f"{port_label(port)}: port {address[1]} of {address[0]}"
-                if error.errno == errno.EADDRINUSE:
-                    free = free_port(address[0])
-                    problems.append(
-                        f"{where} is taken by another program; end that, or choose another, for example {free}"
-                    )
-                elif error.errno == errno.EACCES:
-                    problems.append(f"{where} is for root only; choose one from 1024 up, for example 8443")
-                else:
-                    problems.append(f"{where} cannot be listened on: {error.strerror}")
-    return problems
+                if error.errno != errno.EADDRINUSE or time.monotonic() > deadline:
+                    return error
+            else:
+                return None
+        time.sleep(0.1)
 
 
 def free_port(address: str) -> int:
