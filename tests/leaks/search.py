@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is searched for, and how: the forms that a value takes, and one pass over a content for all of them.
+
+Python's own library only, since it also runs on the machine.
+"""
+
+from __future__ import annotations
+
+import base64
+import bz2
+import gzip
+import io
+import json
+import lzma
+import re
+import urllib.parse
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+CHUNK = 1 << 20
+WORD = 8
+# So long a needle has a whole word in it, wherever it begins.
+LONG = 2 * WORD - 1
+
+COMPRESSED = {b"\x1f\x8b\x08": gzip.open, b"\xfd7zXZ\0": lzma.open, b"BZh": bz2.open}
+NOT_COMPRESSED = (OSError, EOFError, lzma.LZMAError, zlib.error)
+
+
+@dataclass(frozen=True)
+class Needle:
+    """One form of one value; only its name is ever printed."""
+
+    name: str
+    content: bytes = field(repr=False)
+
+
+def values_of(content: bytes) -> list[bytes]:
+    """The values in a file of secrets/: a password is the whole, a key its first line, WordPress's salts eight."""
+    text = content.decode("latin-1")
+    if text.startswith("-----BEGIN "):
+        # An EC key of 256 bits is in the first line, or most of it is; the last ones are its public half.
+        return [text.splitlines()[1].encode("latin-1")]
+    salts = re.findall(r"define\('\w+',\s*'([^']+)'\);", text)
+    return [salt.encode("latin-1") for salt in salts] or [content.strip(b"\r\n")]
+
+
+def base64_forms(value: bytes) -> Iterator[bytes]:
+    """What is left of a value in the base64 of a longer text: it begins at the first, second or third byte of three."""
+    for before in range(3):
+        encoded = base64.b64encode(bytes(before) + value)
+        # A character is six bits; those that the neighbors have a part in are left out.
+        whole = encoded[-(-8 * before // 6) : 8 * (before + len(value)) // 6]
+        # A long text is broken into lines: one of the two halves is not.
+        half = len(whole) // 2
+        for part in (whole[:half], whole[half:]) if half >= LONG else (whole,):
+            yield part
+            yield part.translate(bytes.maketrans(b"+/", b"-_"))
+
+
+def needles(name: str, value: bytes) -> list[Needle]:
+    """A value as it is, in base64, in an address, and in JSON; each form once."""
+    text = value.decode("latin-1")
+    quoted = json.dumps(text)[1:-1]
+    addressed = urllib.parse.quote(value, safe="")
+    forms = [(name, value)]
+    forms += [(f"{name}, in base64", form) for form in base64_forms(value)]
+    forms += [
+        (f"{name}, in an address", form.encode())
+        for form in (addressed, addressed.replace("%20", "+"), re.sub("%..", lambda code: code[0].lower(), addressed))
+    ]
+    forms += [(f"{name}, in JSON", form.encode()) for form in (quoted, quoted.replace("/", r"\/"))]
+    unique: dict[bytes, str] = {}
+    for form_name, form in forms:
+        unique.setdefault(form, form_name)
+    return [Needle(form_name, form) for form, form_name in unique.items()]
+
+
+class Searcher:
+    """Finds any of many needles in one pass: it looks the content's words of eight bytes up in those of the needles."""
+
+    def __init__(self, wanted: Iterable[Needle]) -> None:
+        self._needles = list(wanted)
+        self._short = [needle for needle in self._needles if len(needle.content) < LONG]
+        self._words: dict[int, list[Needle]] = {}
+        for needle in self._needles:
+            for start in range(WORD if len(needle.content) >= LONG else 0):
+                [word] = memoryview(needle.content[start : start + WORD]).cast("Q")
+                self._words.setdefault(word, []).append(needle)
+        self._overlap = max((len(needle.content) for needle in self._needles), default=1) - 1
+        self._known = frozenset(self._words)
+
+    def __call__(self, content: BinaryIO) -> tuple[set[str], int]:
+        """The names of the needles in a content, and how many bytes it has."""
+        found: set[str] = set()
+        size = 0
+        tail = b""
+        while chunk := content.read(CHUNK):
+            size += len(chunk)
+            block = tail + chunk
+            words = memoryview(block)[: len(block) // WORD * WORD].cast("Q")
+            candidates = list(self._short)
+            if not self._known.isdisjoint(words):
+                for word in self._known.intersection(words):
+                    candidates += self._words[word]
+            found.update(needle.name for needle in candidates if needle.content in block)
+            tail = block[-self._overlap :] if self._overlap else b""
+        return found, size
+
+
+def unpacked(content: BinaryIO) -> BinaryIO:
+    """What a compressed content was before; any other as it is. It has to be one that can be read twice."""
+    start = content.read(8)
+    content.seek(0)
+    for magic, opener in COMPRESSED.items():
+        if start.startswith(magic):
+            try:
+                with opener(content) as trial:
+                    trial.read(1)
+            except NOT_COMPRESSED:
+                # It only begins like one.
+                content.seek(0)
+                return content
+            content.seek(0)
+            return io.BufferedReader(opener(content))  # type: ignore[arg-type]
+    return content
