@@ -14,6 +14,7 @@ import fcntl
 import grp
 import os
 import pwd
+import re
 import stat
 import time
 from collections.abc import Callable, Iterator
@@ -23,9 +24,13 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+# A parent may be closed to readers: it is only passed through.
+_PARENT_FLAGS = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NEW_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _TEMPORARY = ".{}.inception-tmp"
+_LEFTOVER = re.compile(r"\..+\.inception-tmp")
+_MOST_LINKS = 40
 
 
 class FileProblem(Exception):
@@ -40,12 +45,20 @@ class Attributes:
     uid: int | None = None
     gid: int | None = None
 
-    def fit(self, found: os.stat_result) -> bool:
-        return (
-            stat.S_IMODE(found.st_mode) == self.mode
-            and self.uid in (None, found.st_uid)
-            and self.gid in (None, found.st_gid)
+    @classmethod
+    def of(cls, found: os.stat_result) -> Attributes:
+        return cls(stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid)
+
+    def over(self, found: Attributes) -> Attributes:
+        """What becomes of the attributes of a file that is given these."""
+        return Attributes(
+            self.mode,
+            found.uid if self.uid is None else self.uid,
+            found.gid if self.gid is None else self.gid,
         )
+
+    def fit(self, found: os.stat_result) -> bool:
+        return self.over(Attributes.of(found)) == Attributes.of(found)
 
     def apply(self, descriptor: int) -> None:
         # The owner first: a change of owner may clear bits of the mode.
@@ -93,15 +106,82 @@ def kind(found: os.stat_result) -> str:
     return "a special file"
 
 
-def open_folder(name: str, folder: int | None = None, shown: str | None = None) -> int:
+def open_folder(name: str, folder: int | None = None, shown: str | None = None, flags: int = _FOLDER_FLAGS) -> int:
     """Open a folder; a link to one is refused."""
     try:
-        return os.open(name, _FOLDER_FLAGS, dir_fd=folder)
+        return os.open(name, flags, dir_fd=folder)
     except OSError as error:
         found = look(name, folder)
         if found is None or stat.S_ISDIR(found.st_mode):
             raise FileProblem(f"{shown or name}: {error.strerror}") from error
         raise FileProblem(f"{shown or name} is {kind(found)} where a folder must be; move it away") from error
+
+
+def _check_folder(found: os.stat_result, shown: str, path: str, trusted: frozenset[int], last: bool) -> None:
+    """Whoever may write in a folder may put something else in the place of what is in it."""
+    mode = stat.S_IMODE(found.st_mode)
+    what = "what is in it" if last else path
+    if found.st_uid not in trusted:
+        raise FileProblem(
+            f"path: {shown} belongs to the user with the number {found.st_uid}, who could replace {what}; "
+            f"give it to another owner: chown root {shown}"
+        )
+    # In a parent with the sticky bit, as /tmp has it, everyone can replace only what is theirs.
+    if mode & 0o022 and (last or not mode & stat.S_ISVTX):
+        raise FileProblem(
+            f"path: {shown} has mode {mode:04o}, so that others than its owner can replace {what}; "
+            f"take that away: chmod {'0700' if last else 'go-w'} {shown}"
+        )
+
+
+def _link_target(found: os.stat_result, name: str, folder: int, shown: str, path: str) -> str:
+    """Where a link among the parents leads. One of another user could lead root to any place."""
+    if found.st_uid not in (0, os.geteuid()):
+        raise FileProblem(
+            f"path: {shown} is a symbolic link of the user with the number {found.st_uid}, who could lead it "
+            f"elsewhere; name the folder by its real path: realpath {path}"
+        )
+    return os.readlink(name, dir_fd=folder)
+
+
+def _parts(path: str) -> list[str]:
+    """The parts of a path, the first one last, so that pop() takes one after the other."""
+    return [part for part in reversed(path.split("/")) if part not in ("", ".")]
+
+
+def open_safe_folder(path: str, trusted: frozenset[int]) -> int | None:
+    """Open a folder in which, and above which, only the trusted users can replace anything; None when it is missing.
+
+    Each part of the path is opened by itself and looked at, so that what was found safe is what is used.
+    """
+    rest = _parts(path)
+    links = 0
+    with contextlib.ExitStack() as opened:
+
+        def enter(name: str, above: int | None, shown: str, flags: int) -> int:
+            descriptor = open_folder(name, above, shown, flags)
+            opened.callback(os.close, descriptor)
+            _check_folder(os.fstat(descriptor), shown, path, trusted, last=flags == _FOLDER_FLAGS)
+            return descriptor
+
+        shown, folder = "/", enter("/", None, "/", _PARENT_FLAGS)
+        while rest:
+            name = rest.pop()
+            inside = os.path.join(shown, name)
+            found = look(name, folder)
+            if found is None:
+                return None
+            if rest and stat.S_ISLNK(found.st_mode):
+                links += 1
+                if links > _MOST_LINKS:
+                    raise FileProblem(f"path: {path} leads through more than {_MOST_LINKS} symbolic links")
+                target = _link_target(found, name, folder, inside, path)
+                if target.startswith("/"):
+                    shown, folder = "/", enter("/", None, "/", _PARENT_FLAGS)
+                rest += _parts(target)
+            else:
+                shown, folder = inside, enter(name, folder, inside, _PARENT_FLAGS if rest else _FOLDER_FLAGS)
+        return os.dup(folder)
 
 
 @contextlib.contextmanager
@@ -127,8 +207,10 @@ def opened_file(name: str, folder: int, shown: str) -> Iterator[int | None]:
 
 
 def read_all(descriptor: int) -> bytes:
-    with os.fdopen(os.dup(descriptor), "rb") as stream:
-        return stream.read()
+    data = bytearray()
+    while more := os.pread(descriptor, 1 << 16, len(data)):
+        data += more
+    return bytes(data)
 
 
 def _create(name: str, folder: int) -> int:
@@ -141,17 +223,29 @@ def _create(name: str, folder: int) -> int:
     raise FileProblem(f"{name}: something creates this file again and again")
 
 
+def _write_all(descriptor: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def leftovers(folder: int) -> list[str]:
+    """The unfinished files of runs that were killed. They never were at a place where anybody looks."""
+    return sorted(name for name in os.listdir(folder) if _LEFTOVER.fullmatch(name))
+
+
 def write_file(name: str, folder: int, data: bytes, attributes: Attributes) -> None:
-    """Write a file atomically: whoever looks sees the old file or the whole new one.
+    """Write a file atomically: whoever looks sees the old file or the whole new one, with the old one's owner.
 
     The caller holds the lock of the tree and calls sync() on the folder afterwards.
     """
     temporary = _TEMPORARY.format(name)
+    if (old := look(name, folder)) is not None:
+        attributes = attributes.over(Attributes.of(old))
     descriptor = _create(temporary, folder)
     try:
         try:
-            with os.fdopen(os.dup(descriptor), "wb") as stream:
-                stream.write(data)
+            _write_all(descriptor, data)
             attributes.apply(descriptor)
             os.fsync(descriptor)
         finally:

@@ -7,51 +7,75 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: secrets
-short_description: Make random secrets on the target, one file each
+short_description: Make and replace secrets on the target, one file each
 version_added: "1.0.0"
 author:
   - fortytwo.inception contributors (@fortytwo-inception)
 description:
   - Makes sure that each declared secret has a file with a value in one folder of the target.
-  - A missing value is made at random on the target. It is written to a new file of mode V(0600) in the same folder,
-    which is given its final owner and the mode V(0400), synced, and moved into its place atomically.
-    It has no newline at its end.
-  - A value that exists is kept, whatever it is. Only its owner and mode are repaired.
-  - No value ever leaves the target. Of an existing value, only its size and its last character are looked at.
+  - A missing value is made at random on the target, unless one is given. A value that exists is kept, whatever it is.
+    One that is weak, or was open to others, gets a warning.
+  - A value is replaced in phases, so that services can learn the new one before they have to forget the old one.
+    While it is V(settled), there is C(<name>.txt) alone. While it is V(staged), there is a new value beside it in
+    C(<name>.txt.next), which no service needs yet. While it is V(promoted), the new value is in C(<name>.txt), and
+    the old one in C(<name>.txt.previous) until nothing knows it any more.
+  - A value is written to a new file of mode V(0600) in the same folder, which is given its final owner and
+    the mode V(0400), synced, and moved into its place atomically, after which the folder is synced.
+    So a run that is killed, or a power cut, leaves each file as it was or as it shall be,
+    and the next run goes on from there.
+  - A value has no newline at its end.
+  - No value ever leaves the target.
+    Values that exist are read there, to compare them with a given one and to find weak ones.
+extends_documentation_fragment:
+  - fortytwo.inception._files
 attributes:
   check_mode:
     support: full
-    description: Can run in check mode and says what it would do.
     details:
       - In check mode a folder, an owner or a group that does not exist yet is not an error,
         since an earlier task would have made it.
+      - The serial of a value that is not written yet is null.
   diff_mode:
     support: partial
-    description: Returns the differences in diff mode.
     details:
-      - The difference shows presence, mode and owner of a file, never a value.
+      - The difference shows presence, mode, owner and serial of each file, never a value.
   idempotent:
     support: full
-    description: A second run with the same options changes nothing.
+    details:
+      - With O(state=staged), a value that is staged already is kept. After O(state=promoted) the secret is V(promoted),
+        and O(state=staged) does nothing until O(state=settled) has ended that. It would then begin another rotation.
   platform:
     support: full
-    platforms: posix
-    description: Linux, with a file system that has owners, modes and locks.
 options:
   path:
     description:
       - The folder that holds the files. It must exist, must not be a symbolic link,
         must belong to O(owner), to root or to the user who runs the module, and nobody else may write in it.
+      - The same is asked of every folder above it, but one with the sticky bit, like C(/tmp), may be open to all.
+        A symbolic link among them must belong to root or to the user who runs the module.
     type: path
     required: true
-  owner:
-    description: Name or number of the user who may read the files. Left out, files keep the owner they have.
+  state:
+    description:
+      - With V(present), secrets that are missing are made.
+      - With V(staged), a new value is put beside the one of each secret, in C(<name>.txt.next).
+        One that is there already is kept, so that an interrupted rotation goes on with it, unless another one is given.
+        A given value that the secret has already is not staged, nor is anything for a secret that is V(promoted).
+        A secret that has no value is an error.
+      - With V(promoted), the value of each secret that is V(staged) becomes the current one,
+        and the one before it is kept in C(<name>.txt.previous).
+      - With V(settled), the previous value of each secret is removed.
+      - With V(withdrawn), the staged value of each secret is removed. The rotation is given up.
+      - With V(absent), each secret is removed, with its staged and its previous value.
+        O(secrets) must name at least one.
+      - Owner and mode are repaired in every state.
     type: str
-  group:
-    description: Name or number of the group of the files. Left out, files keep the group they have.
-    type: str
+    choices: [present, staged, promoted, settled, withdrawn, absent]
+    default: present
   secrets:
-    description: The secrets to have.
+    description:
+      - The secrets that O(state) is about.
+      - Secrets that are in the folder and not in this list are left alone, but see O(remove_undeclared).
     type: list
     elements: dict
     required: true
@@ -62,18 +86,63 @@ options:
           - Lowercase letters, digits, C(_) and C(-), with a letter first, at most 64 characters.
         type: str
         required: true
+      kind:
+        description:
+          - What a new value looks like.
+          - A V(password) is of 32 letters and digits. A V(token) is of 64 hexadecimal digits.
+          - V(wordpress_salts) are the eight lines C(define('AUTH_KEY', '...');) and so on of a C(wp-config.php),
+            as U(https://api.wordpress.org/secret-key/1.1/salt/) gives them, with 64 characters each,
+            none of which has a meaning between single quotes.
+        type: str
+        choices: [password, token, wordpress_salts]
+        default: password
       length:
-        description: Number of characters of a new value, 16 to 4096.
+        description:
+          - Number of characters of a new value, 16 to 4096. Left out, the one of its kind.
+          - Together with O(secrets[].alphabet), it must give 80 bits or more.
+          - Not for the kind V(wordpress_salts).
         type: int
-        default: 32
       alphabet:
         description:
-          - The characters to choose from. Letters and digits when left out.
+          - The characters to choose from. Left out, those of its kind.
           - At least 16 different printable ASCII characters other than the space, each once.
+          - Not for the kind V(wordpress_salts).
         type: str
+      value:
+        description:
+          - A value of your own, from a vault, in place of a random one.
+          - Printable ASCII on one line (eight lines for the kind V(wordpress_salts)), and not weak, see the notes.
+          - Only O(state=present) and O(state=staged) use it.
+        type: str
+  replace:
+    description:
+      - What O(state=present) does when a secret has another value than the given O(secrets[].value).
+      - With V(now), it is replaced at once. That is refused while the secret is V(staged) or V(promoted).
+      - With V(staged), the given value is staged, as O(state=staged) does it, for services that must learn of it first.
+    type: str
+    choices: [now, staged]
+    default: now
+  remove_undeclared:
+    description:
+      - Remove the files that RV(undeclared) tells of. Only with O(state=present), and with all secrets in O(secrets).
+    type: bool
+    default: false
+  stamps:
+    description:
+      - Names of stamps, each with the names of secrets.
+      - For each one, the file C(<stamp>.env) in the folder has the line C(SECRETS=<name>:<serial>,<name>:<serial>).
+        As an C(env_file) of a service it makes Compose recreate that service when one of its secrets is replaced,
+        and else not.
+      - With O(state=present), they can name secrets of O(secrets) only, with other states all that have a file
+        in the folder. They do not go with O(state=absent).
+    type: dict
 notes:
-  - Values that are not declared any more are left alone.
-  - Two runs at the same time wait for each other.
+  - A value is called weak when it has fewer than 16 characters, fewer than 8 different ones, or fewer than 80 bits
+    even if each of its characters was chosen at random among all of the classes that it uses
+    (lowercase letters, uppercase letters, digits, others; or hexadecimal digits alone).
+    This finds what is hopeless. It knows no words.
+  - Files that a killed run left unfinished are removed by the next run, whatever its state.
+  - An O(path) that is missing is an error, but not with O(state=absent).
 """
 
 EXAMPLES = r"""
@@ -86,14 +155,61 @@ EXAMPLES = r"""
       - name: db_password
       - name: db_root_password
         length: 48
-      - name: wp_salt
-        length: 64
-        alphabet: 0123456789abcdef
+      - name: api_token
+        kind: token
+      - name: wp_salts
+        kind: wordpress_salts
+
+- name: A password from the vault, which the database has to learn before it is used
+  fortytwo.inception.secrets:
+    path: /home/wil/inception/secrets
+    owner: wil
+    group: wil
+    secrets:
+      - name: db_password
+        value: "{{ vault_db_password }}"
+    replace: staged
+
+- name: Put a new value beside the one of the database
+  fortytwo.inception.secrets:
+    path: /home/wil/inception/secrets
+    owner: wil
+    group: wil
+    secrets:
+      - name: db_password
+    state: staged
+
+- name: Use the new value from now on, and tell Compose which services are concerned
+  fortytwo.inception.secrets:
+    path: /home/wil/inception/secrets
+    owner: wil
+    group: wil
+    secrets:
+      - name: db_password
+    state: promoted
+    stamps:
+      wordpress: [db_password, wp_salts]
+
+- name: Forget the old value, which no service accepts any more
+  fortytwo.inception.secrets:
+    path: /home/wil/inception/secrets
+    owner: wil
+    group: wil
+    secrets:
+      - name: db_password
+    state: settled
+
+- name: Remove a secret
+  fortytwo.inception.secrets:
+    path: /home/wil/inception/secrets
+    secrets:
+      - name: api_token
+    state: absent
 """
 
 RETURN = r"""
 secrets:
-  description: The declared secrets in their order, without their values.
+  description: The secrets of O(secrets) in their order, without their values.
   returned: success
   type: list
   elements: dict
@@ -107,187 +223,47 @@ secrets:
       type: str
       sample: /home/wil/inception/secrets/db_password.txt
     created:
-      description: Whether the value was made in this run (or would have been, in check mode).
+      description: Whether the file was made in this run (or would have been, in check mode).
       type: bool
       sample: false
+    serial:
+      description:
+        - A text that changes when the value is replaced, and not when owner or mode are repaired.
+          It tells nothing of the value.
+        - It is made of the file's number (inode) and its time of last write.
+          The files of a folder that was restored or copied have others.
+        - V(null) when there is no file, and in check mode when the value is not written yet.
+      type: str
+      sample: 1a2c4-18c3f0a9b2d4e6f1
+    phase:
+      description: How far the replacement of the value is; V(absent) when there is no value.
+      type: str
+      choices: [settled, staged, promoted, absent]
+      sample: settled
+    staged_path:
+      description: The file that holds the staged value.
+      returned: when RV(secrets[].phase) is V(staged)
+      type: str
+      sample: /home/wil/inception/secrets/db_password.txt.next
+    warnings:
+      description:
+        - What is wrong with a value that was there and is kept, with O(state=present).
+          Each one is a warning of the task as well.
+      type: list
+      elements: str
+      sample: []
+undeclared:
+  description:
+    - The files C(*.txt), C(*.txt.next) and C(*.txt.previous) in O(path) that belong to none of O(secrets), sorted.
+      With O(remove_undeclared) they were removed (or would have been, in check mode).
+  returned: when O(state) is V(present)
+  type: list
+  elements: str
+  sample: [/home/wil/inception/secrets/ftp_password.txt]
 """
 
-import os
-import re
-import secrets
-import stat
-import string
-from collections import Counter
-from dataclasses import dataclass
-from typing import Any
-
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.fortytwo.inception.plugins.module_utils import _files
-
-LETTERS_AND_DIGITS = string.ascii_letters + string.digits
-PRINTABLE = frozenset(string.ascii_letters + string.digits + string.punctuation)
-NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")
-SHORTEST = 16
-LONGEST = 4096
-SMALLEST_ALPHABET = 16
-MODE = 0o400
-
-
-@dataclass(frozen=True)
-class Secret:
-    """A declared secret."""
-
-    name: str
-    length: int
-    alphabet: str
-
-    @property
-    def file(self) -> str:
-        return f"{self.name}.txt"
-
-    def new_value(self) -> bytes:
-        return "".join(secrets.choice(self.alphabet) for _ in range(self.length)).encode("ascii")
-
-
-@dataclass(frozen=True)
-class Step:
-    """What one secret needs."""
-
-    secret: Secret
-    before: str
-    create: bool
-    repair: bool
-
-
-def declared(options: list[dict[str, Any]]) -> list[Secret]:
-    """The declared secrets, once they are known to be sound."""
-    found = [Secret(o["name"], o["length"], o["alphabet"] or LETTERS_AND_DIGITS) for o in options]
-    for secret in found:
-        for problem in _problems(secret):
-            raise _files.FileProblem(f"secrets: {secret.name!r}: {problem}")
-    for name, count in Counter(s.name for s in found).items():
-        if count > 1:
-            raise _files.FileProblem(f"secrets: {name!r} is declared {count} times; give each secret a name of its own")
-    return found
-
-
-def _problems(secret: Secret) -> list[str]:
-    problems = []
-    if not NAME.fullmatch(secret.name):
-        problems.append("a name is lowercase letters, digits, _ and -, with a letter first; for example: db_password")
-    if not SHORTEST <= secret.length <= LONGEST:
-        problems.append(f"the length {secret.length} is not from {SHORTEST} to {LONGEST}; for example: 32")
-    if not set(secret.alphabet) <= PRINTABLE:
-        problems.append(
-            "the alphabet has a character that is not printable ASCII; for example: abcdefghijkmnpqrstuvwxyz23456789"
-        )
-    elif len(set(secret.alphabet)) != len(secret.alphabet):
-        problems.append("the alphabet has a character twice, which would make it more frequent; name each once")
-    elif len(secret.alphabet) < SMALLEST_ALPHABET:
-        problems.append(f"the alphabet has fewer than {SMALLEST_ALPHABET} characters; for example: 0123456789abcdef")
-    return problems
-
-
-def check_folder(path: str, folder: int, uid: int | None) -> None:
-    """Whoever may write in the folder may replace every secret in it."""
-    found = os.fstat(folder)
-    mode = stat.S_IMODE(found.st_mode)
-    if mode & 0o022:
-        raise _files.FileProblem(
-            f"path: {path} has mode {mode:04o}, so that others than its owner can replace secrets; "
-            f"set it to 0700: chmod 0700 {path}"
-        )
-    if found.st_uid not in (0, os.geteuid(), uid):
-        raise _files.FileProblem(
-            f"path: {path} belongs to the user with the number {found.st_uid}, who could replace secrets; "
-            "give it to the owner of the secrets with chown"
-        )
-
-
-def _described(found: os.stat_result) -> str:
-    return f"present, mode {stat.S_IMODE(found.st_mode):04o}, owner {found.st_uid}:{found.st_gid}"
-
-
-def plan(path: str, folder: int, secret: Secret, wanted: _files.Attributes) -> Step:
-    """What to do for one secret. Nothing is changed, and no value is read."""
-    shown = os.path.join(path, secret.file)
-    with _files.opened_file(secret.file, folder, shown) as descriptor:
-        if descriptor is None:
-            return Step(secret, "absent", create=True, repair=False)
-        found = os.fstat(descriptor)
-        if found.st_size == 0:
-            raise _files.FileProblem(
-                f"{shown} is empty; write the value into it, without a newline at its end, "
-                "or remove it to have a new value made"
-            )
-        if os.pread(descriptor, 1, found.st_size - 1) in (b"\n", b"\r"):
-            raise _files.FileProblem(
-                f"{shown} ends with a newline, which would be taken as a part of the value; "
-                f"take it away: truncate -s -1 {shown}"
-            )
-        return Step(secret, _described(found), create=False, repair=not wanted.fit(found))
-
-
-def carry_out(path: str, folder: int, step: Step, wanted: _files.Attributes) -> None:
-    if step.create:
-        _files.write_file(step.secret.file, folder, step.secret.new_value(), wanted)
-        _files.sync(folder)
-    elif step.repair:
-        with _files.opened_file(step.secret.file, folder, os.path.join(path, step.secret.file)) as descriptor:
-            if descriptor is not None:
-                wanted.apply(descriptor)
-
-
-def difference(path: str, steps: list[Step], wanted: _files.Attributes) -> dict[str, str]:
-    """Presence, mode and owner before and after; never a value."""
-    owner = ":".join("unchanged" if number is None else str(number) for number in (wanted.uid, wanted.gid))
-    after = f"present, mode {wanted.mode:04o}, owner {owner}"
-    return {
-        "before_header": path,
-        "after_header": path,
-        "before": "".join(f"{s.secret.file}: {s.before}\n" for s in steps),
-        "after": "".join(f"{s.secret.file}: {after if s.create or s.repair else s.before}\n" for s in steps),
-    }
-
-
-def attributes(module: AnsibleModule) -> _files.Attributes:
-    return _files.Attributes(MODE, *_files.owner(module))
-
-
-def run(module: AnsibleModule) -> dict[str, Any]:
-    path: str = module.params["path"]
-    wanted_secrets = declared(module.params["secrets"])
-    if not os.path.isabs(path):
-        raise _files.FileProblem(f"path: {path} is not absolute; for example: /home/wil/inception/secrets")
-    wanted = attributes(module)
-    if _files.look(path) is None:
-        if not module.check_mode:
-            raise _files.FileProblem(f"path: the folder {path} does not exist; make it first, with mode 0700")
-        steps = [Step(secret, "absent", create=True, repair=False) for secret in wanted_secrets]
-    else:
-        steps = work(module, path, wanted_secrets, wanted)
-    return {
-        "changed": any(step.create or step.repair for step in steps),
-        "secrets": [
-            {"name": s.secret.name, "path": os.path.join(path, s.secret.file), "created": s.create} for s in steps
-        ],
-        "diff": difference(path, steps, wanted),
-    }
-
-
-def work(module: AnsibleModule, path: str, wanted_secrets: list[Secret], wanted: _files.Attributes) -> list[Step]:
-    """Look at everything first, so that a problem with one secret leaves all as they were."""
-    folder = _files.open_folder(path)
-    try:
-        check_folder(path, folder, wanted.uid)
-        with _files.locked(folder, path):
-            steps = [plan(path, folder, secret, wanted) for secret in wanted_secrets]
-            if not module.check_mode:
-                for step in steps:
-                    carry_out(path, folder, step, wanted)
-        return steps
-    finally:
-        os.close(folder)
+from ansible_collections.fortytwo.inception.plugins.module_utils import _files, _secrets
 
 
 def main() -> None:
@@ -296,7 +272,12 @@ def main() -> None:
             "path": {"type": "path", "required": True},
             "owner": {"type": "str"},
             "group": {"type": "str"},
-            # The option holds names, never values, whatever its own name suggests.
+            "state": {
+                "type": "str",
+                "default": "present",
+                "choices": ["present", "staged", "promoted", "settled", "withdrawn", "absent"],
+            },
+            # Of what the option holds only the values are secret, whatever its own name suggests.
             "secrets": {
                 "type": "list",
                 "elements": "dict",
@@ -304,14 +285,19 @@ def main() -> None:
                 "no_log": False,
                 "options": {
                     "name": {"type": "str", "required": True},
-                    "length": {"type": "int", "default": 32},
+                    "kind": {"type": "str", "default": "password", "choices": ["password", "token", "wordpress_salts"]},
+                    "length": {"type": "int"},
                     "alphabet": {"type": "str"},
+                    "value": {"type": "str", "no_log": True},
                 },
             },
+            "replace": {"type": "str", "default": "now", "choices": ["now", "staged"]},
+            "remove_undeclared": {"type": "bool", "default": False},
+            "stamps": {"type": "dict"},
         },
         supports_check_mode=True,
     )
-    _files.answer(module, run)
+    _files.answer(module, _secrets.run)
 
 
 if __name__ == "__main__":

@@ -16,37 +16,28 @@ description:
     and removes those that an earlier list had and this one has not.
   - A file is written only when it differs, and then atomically. Whoever reads it sees the old or the new one.
   - Files that the module did not write are never touched.
+extends_documentation_fragment:
+  - fortytwo.inception._files
 attributes:
   check_mode:
     support: full
-    description: Can run in check mode and says what it would do.
     details:
       - In check mode a missing parent of O(path), owner or group is not an error,
         since an earlier task would have made it.
   diff_mode:
     support: full
-    description: Returns the differences in diff mode, file by file.
+    details:
+      - They are shown file by file.
   idempotent:
     support: full
-    description: A second run with the same options changes nothing.
   platform:
     support: full
-    platforms: posix
-    description: Linux, with a file system that has owners, modes and locks.
 options:
   path:
     description:
       - The root of the tree. It is made when it is missing, but its parent must exist. It must not be a symbolic link.
     type: path
     required: true
-  owner:
-    description:
-      - Name or number of the owner of the files, and of the folders that hold them. Left out, owners stay as they are.
-    type: str
-  group:
-    description:
-      - Name or number of the group of the files, and of the folders that hold them. Left out, groups stay as they are.
-    type: str
   manifest:
     description:
       - The file outside of O(path) in which the module remembers what it wrote.
@@ -72,8 +63,8 @@ options:
         type: str
         default: "0644"
 notes:
+  - The folders that hold the files get O(owner) and O(group) as well.
   - Do not put secrets into O(files[].content). It is shown in diff mode and in logs.
-  - Two runs at the same time wait for each other.
 """
 
 EXAMPLES = r"""

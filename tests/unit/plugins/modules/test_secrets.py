@@ -57,7 +57,11 @@ def test_six_steps(run_module: Any, folder: Path) -> None:
 
     result = run_module(secrets, options(folder, first))
     assert result["changed"]
-    assert result["secrets"] == [{"name": "db_password", "path": str(file), "created": True}]
+    (returned,) = result["secrets"]
+    assert returned.pop("serial")
+    assert returned == {
+        "name": "db_password", "path": str(file), "created": True, "phase": "settled", "warnings": []
+    }  # fmt: skip
     value = file.read_bytes()
     assert mode(file) == 0o400
     assert list(folder.iterdir()) == [file]
@@ -246,8 +250,10 @@ def test_no_value_is_returned(run_module: Any, folder: Path) -> None:
     assert "a-value-of-my-own" not in printed
     assert (folder / "new.txt").read_text() not in printed
     owner = f"{os.geteuid()}:{os.getegid()}"
-    assert result["diff"]["before"] == f"mine.txt: present, mode 0640, owner {owner}\nnew.txt: absent\n"
-    assert result["diff"]["after"] == "".join(f"{n}.txt: present, mode 0400, owner {owner}\n" for n in ("mine", "new"))
+    serials = {secret["name"]: secret["serial"] for secret in result["secrets"]}
+    line = "{0}.txt: present, mode {1:04o}, owner {2}, serial {3}\n"
+    assert result["diff"]["before"] == line.format("mine", 0o640, owner, serials["mine"]) + "new.txt: absent\n"
+    assert result["diff"]["after"] == "".join(line.format(n, 0o400, owner, serials[n]) for n in ("mine", "new"))
 
 
 def test_a_value_is_written_aside_and_synced(run_module: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
