@@ -20,8 +20,11 @@ deploy: $(VENV)/ready ## a finished stack on each machine of the inventory; make
 ssh: $(VENV)/ready ## a shell on the machine, as the login
 	@rm -f .ansible/ssh.sh; $(PLAYBOOK) playbooks/ssh.yml >/dev/null && sh .ansible/ssh.sh
 
-credentials: $(VENV)/ready ## show the passwords of the site's two users
+credentials: $(VENV)/ready ## show the passwords that people need
 	@rm -f .ansible/ssh.sh; $(PLAYBOOK) playbooks/ssh.yml >/dev/null && sh .ansible/ssh.sh make --no-print-directory -C inception credentials
+
+rotate: $(VENV)/ready ## new values for all secrets, while the site goes on; some: ARGS='-e rotate_secrets=db_password,wp_salt'
+	@$(PLAYBOOK) playbooks/rotate.yml
 
 export: $(VENV)/ready ## bring the project here as a repository without secrets
 	@$(PLAYBOOK) playbooks/export.yml
@@ -64,4 +67,4 @@ $(VENV)/ready-dev: requirements-dev.txt $(VENV)/ready
 	@$(VENV)/bin/pip install --quiet --requirement $<
 	@touch $@
 
-.PHONY: help up deploy ssh credentials export remove down destroy lint unit test test-vm bench
+.PHONY: help up deploy ssh credentials rotate export remove down destroy lint unit test test-vm bench

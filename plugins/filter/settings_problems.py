@@ -17,7 +17,7 @@ options:
       - The settings by their names.
       - A setting that is left out is not checked, but for C(inception_login), which is missing then.
       - C(inception_available_services) is the list of the bonus services to choose from.
-        Left out, their names are not checked.
+        Left out, their names are not checked. So it is with C(inception_available_secrets).
     type: dict
     required: true
   date:

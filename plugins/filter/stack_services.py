@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
@@ -56,6 +57,9 @@ _value:
     - The services in the given order, each with V(name), V(about), V(compose), V(context), V(tag), V(image),
       V(project_files), V(env), V(secrets), V(mounts) (name and file of what the container finds in C(/run/secrets)),
       V(networks), V(ports), V(waits_for), V(limits) and, where it has one, V(volume).
+    - Of the secrets, V(live) names those that the running service learns through its command C(accept), and V(stamp)
+      the others, for which its container is replaced. V(twice) is whether two of it may run meanwhile.
+    - V(credentials) is what C(make credentials) shows, where it has something to show.
   type: list
   elements: dict
 """
@@ -65,6 +69,8 @@ DEFAULTS: dict[str, Any] = {
     "about": None,
     "env": {},
     "secrets": [],
+    "twice": False,
+    "credentials": None,
     "files": {},
     "volume": None,
     "networks": {},
@@ -73,6 +79,11 @@ DEFAULTS: dict[str, Any] = {
     "limits": {"memory": "256M", "cpus": 1, "pids": 100},
 }
 NETWORKS = ("frontend", "backend")
+# What a room may say of a secret: its name and how it is drawn, which every room that uses it says alike,
+# and whether the running service learns a new value.
+SECRET_KEYS = ("name", "length", "kind", "live")
+SECRET_LENGTHS = {"password": 32, "token": 64}
+SECRET_NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 TAG_LENGTH = 12
 
 
@@ -81,8 +92,57 @@ def content_tag(files: dict[str, str], base: str) -> str:
     return hashlib.sha256(json.dumps([base, files], sort_keys=True).encode()).hexdigest()[:TAG_LENGTH]
 
 
-def problems(name: str, description: dict[str, Any], names: set[str]) -> list[str]:
+def drawn(secret: dict[str, Any]) -> dict[str, Any]:
+    """How a secret is drawn, complete."""
+    kind = secret.get("kind", "password")
+    return {"name": secret["name"], "kind": kind, "length": secret.get("length", SECRET_LENGTHS[kind])}
+
+
+def secret_problems(secret: Any, files: dict[str, str]) -> Iterator[str]:
+    """What is wrong with one secret of a room."""
+    if not isinstance(secret, dict) or not SECRET_NAME.fullmatch(str(secret.get("name", ""))):
+        yield f"has the secret {secret}; give it a name of lowercase letters, digits, _ and -: '- name: cache_password'"
+        return
+    name = secret["name"]
+    yield from (
+        f"has an unknown key '{key}' at the secret '{name}' (known: {', '.join(SECRET_KEYS)})"
+        for key in secret
+        if key not in SECRET_KEYS
+    )
+    if secret.get("kind", "password") not in SECRET_LENGTHS:
+        yield f"has the kind '{secret['kind']}' at the secret '{name}'; there are {' and '.join(SECRET_LENGTHS)}"
+    length = secret.get("length", 32)
+    if not isinstance(length, int) or not 16 <= length <= 4096:
+        yield f"has the length {length} at the secret '{name}'; give it a number from 16 to 4096, such as 32"
+    if not isinstance(secret.get("live", False), bool):
+        yield f"has 'live: {secret['live']}' at the secret '{name}'; it is true or false"
+    elif secret.get("live") and not any(path.startswith("tools/accept") for path in files):
+        yield f"has 'live' at the secret '{name}', and no tools/accept to tell the running service of it"
+
+
+def credentials_problems(credentials: Any, secrets: Iterable[Any]) -> Iterator[str]:
+    """What is wrong with what `make credentials` is to show."""
+    if credentials is None:
+        return
+    if (
+        not isinstance(credentials, dict)
+        or set(credentials) != {"at", "users"}
+        or not isinstance(credentials["users"], dict)
+    ):
+        yield "has 'credentials' other than {at: <address, or path of the site>, users: {<name in .env>: <secret>}}"
+        return
+    names = {secret.get("name") for secret in secrets if isinstance(secret, dict)}
+    yield from (
+        f"shows the credential '{secret}', which is none of its secrets"
+        for secret in credentials["users"].values()
+        if secret not in names
+    )
+
+
+def problems(room: dict[str, Any], names: set[str]) -> list[str]:
     """What is wrong with a room's description, in words that name the file."""
+    description = room["description"]
+    secrets = description.get("secrets") or []
     found = [f"has an unknown key '{key}' (known: {', '.join(DEFAULTS)})" for key in description if key not in DEFAULTS]
     if not description.get("about"):
         found.append("needs 'about', a few words that say what the service is, such as 'the database'")
@@ -96,16 +156,37 @@ def problems(name: str, description: dict[str, Any], names: set[str]) -> list[st
         for network in description.get("networks") or {}
         if network not in NETWORKS
     ]
-    return [f"requirements/{name}/service.yml {problem}" for problem in found]
+    found += [problem for secret in secrets for problem in secret_problems(secret, room["files"])]
+    found += credentials_problems(description.get("credentials"), secrets)
+    if not isinstance(description.get("twice", False), bool):
+        found.append(f"has 'twice: {description['twice']}'; it is true or false")
+    elif description.get("twice") and description.get("ports"):
+        found.append("has 'twice' and 'ports': two of it cannot publish the same port")
+    return [f"requirements/{room['name']}/service.yml {problem}" for problem in found]
+
+
+def disagreements(rooms: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """Which rooms want one secret in different ways."""
+    first: dict[str, tuple[str, dict[str, Any]]] = {}
+    for room in rooms:
+        for secret in room["description"].get("secrets") or []:
+            other, way = first.setdefault(secret["name"], (room["name"], drawn(secret)))
+            if drawn(secret) != way:
+                yield (
+                    f"requirements/{room['name']}/service.yml wants the secret '{secret['name']}' with another length "
+                    f"or kind than requirements/{other}/service.yml; write the same in both"
+                )
 
 
 def service(room: dict[str, Any], bonus: Iterable[str], base: str) -> dict[str, Any]:
     """One service, complete."""
     name, files = room["name"], room["files"]
     described = {**DEFAULTS, **room["description"]}
-    if described["volume"] is None:
-        del described["volume"]
-    secrets = [{"length": 32, **secret} for secret in described["secrets"]]
+    for key in ("volume", "credentials"):
+        if described[key] is None:
+            del described[key]
+    secrets = [drawn(secret) for secret in described["secrets"]]
+    live = [secret["name"] for secret in described["secrets"] if secret.get("live")]
     context = f"requirements/{'bonus/' if name in bonus else ''}{name}"
     tag = content_tag(files, base)
     return {
@@ -116,6 +197,8 @@ def service(room: dict[str, Any], bonus: Iterable[str], base: str) -> dict[str, 
         "tag": tag,
         "image": f"{name}:{tag}",
         "secrets": secrets,
+        "live": live,
+        "stamp": [secret["name"] for secret in secrets if secret["name"] not in live],
         "mounts": {**{secret["name"]: f"{secret['name']}.txt" for secret in secrets}, **described["files"]},
         "project_files": {f"srcs/{context}/{path}": content for path, content in files.items()},
     }
@@ -125,7 +208,8 @@ def stack_services(rooms: Iterable[dict[str, Any]], bonus: Iterable[str] = (), b
     """The services of a stack. Raises an error that names every mistake in the rooms' descriptions."""
     rooms = list(rooms)
     names = {room["name"] for room in rooms}
-    wrong = [problem for room in rooms for problem in problems(room["name"], room["description"], names)]
+    wrong = [problem for room in rooms for problem in problems(room, names)]
+    wrong = wrong or list(disagreements(rooms))
     if wrong:
         raise AnsibleFilterError("\n".join(wrong))
     return [service(room, bonus, base) for room in rooms]

@@ -23,6 +23,7 @@ Settings = Mapping[str, Any]
 Check = Callable[[Any, Settings], Iterable[str]]
 
 LONGEST_TITLE = 120
+SHORTEST_SECRET = 16
 
 LOGIN = re.compile(r"[a-z]([a-z0-9-]{0,30}[a-z0-9])?")
 LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -307,6 +308,23 @@ def check_folders(value: Any, settings: Settings) -> Iterator[str]:
             yield f"{shown(folder)} is not an absolute path"
 
 
+def check_secrets(value: Any, settings: Settings) -> Iterator[str]:
+    """Names, and what can be seen to be no value. What is told never has a value in it."""
+    if not isinstance(value, Mapping):
+        yield "is not a dictionary of names and values"
+        return
+    available = settings.get("inception_available_secrets")
+    for name, secret in value.items():
+        if available is not None and name not in available:
+            yield f"{shown(name)} is no secret of this stack; known: {', '.join(sorted(available))}"
+        elif not isinstance(secret, str):
+            yield f"the value of {name} is not text; put it in quotes"
+        elif CONTROL.search(secret) or not secret.isascii():
+            yield f"the value of {name} has a line break, a control character or one that is not ASCII"
+        elif len(secret) < SHORTEST_SECRET:
+            yield f"the value of {name} is shorter than {SHORTEST_SECRET} characters; make one: openssl rand -hex 32"
+
+
 # The release of the base image
 
 
@@ -406,6 +424,7 @@ RULES: tuple[Rule, ...] = (
     Rule("inception_tls", one_of("local_ca", "provided"), _always("local_ca")),
     Rule("inception_timezone", check_time_zone, _always("Europe/Paris")),
     Rule("inception_debian_mirror", check_url, _always("http://deb.debian.org/debian")),
+    Rule("inception_secrets", check_secrets, _always('{db_password: "{{ vault_db_password }}"}')),
     Rule("inception_vm_memory", number_from(1024, unit=" (MiB)"), _always("4096")),
     Rule("inception_vm_cpus", number_from(1, 255), _always("2")),
     Rule("inception_vm_disk", number_from(8, unit=" (GiB)"), _always("20")),
@@ -413,7 +432,7 @@ RULES: tuple[Rule, ...] = (
     Rule("inception_vm_https_port", port_other_than({}, ["inception_vm_ssh_port"]), _always("8443")),
     Rule("inception_vm_image_source", one_of("auto", "cloud", "bootstrap"), _always("auto")),
 )
-KNOWN = frozenset(rule.setting for rule in RULES) | {"inception_available_services"}
+KNOWN = frozenset(rule.setting for rule in RULES) | {"inception_available_services", "inception_available_secrets"}
 
 
 def problems(settings: Settings, date: datetime.date) -> list[str]:

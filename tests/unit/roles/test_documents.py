@@ -42,6 +42,7 @@ HEADINGS = {
         "## Where the data is, and how it lasts",
         "## Change a port",
         "## How a first start works",
+        "## How secrets are rotated",
         "## Security choices",
     ],
 }

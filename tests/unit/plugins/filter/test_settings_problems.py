@@ -32,6 +32,7 @@ GOOD: dict[str, Any] = {
     "inception_tls": "local_ca",
     "inception_timezone": "Etc/UTC",
     "inception_debian_mirror": "http://deb.debian.org/debian",
+    "inception_secrets": {},
     "inception_vm_memory": 4096,
     "inception_vm_cpus": 2,
     "inception_vm_disk": 20,
@@ -39,6 +40,7 @@ GOOD: dict[str, Any] = {
     "inception_vm_https_port": 8443,
     "inception_vm_image_source": "auto",
     "inception_available_services": ["redis", "ftp"],
+    "inception_available_secrets": ["wp_salt", "db_password"],
 }
 
 GOOD_VALUES: dict[str, list[Any]] = {
@@ -68,6 +70,10 @@ GOOD_VALUES: dict[str, list[Any]] = {
         "https://mirror.example.org",
         "http://10.0.0.1:3142/debian/",
         "http://[::1]:80/debian",
+    ],
+    "inception_secrets": [
+        {"db_password": "Tr0ub4dor&3-'\"$x"},
+        {"wp_salt": "x" * 64, "db_password": "two words, sixteen"},
     ],
     "inception_vm_memory": [1024, "2048"],
     "inception_vm_cpus": [1, "4"],
@@ -213,6 +219,14 @@ BAD_VALUES: dict[str, list[tuple[Any, str]]] = {
         (["nginx"], "'nginx' is not a bonus service"),
         (["redis", "ftp", "redis"], "'redis' is there more than once"),
     ],
+    "inception_secrets": [
+        (["db_password"], "is not a dictionary"),
+        ({"password": "x" * 32}, "'password' is no secret of this stack; known: db_password, wp_salt"),
+        ({"db_password": 1234567890123456}, "the value of db_password is not text; put it in quotes"),
+        ({"db_password": "short"}, "shorter than 16 characters"),
+        ({"db_password": "x" * 32 + "\n"}, "has a line break"),
+        ({"db_password": "pässword-pässword"}, "is not ASCII"),
+    ],
     "inception_service_dirs": [
         ("/srv", "is not a list of folders"),
         (None, "is not a list"),
@@ -307,7 +321,12 @@ def test_the_examples_are_good(rule: _settings.Rule) -> None:
 def test_every_setting_is_tested() -> None:
     known = {rule.setting for rule in _settings.RULES}
     assert set(BAD_VALUES) == known
-    assert set(GOOD) == known | {"inception_available_services"}
+    assert set(GOOD) == known | {"inception_available_services", "inception_available_secrets"}
+
+
+def test_no_value_of_a_secret_is_told() -> None:
+    for bad in ("geheim", "ge\nheim-geheim-geheim", "geheim-geheim-géheim", ["geheim"]):
+        assert "heim" not in " ".join(problems(inception_secrets={"db_password": bad}))
 
 
 @pytest.mark.parametrize(

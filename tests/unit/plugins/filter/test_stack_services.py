@@ -25,11 +25,12 @@ def test_a_service_is_complete() -> None:
     [service] = stack_services([room(secrets=[{"name": "word"}], files={"key": "tls.key"})], base=BASE)
     assert service["image"] == f"cache:{service['tag']}"
     assert service["context"] == "requirements/cache"
-    assert service["secrets"] == [{"name": "word", "length": 32}]
+    assert service["secrets"] == [{"name": "word", "kind": "password", "length": 32}]
+    assert (service["live"], service["stamp"], service["twice"]) == ([], ["word"], False)
     assert service["mounts"] == {"word": "word.txt", "key": "tls.key"}
     assert service["project_files"]["srcs/requirements/cache/conf/cache.conf"] == "size = 1\n"
     assert service["limits"]["memory"]
-    assert "volume" not in service
+    assert not {"volume", "credentials"} & set(service)
 
 
 def test_a_bonus_service_has_its_folder() -> None:
@@ -47,6 +48,32 @@ def test_a_tag_changes_with_the_content_and_the_base_alone() -> None:
     assert len({tag(), tag(base="sha256:4567"), tag(Dockerfile="FROM debian:trixie\n"), tag(more="")}) == 4
 
 
+def test_a_secret_is_learned_live_or_by_a_new_container() -> None:
+    cache = room(secrets=[{"name": "word", "live": True}, {"name": "key", "kind": "token"}])
+    cache["files"]["tools/accept.sh"] = ""
+    reader = room("reader", secrets=[{"name": "word"}], twice=True)
+    services = stack_services([cache, reader], base=BASE)
+    assert [service["live"] for service in services] == [["word"], []]
+    assert [service["stamp"] for service in services] == [["key"], ["word"]]
+    assert [service["twice"] for service in services] == [False, True]
+    # Both rooms describe the one secret alike, whoever learns it in which way.
+    assert services[0]["secrets"] == [
+        {"name": "word", "kind": "password", "length": 32},
+        {"name": "key", "kind": "token", "length": 64},
+    ]
+    assert services[1]["secrets"] == services[0]["secrets"][:1]
+
+
+def test_two_rooms_want_one_secret_alike() -> None:
+    rooms = [room(secrets=[{"name": "word"}]), room("reader", secrets=[{"name": "word", "length": 64}])]
+    with pytest.raises(AnsibleFilterError) as error:
+        stack_services(rooms, base=BASE)
+    assert str(error.value) == (
+        "requirements/reader/service.yml wants the secret 'word' with another length "
+        "or kind than requirements/cache/service.yml; write the same in both"
+    )
+
+
 @pytest.mark.parametrize(
     ("description", "said"),
     [
@@ -54,6 +81,17 @@ def test_a_tag_changes_with_the_content_and_the_base_alone() -> None:
         ({"port": 1}, "unknown key 'port'"),
         ({"waits_for": ["nobody"]}, "waits for 'nobody'"),
         ({"networks": {"outside": []}}, "wants the network 'outside'"),
+        ({"secrets": ["word"]}, "has the secret word; give it a name"),
+        ({"secrets": [{"name": "Word!"}]}, "give it a name of lowercase letters"),
+        ({"secrets": [{"name": "word", "size": 3}]}, "unknown key 'size' at the secret 'word'"),
+        ({"secrets": [{"name": "word", "length": 8}]}, "has the length 8 at the secret 'word'"),
+        ({"secrets": [{"name": "word", "kind": "pin"}]}, "has the kind 'pin' at the secret 'word'"),
+        ({"secrets": [{"name": "word", "live": "often"}]}, "has 'live: often' at the secret 'word'"),
+        ({"secrets": [{"name": "word", "live": True}]}, "no tools/accept to tell the running service"),
+        ({"twice": "often"}, "has 'twice: often'"),
+        ({"twice": True, "ports": ["21:21"]}, "two of it cannot publish the same port"),
+        ({"credentials": {"at": "/"}}, "has 'credentials' other than"),
+        ({"credentials": {"at": "/", "users": {"USER": "word"}}}, "shows the credential 'word'"),
     ],
 )
 def test_a_mistake_names_the_file(description: dict[str, Any], said: str) -> None:

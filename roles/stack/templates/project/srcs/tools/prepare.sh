@@ -14,7 +14,7 @@ setting() {
 # A random value, complete or not there at all: written beside its place, then renamed.
 secret() {
     [ -e "$secrets/$1.txt" ] && return
-    LC_ALL=C tr -dc 'A-Za-z0-9' </dev/urandom | head -c "$2" >"$secrets/$1.new"
+    LC_ALL=C tr -dc "$3" </dev/urandom | head -c "$2" >"$secrets/$1.new"
     chmod 400 "$secrets/$1.new"
     mv "$secrets/$1.new" "$secrets/$1.txt"
     echo "Made secrets/$1.txt"
@@ -24,7 +24,7 @@ data=$(setting DATA_DIR)
 (umask 022 && mkdir -p "$data"{% for volume in __stack_volumes %} "$data/{{ volume }}"{% endfor %})
 mkdir -p "$secrets"
 {% for secret in __stack_secrets %}
-secret {{ secret.name }} {{ secret.length | default(32) }}
+secret {{ secret.name }} {{ secret.length }} {{ {'password': 'A-Za-z0-9', 'token': '0-9a-f'}[secret.kind] }}
 {% endfor %}
 
 # A certificate authority of this machine's own, and the site's certificate signed by it. Each is renamed when it is whole.

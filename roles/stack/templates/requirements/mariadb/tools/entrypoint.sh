@@ -6,15 +6,8 @@ umask 077
 volume=/var/lib/mysql
 run=/run/mysqld
 
-# A value as an SQL string: quotes and backslashes in a password stay what they are.
-sql_string() {
-    printf "'%s'" "$(printf '%s' "$1" | sed -e 's/\\/\\\\/g' -e "s/'/''/g")"
-}
-
-# The same for an option file.
-option_string() {
-    printf '"%s"' "$(printf '%s' "$1" | sed -e 's/\\/\\\\/g' -e 's/"/\\"/g')"
-}
+# shellcheck source=/dev/null
+. /usr/local/lib/inception/quote.sh
 
 # Built aside and renamed: an interrupted first start leaves nothing that looks finished.
 if [ ! -d "$volume/data" ]; then
@@ -40,14 +33,6 @@ DELETE FROM mysql.global_priv WHERE User = '' OR (User = 'root' AND Host <> 'loc
 FLUSH PRIVILEGES;
 SQL
 
-# For the health check, and for a person: docker compose exec mariadb mariadb --defaults-file=/run/mysqld/client.cnf
-cat >"$run/client.cnf" <<CNF
-[client]
-socket = $run/mysqld.sock
-user = $MARIADB_USER
-password = $(option_string "$password")
-[mariadb-client]
-database = $MARIADB_DATABASE
-CNF
+write_client_options "$password"
 
 exec "$@" --port="$MARIADB_PORT"

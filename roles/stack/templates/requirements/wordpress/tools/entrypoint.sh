@@ -6,6 +6,13 @@ umask 022
 source=/usr/src/wordpress
 site=/var/www/html
 
+# Another container may be serving the site from the same volume: a file changes at once, or not at all.
+put() {
+    cmp -s "$1" "$2" && return
+    cp "$1" "${2%/*}/.new"
+    mv "${2%/*}/.new" "$2"
+}
+
 wp_version() {
     # shellcheck disable=SC2016  # the variables are PHP's, not the shell's
     php -r 'include $argv[1]; echo $wp_version;' "$1/wp-includes/version.php"
@@ -24,8 +31,8 @@ if ! cmp -s "$source.release" "$site/.release"; then
 fi
 
 mkdir -p "$site/wp-content/mu-plugins" "$site/wp-content/uploads"
-cp /usr/src/inception/wp-config.php "$site/wp-config.php"
-cp /usr/src/inception/inception.php "$site/wp-content/mu-plugins/inception.php"
+put /usr/src/inception/wp-config.php "$site/wp-config.php"
+put /usr/src/inception/inception.php "$site/wp-content/mu-plugins/inception.php"
 
 cat /etc/ssl/certs/ca-certificates.crt /run/secrets/ca_certificate >/tmp/ca-bundle.crt
 
