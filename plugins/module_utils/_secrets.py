@@ -3,208 +3,41 @@
 """The work of the module secrets. Private to this collection: it may change without notice.
 
 A run looks at the folder, plans its steps for all secrets, and only then takes them, so that a problem with one
-secret leaves all as they were. A step can also be imagined; that is what check mode and the results are made of.
-After a step, and within one, a run may be killed: what is left is a state from which the next run goes on.
+secret leaves all as they were. Killed between two steps, it leaves a state from which the next run goes on.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
-import re
-import stat
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.fortytwo.inception.plugins.module_utils import _files, _secret_values
+from ansible_collections.fortytwo.inception.plugins.module_utils._secret_files import (
+    MODE,
+    Files,
+    Folder,
+    Link,
+    Move,
+    Remove,
+    Repair,
+    Step,
+    Write,
+)
+from ansible_collections.fortytwo.inception.plugins.module_utils._secret_values import Secret
 
-MODE = 0o400
-SECRET_FILE = re.compile(r"[^.].*\.txt(\.next|\.previous)?", re.DOTALL)
-SETTLED, STAGED, PROMOTED, ABSENT = "settled", "staged", "promoted", "absent"
-
-
-@dataclass(frozen=True)
-class File:
-    """A file of the folder, as it is or as it will be."""
-
-    attributes: _files.Attributes
-    # Changes with each new value, and not with mode and owner: which file it is and when it was written. None: later.
-    serial: str | None = None
-    links: int = 1
-
-    @classmethod
-    def of(cls, found: os.stat_result) -> File:
-        return cls(_files.Attributes.of(found), f"{found.st_ino:x}-{found.st_mtime_ns:x}", found.st_nlink)
-
-    def fits(self, wanted: _files.Attributes) -> bool:
-        return wanted.over(self.attributes) == self.attributes
-
-    def __str__(self) -> str:
-        serial = "not known before it is written" if self.serial is None else self.serial
-        has = self.attributes
-        return f"present, mode {has.mode:04o}, owner {has.uid}:{has.gid}, serial {serial}"
+PRESENT, STAGED, PROMOTED, SETTLED, WITHDRAWN, ABSENT = (
+    "present",
+    "staged",
+    "promoted",
+    "settled",
+    "withdrawn",
+    "absent",
+)
 
 
-Files = dict[str, File]
-
-
-class Step(Protocol):
-    """A change of the folder."""
-
-    def imagine(self, files: Files) -> None: ...
-
-    def carry_out(self, folder: int) -> None: ...
-
-
-@dataclass(frozen=True)
-class Write:
-    name: str
-    data: bytes = field(repr=False)
-    attributes: _files.Attributes
-
-    def imagine(self, files: Files) -> None:
-        old = files.get(self.name)
-        before = _files.Attributes(MODE, os.geteuid(), os.getegid()) if old is None else old.attributes
-        files[self.name] = File(self.attributes.over(before))
-
-    def carry_out(self, folder: int) -> None:
-        _files.write_file(self.name, folder, self.data, self.attributes)
-        _files.sync(folder)
-
-
-@dataclass(frozen=True)
-class Repair:
-    name: str
-    attributes: _files.Attributes
-
-    def imagine(self, files: Files) -> None:
-        old = files[self.name]
-        files[self.name] = replace(old, attributes=self.attributes.over(old.attributes))
-
-    def carry_out(self, folder: int) -> None:
-        with _files.opened_file(self.name, folder, self.name) as descriptor:
-            if descriptor is not None:
-                self.attributes.apply(descriptor)
-
-
-@dataclass(frozen=True)
-class Link:
-    """Give a file a second name."""
-
-    name: str
-    second: str
-
-    def imagine(self, files: Files) -> None:
-        files[self.second] = files[self.name]
-
-    def carry_out(self, folder: int) -> None:
-        os.link(self.name, self.second, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
-        _files.sync(folder)
-
-
-@dataclass(frozen=True)
-class Move:
-    """Put a file in the place of another one."""
-
-    name: str
-    place: str
-
-    def imagine(self, files: Files) -> None:
-        files[self.place] = files.pop(self.name)
-
-    def carry_out(self, folder: int) -> None:
-        os.replace(self.name, self.place, src_dir_fd=folder, dst_dir_fd=folder)
-        _files.sync(folder)
-
-
-@dataclass(frozen=True)
-class Remove:
-    name: str
-
-    def imagine(self, files: Files) -> None:
-        files.pop(self.name, None)
-
-    def carry_out(self, folder: int) -> None:
-        os.unlink(self.name, dir_fd=folder)
-        _files.sync(folder)
-
-
-class Folder:
-    """The folder of the secrets. In check mode it may be missing, and is then an empty one."""
-
-    def __init__(self, path: str, descriptor: int | None) -> None:
-        self.path = path
-        self.descriptor = descriptor
-
-    @classmethod
-    @contextlib.contextmanager
-    def opened(cls, path: str, trusted: frozenset[int]) -> Iterator[Folder]:
-        """The folder, and no other run in it."""
-        descriptor = _files.open_safe_folder(path, trusted)
-        if descriptor is None:
-            yield cls(path, None)
-            return
-        try:
-            with _files.locked(descriptor, path):
-                yield cls(path, descriptor)
-        finally:
-            os.close(descriptor)
-
-    def shown(self, name: str) -> str:
-        return os.path.join(self.path, name)
-
-    def files(self, names: Iterable[str]) -> Files:
-        """Those of these files that are there; anything else in their place is refused."""
-        found = {}
-        for name in names if self.descriptor is not None else ():
-            with _files.opened_file(name, self.descriptor, self.shown(name)) as descriptor:
-                if descriptor is not None:
-                    found[name] = File.of(os.fstat(descriptor))
-        return found
-
-    def read(self, name: str) -> bytes:
-        with _files.opened_file(name, self.descriptor, self.shown(name)) as descriptor:
-            return b"" if descriptor is None else _files.read_all(descriptor)
-
-    def value(self, name: str) -> bytes:
-        """The value of a secret. One that no service could use is refused."""
-        value, shown = self.read(name), self.shown(name)
-        if not value:
-            raise _files.FileProblem(
-                f"{shown} is empty; write the value into it, without a newline at its end, "
-                "or remove it to have a new value made"
-            )
-        if value.endswith((b"\n", b"\r")):
-            raise _files.FileProblem(
-                f"{shown} ends with a newline, which would be taken as a part of the value; "
-                f"take it away: truncate -s -1 {shown}"
-            )
-        return value
-
-    def anything(self, names: Iterable[str]) -> Files:
-        """These files, whatever they are."""
-        looked = {name: _files.look(name, self.descriptor) for name in names}
-        return {name: File.of(found) for name, found in looked.items() if found is not None}
-
-    def undeclared(self, declared: frozenset[str]) -> list[str]:
-        """The files of secrets that are not declared, the current one of each last."""
-        return sorted(
-            (
-                name
-                for name in (os.listdir(self.descriptor) if self.descriptor is not None else ())
-                if SECRET_FILE.fullmatch(name) and name not in declared
-                if (found := _files.look(name, self.descriptor)) is not None and not stat.S_ISDIR(found.st_mode)
-            ),
-            reverse=True,
-        )
-
-    def leftovers(self) -> list[str]:
-        return [] if self.descriptor is None else _files.leftovers(self.descriptor)
-
-
-def phase(secret: _secret_values.Secret, files: Files) -> str:
+def phase(secret: Secret, files: Files) -> str:
     """How far the rotation of a secret is."""
     current, staged, previous = (files.get(name) for name in (secret.current, secret.next, secret.previous))
     if current is None:
@@ -218,7 +51,7 @@ def phase(secret: _secret_values.Secret, files: Files) -> str:
 class Work:
     """What one run finds, plans and does."""
 
-    def __init__(self, module: AnsibleModule, folder: Folder, declared: list[_secret_values.Secret]) -> None:
+    def __init__(self, module: AnsibleModule, folder: Folder, declared: list[Secret]) -> None:
         self.options: dict[str, Any] = module.params
         self.check = module.check_mode
         self.folder = folder
@@ -284,28 +117,27 @@ class Work:
                         f"secrets: {secret.name!r} has no value that could be replaced: "
                         f"{self.folder.shown(secret.current)} is missing; make it first, with the state present"
                     )
-        names = {secret.name for secret in self.declared} if self._makes_what_is_missing() else set()
+        if self.options["state"] == PRESENT:
+            # What is missing is made, and stamps name nothing else.
+            return
         for stamp, secrets in self.stamps.items():
             for name in secrets:
-                if f"{name}.txt" not in self.before and name not in names:
+                if f"{name}.txt" not in self.before:
                     raise _files.FileProblem(
                         f"stamps: {stamp!r} names the secret {name!r}, but {self.folder.shown(name)}.txt is missing"
                     )
-
-    def _makes_what_is_missing(self) -> bool:
-        return bool(self.options["state"] == "present")
 
     def steps(self) -> list[Step]:
         """What there is to do for the secrets, all of it planned before the first step is taken."""
         return list(self._steps())
 
     def _steps(self) -> Iterator[Step]:
-        plan: dict[str, Callable[[_secret_values.Secret], Iterator[Step]]] = {
-            "present": self._present,
+        plan: dict[str, Callable[[Secret], Iterator[Step]]] = {
+            PRESENT: self._present,
             STAGED: self._staged,
             PROMOTED: self._promoted,
             SETTLED: self._settled,
-            "withdrawn": self._withdrawn,
+            WITHDRAWN: self._withdrawn,
             ABSENT: self._absent,
         }
         yield from map(Remove, self.removable)
@@ -320,7 +152,7 @@ class Work:
                 if name in after and not after[name].fits(self.wanted)
             )
 
-    def _present(self, secret: _secret_values.Secret) -> Iterator[Step]:
+    def _present(self, secret: Secret) -> Iterator[Step]:
         if secret.current not in self.before:
             yield Write(secret.current, secret.new_value(), self.wanted)
             return
@@ -337,7 +169,7 @@ class Work:
                 f"({phase(secret, self.before)}); finish that first, or set replace to staged"
             )
 
-    def _judge(self, secret: _secret_values.Secret, value: bytes) -> None:
+    def _judge(self, secret: Secret, value: bytes) -> None:
         """Say what is wrong with a value that is there and is kept."""
         shown, file = self.folder.shown(secret.current), self.before[secret.current]
         if weakness := secret.weakness(value):
@@ -352,15 +184,20 @@ class Work:
                 f"{shown} belonged to the user with the number {uid}, who may have read it; rotate it"
             )
 
-    def _staged(self, secret: _secret_values.Secret) -> Iterator[Step]:
-        if phase(secret, self.before) == PROMOTED:
-            return
+    def _staged(self, secret: Secret) -> Iterator[Step]:
         value = self.folder.value(secret.current)
+        if phase(secret, self.before) == PROMOTED:
+            if secret.value not in (None, value):
+                self.warnings[secret.name].append(
+                    f"{self.folder.shown(secret.current)} is being replaced (promoted); "
+                    "the given value is staged by the first run after that is settled"
+                )
+            return
         kept = self.folder.value(secret.next) if secret.next in self.before else None
         if (kept is None and secret.value != value) or (secret.value not in (None, value, kept)):
             yield Write(secret.next, secret.new_value(), self.wanted.over(self.before[secret.current].attributes))
 
-    def _promoted(self, secret: _secret_values.Secret) -> Iterator[Step]:
+    def _promoted(self, secret: Secret) -> Iterator[Step]:
         if phase(secret, self.before) != STAGED:
             return
         self.folder.value(secret.next)
@@ -369,17 +206,17 @@ class Work:
             yield Link(secret.current, secret.previous)
         yield Move(secret.next, secret.current)
 
-    def _settled(self, secret: _secret_values.Secret) -> Iterator[Step]:
+    def _settled(self, secret: Secret) -> Iterator[Step]:
         if secret.previous in self.before:
             yield Remove(secret.previous)
 
-    def _withdrawn(self, secret: _secret_values.Secret) -> Iterator[Step]:
+    def _withdrawn(self, secret: Secret) -> Iterator[Step]:
         if phase(secret, self.before) == STAGED and secret.previous in self.before:
             yield Remove(secret.previous)
         if secret.next in self.before:
             yield Remove(secret.next)
 
-    def _absent(self, secret: _secret_values.Secret) -> Iterator[Step]:
+    def _absent(self, secret: Secret) -> Iterator[Step]:
         for name in secret.files:
             if name in self.before:
                 yield Remove(name)
@@ -405,11 +242,11 @@ class Work:
             "secrets": [self._secret_result(secret) for secret in self.declared],
             "diff": self._difference(),
         }
-        if self.options["state"] == "present":
+        if self.options["state"] == PRESENT:
             result["undeclared"] = sorted(map(self.folder.shown, self.undeclared))
         return result
 
-    def _secret_result(self, secret: _secret_values.Secret) -> dict[str, Any]:
+    def _secret_result(self, secret: Secret) -> dict[str, Any]:
         file = self.files.get(secret.current)
         result = {
             "name": secret.name,
@@ -442,7 +279,7 @@ def _stamp(name: str) -> str:
     return f"{name}.env"
 
 
-def _stamps(option: dict[str, Any] | None, declared: list[_secret_values.Secret], state: str) -> dict[str, list[str]]:
+def _stamps(option: dict[str, Any] | None, declared: list[Secret], state: str) -> dict[str, list[str]]:
     """The names of the secrets of each stamp, once they are known to be sound."""
     stamps = option or {}
     for stamp, secrets in stamps.items():
@@ -451,7 +288,7 @@ def _stamps(option: dict[str, Any] | None, declared: list[_secret_values.Secret]
         if not isinstance(secrets, list) or not all(isinstance(name, str) for name in secrets):
             raise _files.FileProblem(f"stamps: {stamp!r} is not a list of names of secrets; for example: [db_password]")
         unknown = sorted(set(secrets) - {secret.name for secret in declared})
-        if unknown and state == "present":
+        if unknown and state == PRESENT:
             raise _files.FileProblem(f"stamps: {stamp!r} names the secret {unknown[0]!r}, which is not declared")
         for name in unknown:
             if problem := _secret_values.name_problem(name):
@@ -469,8 +306,19 @@ def _check_options(options: dict[str, Any]) -> None:
         )
     if state == ABSENT and options["stamps"]:
         raise _files.FileProblem("stamps: they go with every state but absent")
-    if state != "present" and options["remove_undeclared"]:
+    if state != PRESENT and options["remove_undeclared"]:
         raise _files.FileProblem("remove_undeclared: it goes with the state present, which is given all secrets")
+
+
+class SecretsModule(AnsibleModule):
+    """A module that tells the target's log nothing of its options.
+
+    Ansible takes secret options out of what it logs. It misses those that Python shows in another form than they have,
+    like a value with a newline or a backslash in a list.
+    """
+
+    def log(self, msg: str, log_args: dict[str, Any] | None = None) -> None:
+        super().log("Invoked")
 
 
 def run(module: AnsibleModule) -> dict[str, Any]:

@@ -35,6 +35,7 @@ attributes:
       - In check mode a folder, an owner or a group that does not exist yet is not an error,
         since an earlier task would have made it.
       - The serial of a value that is not written yet is null.
+      - A secret that a state other than V(present) needs is needed in check mode as well.
   diff_mode:
     support: partial
     details:
@@ -262,12 +263,11 @@ undeclared:
   sample: [/home/wil/inception/secrets/ftp_password.txt]
 """
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.fortytwo.inception.plugins.module_utils import _files, _secrets
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = _secrets.SecretsModule(
         argument_spec={
             "path": {"type": "path", "required": True},
             "owner": {"type": "str"},
