@@ -43,9 +43,9 @@ NO_DISK = {"proc", "sysfs", "cgroup2", "devpts", "mqueue", "nsfs", "securityfs",
 
 @dataclass
 class Report:
-    """What was found (place, where, name of the needle), and how much was searched (contents, bytes)."""
+    """What was found (name of the value, its form, place, where), and how much was searched (contents, bytes)."""
 
-    found: list[tuple[str, str, str]] = field(default_factory=list)
+    found: list[tuple[str, str, str, str]] = field(default_factory=list)
     searched: dict[str, tuple[int, int]] = field(default_factory=dict)
     unread: list[str] = field(default_factory=list)
 
@@ -58,14 +58,14 @@ def search(places: dict[str, Place], needles: Iterable[Needle]) -> Report:
         for where, opened in sources():
             try:
                 with opened() as content:
-                    names, length = searcher(unpacked(content))
+                    found, length = searcher(unpacked(content))
             except FileNotFoundError:
                 # It went while others were searched.
                 continue
             except NOT_COMPRESSED as error:
                 report.unread.append(f"{place}: {where}: {error}")
                 continue
-            report.found += [(place, where, name) for name in sorted(names)]
+            report.found += sorted({(needle.value, needle.form, place, where) for needle in found})
             contents, size = contents + 1, size + length
         report.searched[place] = (contents, size)
     return report
@@ -265,9 +265,9 @@ def controller_places(ephemeral: Path, checkout: Path) -> dict[str, Place]:
 
 
 def main() -> None:
-    """{"login": ..., "needles": [[name, content], ...]} to a report, both in JSON."""
+    """{"login": ..., "needles": [[value, form, content], ...]} to a report, both in JSON."""
     asked = json.load(sys.stdin)
-    needles = [Needle(name, content.encode("latin-1")) for name, content in asked["needles"]]
+    needles = [Needle(value, form, content.encode("latin-1")) for value, form, content in asked["needles"]]
     json.dump(asdict(search(machine_places(asked["login"]), needles)), sys.stdout)
 
 

@@ -13,6 +13,7 @@ import base64
 import contextlib
 import gzip
 import hashlib
+import html
 import http.client
 import io
 import json
@@ -28,30 +29,30 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.leaks.places import NOTES
-
 Plant = Callable[[str], AbstractContextManager[object]]
 NAME = "inception-plant"
 
 
-def disguised(value: str, number: int) -> str:
-    """A value inside a longer text, in another form each time."""
-    forms = (
-        f"password={value};",
-        base64.b64encode(f"{'user:'[number % 3 :]}{value} and more".encode()).decode(),
-        f"https://example.org/?password={urllib.parse.quote(value, safe='')}&more",
-        json.dumps({"password": value}),
-    )
-    return forms[number % len(forms)]
+def in_base64(value: str) -> str:
+    """As a password is sent along with a request."""
+    return base64.b64encode(f"user:{value}".encode()).decode()
+
+
+def in_address(value: str) -> str:
+    return f"https://example.org/?password={urllib.parse.quote(value, safe='')}&more"
+
+
+def in_json(value: str) -> str:
+    return json.dumps({"password": value})
 
 
 @contextmanager
-def file(path: Path, content: bytes) -> Iterator[None]:
+def file(path: Path, content: str | bytes) -> Iterator[None]:
     """A file of its own, and the folders that it needs."""
     folders = [folder for folder in path.parents if not folder.exists()]
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        path.write_bytes(content)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
         yield
     finally:
         path.unlink(missing_ok=True)
@@ -63,7 +64,7 @@ def file(path: Path, content: bytes) -> Iterator[None]:
 def line(path: Path, content: str) -> Iterator[None]:
     """A line at the end of a file, which may not be there yet."""
     if not path.exists():
-        with file(path, f"{content}\n".encode()):
+        with file(path, f"{content}\n"):
             yield
         return
     size = path.stat().st_size
@@ -115,28 +116,45 @@ def some_image() -> str:
 def container(**options: object) -> Iterator[str]:
     """A container that is there, and not started."""
     body = {"Image": some_image(), "Entrypoint": ["cat"], "Cmd": [], "NetworkDisabled": True, **options}
-    Docker.ask("POST", f"/containers/create?name={NAME}", body)
+    made = Docker.ask("POST", "/containers/create", body)["Id"]
     try:
-        yield NAME
+        yield made
     finally:
-        Docker.ask("DELETE", f"/containers/{NAME}?force=true")
+        Docker.ask("DELETE", f"/containers/{made}?force=true")
 
 
 @contextmanager
 def container_that_says(what: str) -> Iterator[None]:
     """Its process repeats what it is told, and the engine logs it."""
-    with container(OpenStdin=True, StdinOnce=True) as name:
+    with container(OpenStdin=True, StdinOnce=True) as made:
         # Docker's own client, since its socket would have to be taken over from HTTP here.
-        subprocess.run(("docker", "start", "--attach", "--interactive", name), input=what.encode(), check=True)
+        command = ("docker", "start", "--attach", "--interactive", made)
+        subprocess.run(command, input=what.encode(), check=True, stdout=subprocess.DEVNULL)
         yield
+
+
+def wordpress() -> str:
+    """The container of the stack's WordPress."""
+    wanted = urllib.parse.quote('{"label": ["com.docker.compose.service=wordpress"]}')
+    return str(Docker.ask("GET", f"/containers/json?filters={wanted}")[0]["Id"])
+
+
+@contextmanager
+def command_in_container(argument: str) -> Iterator[None]:
+    """A command that is over when the search begins; the engine forgets it by itself."""
+    command = {"Cmd": ["sh", "-c", "sleep 0.5", argument]}
+    made = Docker.ask("POST", f"/containers/{wordpress()}/exec", command)["Id"]
+    Docker.ask("POST", f"/exec/{made}/start", {"Detach": True})
+    while Docker.ask("GET", f"/exec/{made}/json")["Running"]:
+        time.sleep(0.1)
+    yield
 
 
 @contextmanager
 def container_in_memory(content: str) -> Iterator[None]:
     """A file in the memory of a container of the stack."""
-    ids = {item["Labels"]["com.docker.compose.service"]: item["Id"] for item in Docker.ask("GET", "/containers/json")}
-    pid = Docker.ask("GET", f"/containers/{ids['wordpress']}/json")["State"]["Pid"]
-    with file(Path(f"/proc/{pid}/root/tmp/{NAME}"), content.encode()):
+    pid = Docker.ask("GET", f"/containers/{wordpress()}/json")["State"]["Pid"]
+    with file(Path(f"/proc/{pid}/root/tmp/{NAME}"), content):
         yield
 
 
@@ -208,35 +226,37 @@ def journal(message: str) -> Iterator[None]:
 def machine_plants(login: str) -> dict[str, Plant]:
     """What is planted on the machine, by its name."""
     home = Path("/home", login)
-    layer = archive(password=b"")
+    nothing = archive(password=b"")
     return {
-        "an argument": lambda value: process(value),
-        "a variable": lambda value: process(PLANT=value),
-        "a container's variable": lambda value: container(Env=[f"PLANT={value}"]),
+        "an argument": lambda value: process(f"--password={value}"),
+        "a variable": lambda value: process(AUTHORIZATION=in_base64(value)),
+        "a container's variable": lambda value: container(Env=[f"PASSWORD={value}"]),
+        "a container's label": lambda value: container(Labels={"plant": in_address(value)}),
+        "a command in a container": command_in_container,
         "a volume's label": volume,
         "a network's label": network,
-        "an image's label": lambda value: image([layer], label=value),
-        "a command of an image's history": lambda value: image([layer], history=value),
-        "a deleted file of a layer": lambda value: image([archive(plant=value.encode()), archive(**{".wh.plant": b""})]),
+        "an image's label": lambda value: image([nothing], label=in_base64(value)),
+        "a command of an image's history": lambda value: image([nothing], history=f"RUN login {value}"),
+        "a deleted file of a layer": lambda value: image([archive(key=value.encode()), archive(**{".wh.key": b""})]),
         "a compressed file of a layer": lambda value: image([archive(plant=gzip.compress(value.encode()))]),
-        "the name of a file of a layer": lambda value: image([archive(**{f"plant {value}".replace("/", "_"): b""})]),
+        "the name of a file of a layer": lambda value: image([archive(**{value: b""})]),
         "a container's output": container_that_says,
         "a file in a container's memory": container_in_memory,
-        "a message to the journal": journal,
-        "root's shell history": lambda value: line(Path("/root/.bash_history"), value),
-        "the login's shell history": lambda value: line(home / ".bash_history", value),
-        "a module that Ansible left": lambda value: file(Path("/root/.ansible/tmp/plant/module.py"), value.encode()),
-        "a line of a log": lambda value: line(Path("/var/log/dpkg.log"), value),
+        "a message to the journal": lambda value: journal(in_address(value)),
+        "root's shell history": lambda value: line(Path("/root/.bash_history"), f"mariadb --password='{value}'"),
+        "the login's shell history": lambda value: line(home / ".bash_history", f"curl {in_address(value)}"),
+        "a module that Ansible left": lambda value: file(Path("/root/.ansible/tmp/plant/args"), in_json(value)),
+        "a line of a log": lambda value: line(Path("/var/log/dpkg.log"), in_json(value)),
         "a compressed log": lambda value: file(Path("/var/log/plant.log.1.gz"), gzip.compress(value.encode())),
-        "a temporary file": lambda value: file(Path("/tmp/plant"), value.encode()),
+        "a temporary file": lambda value: file(Path("/tmp/plant"), in_base64(value)),
         "the project's settings": lambda value: line(home / "inception/srcs/.env", f"# {value}"),
-        "a file beside the secrets": lambda value: file(home / "inception/secrets/plant.env", value.encode()),
-        "a copy of a secret": lambda value: file(home / "inception/secrets/db_password.txt.bak", value.encode()),
-        "the site's files": lambda value: file(home / "data/wordpress/plant.php", value.encode()),
-        "the database's files": lambda value: file(home / "data/mariadb/plant", value.encode()),
-        "a setting of the system": lambda value: file(Path("/etc/plant.conf"), value.encode()),
+        "a file beside the secrets": lambda value: file(home / "inception/secrets/plant.env", value),
+        "a copy of a secret": lambda value: file(home / "inception/secrets/db_password.txt.bak", value),
+        "the site's files": lambda value: file(home / "data/wordpress/plant.php", in_json(value)),
+        "the database's files": lambda value: file(home / "data/mariadb/plant", value),
+        "a setting of the system": lambda value: file(Path("/etc/plant.conf"), in_base64(value)),
         "a compressed copy": lambda value: file(Path("/var/lib/plant.gz"), gzip.compress(value.encode())),
-        "the name of a file": lambda value: file(Path("/opt", f"plant {value}".replace("/", "_")), b""),
+        "the name of a file": lambda value: file(Path("/opt", value), ""),
     }
 
 
@@ -250,7 +270,7 @@ def commit(repository: Path, content: str) -> Iterator[None]:
     """A file that was committed, and then removed by another commit."""
     path = repository / NAME
     try:
-        with file(path, content.encode()):
+        with file(path, content):
             git(repository, "add", NAME)
             git(repository, "commit", "--quiet", "--message=With the plant")
         git(repository, "commit", "--quiet", "--all", "--message=Without it")
@@ -265,16 +285,16 @@ def controller_plants(ephemeral: Path, checkout: Path) -> dict[str, Plant]:
     """What is planted on the controller, by its name."""
     watched = ephemeral / "watched"
     return {
-        "a line of Ansible's output": lambda value: line(watched / "output", value),
-        "a line of Ansible's log": lambda value: line(watched / "ansible.log", value),
-        "a callback's file": lambda value: file(watched / "junit/plant.xml", value.encode()),
-        "a cached fact": lambda value: file(watched / "facts/plant", value.encode()),
-        "Ansible's local folder": lambda value: file(watched / "tmp/plant/source", value.encode()),
-        "the home's Ansible folder": lambda value: file(Path.home() / ".ansible/tmp/plant/source", value.encode()),
-        "molecule's folder": lambda value: file(ephemeral / "plant", value.encode()),
-        "the controller's /tmp": lambda value: file(Path("/tmp", f"{NAME}-{os.getpid()}"), value.encode()),
-        "the collection's folder": lambda value: file(checkout / ".ansible/plant", value.encode()),
-        "a file of the export": lambda value: file(watched / "project/plant", value.encode()),
+        "a line of Ansible's output": lambda value: line(watched / "output", in_json(value)),
+        "a line of Ansible's log": lambda value: line(watched / "ansible.log", in_base64(value)),
+        "a callback's file": lambda value: file(watched / "junit/plant.xml", html.escape(value)),
+        "a cached fact": lambda value: file(watched / "facts/plant", in_json(value)),
+        "Ansible's local folder": lambda value: file(watched / "tmp/plant/source", value),
+        "the home's Ansible folder": lambda value: file(Path.home() / ".ansible/tmp/plant/source", value),
+        "molecule's folder": lambda value: file(ephemeral / "plant", in_address(value)),
+        "the controller's /tmp": lambda value: file(Path("/tmp", f"{NAME}-{os.getpid()}"), in_base64(value)),
+        "the collection's folder": lambda value: file(checkout / ".ansible/plant", value),
+        "a file of the export": lambda value: file(watched / "project/plant", in_json(value)),
         "a removed file of the git history": lambda value: commit(watched / "project", value),
     }
 
@@ -283,8 +303,8 @@ def controller_plants(ephemeral: Path, checkout: Path) -> dict[str, Plant]:
 def planted(plants: dict[str, Plant], values: dict[str, str]) -> Iterator[None]:
     """Each value in its place."""
     with contextlib.ExitStack() as stack:
-        for number, (name, value) in enumerate(values.items()):
-            stack.enter_context(plants[name](disguised(value, number)))
+        for name, value in values.items():
+            stack.enter_context(plants[name](value))
         yield
 
 
@@ -297,5 +317,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    assert Path(NOTES).is_dir()
     main()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import bz2
 import gzip
+import html
 import io
 import json
 import lzma
@@ -30,9 +31,10 @@ NOT_COMPRESSED = (OSError, EOFError, lzma.LZMAError, zlib.error)
 
 @dataclass(frozen=True)
 class Needle:
-    """One form of one value; only its name is ever printed."""
+    """One form of one value; the value itself is never printed."""
 
-    name: str
+    value: str
+    form: str
     content: bytes = field(repr=False)
 
 
@@ -59,22 +61,33 @@ def base64_forms(value: bytes) -> Iterator[bytes]:
             yield part.translate(bytes.maketrans(b"+/", b"-_"))
 
 
-def needles(name: str, value: bytes) -> list[Needle]:
-    """A value as it is, in base64, in an address, and in JSON; each form once."""
-    text = value.decode("latin-1")
+def escapes(text: str) -> Iterator[tuple[str, str]]:
+    """How programs write a text that has more than letters and digits: the name of the form, and the text in it."""
+    yield "as it is", text
+    addressed = urllib.parse.quote(text, safe="", encoding="latin-1")
+    yield "in an address", addressed
+    yield "in an address", addressed.replace("%20", "+")
+    yield "in an address", re.sub("%..", lambda code: code[0].lower(), addressed)
     quoted = json.dumps(text)[1:-1]
-    addressed = urllib.parse.quote(value, safe="")
-    forms = [(name, value)]
-    forms += [(f"{name}, in base64", form) for form in base64_forms(value)]
-    forms += [
-        (f"{name}, in an address", form.encode())
-        for form in (addressed, addressed.replace("%20", "+"), re.sub("%..", lambda code: code[0].lower(), addressed))
-    ]
-    forms += [(f"{name}, in JSON", form.encode()) for form in (quoted, quoted.replace("/", r"\/"))]
+    yield "in JSON", quoted
+    # As PHP writes it, and as Go does, which Docker is written in.
+    yield "in JSON", quoted.replace("/", r"\/")
+    yield "in JSON", quoted.replace("&", r"\u0026").replace("<", r"\u003c").replace(">", r"\u003e")
+    yield "in HTML or XML", html.escape(text)
+    yield "in HTML or XML", html.escape(text, quote=False)
+    # In single quotes: of YAML and SQL, of Python and PHP, of a shell.
+    for quote in ("''", r"\'", r"'\''", "'\"'\"'"):
+        yield "in quotes", text.replace("'", quote)
+
+
+def needles(name: str, value: bytes) -> list[Needle]:
+    """A value in every form; each different one once."""
     unique: dict[bytes, str] = {}
-    for form_name, form in forms:
-        unique.setdefault(form, form_name)
-    return [Needle(form_name, form) for form, form_name in unique.items()]
+    for form, text in escapes(value.decode("latin-1")):
+        unique.setdefault(text.encode("latin-1"), form)
+    for content in base64_forms(value):
+        unique.setdefault(content, "in base64")
+    return [Needle(name, form, content) for content, form in unique.items()]
 
 
 class Searcher:
@@ -91,9 +104,9 @@ class Searcher:
         self._overlap = max((len(needle.content) for needle in self._needles), default=1) - 1
         self._known = frozenset(self._words)
 
-    def __call__(self, content: BinaryIO) -> tuple[set[str], int]:
-        """The names of the needles in a content, and how many bytes it has."""
-        found: set[str] = set()
+    def __call__(self, content: BinaryIO) -> tuple[set[Needle], int]:
+        """The needles that are in a content, and how many bytes it has."""
+        found: set[Needle] = set()
         size = 0
         tail = b""
         while chunk := content.read(CHUNK):
@@ -104,7 +117,7 @@ class Searcher:
             if not self._known.isdisjoint(words):
                 for word in self._known.intersection(words):
                     candidates += self._words[word]
-            found.update(needle.name for needle in candidates if needle.content in block)
+            found.update(needle for needle in candidates if needle.content in block)
             tail = block[-self._overlap :] if self._overlap else b""
         return found, size
 
