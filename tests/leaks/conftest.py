@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 
 from tests.leaks.places import NOTES, Report, controller_places, search
-from tests.leaks.plants import controller_plants, machine_plants, planted
+from tests.leaks.plants import controller_plants, git, machine_plants, planted
 from tests.leaks.search import Needle, needles, values_of
 from tests.verify.conftest import (
     figure,
@@ -119,6 +119,9 @@ def search_everything(machine: Machine, login: str, ephemeral: Path) -> Searched
     canaries = {plant: f'{random.token_hex(12)}"+ &{random.token_hex(12)}' for plant in (*on_machine, *on_controller)}
     for plant, canary in canaries.items():
         wanted += needles(plant, canary.encode())
+    # The exported project becomes what its owner makes of it.
+    git(ephemeral / "watched/project", "add", ".")
+    git(ephemeral / "watched/project", "commit", "--quiet", "--allow-empty", "--message=Inception")
     with (
         planted(on_controller, {plant: canaries[plant] for plant in on_controller}),
         machine.planted(login, {plant: canaries[plant] for plant in on_machine}),

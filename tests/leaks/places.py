@@ -75,6 +75,10 @@ def text(where: str, content: bytes) -> Source:
     return where, lambda: io.BytesIO(content)
 
 
+def binary(path: str) -> BinaryIO:
+    return open(path, "rb")
+
+
 def output(*command: str) -> bytes:
     """Both outputs of a command that has to succeed."""
     return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=True).stdout
@@ -96,7 +100,7 @@ class Files:
                 status = os.lstat(path)
                 # A change of any kind counts: an archive's files bring their own times.
                 if stat.S_ISREG(status.st_mode) and status.st_ctime >= self.since:
-                    yield path, functools.partial(open, path, "rb")
+                    yield path, functools.partial(binary, path)
         yield text("names of files", os.fsencode("\n".join(names)))
 
     def _paths(self) -> Iterator[str]:

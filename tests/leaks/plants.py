@@ -199,9 +199,7 @@ def image(layers: list[bytes], label: str = "", history: str = "") -> Iterator[N
     digest = hashlib.sha256(json.dumps(config).encode()).hexdigest()
     # A name of its own, since several of them are there at once.
     name = f"{NAME}:{digest[:12]}"
-    manifest = [
-        {"Config": "config.json", "RepoTags": [name], "Layers": [f"layer{i}.tar" for i in range(len(layers))]}
-    ]
+    manifest = [{"Config": "config.json", "RepoTags": [name], "Layers": [f"layer{i}.tar" for i in range(len(layers))]}]
     files = {f"layer{i}.tar": layer for i, layer in enumerate(layers)}
     described = {"manifest.json": json.dumps(manifest).encode(), "config.json": json.dumps(config).encode()}
     Docker.ask("POST", "/images/load?quiet=1", archive(**files, **described))

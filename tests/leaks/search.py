@@ -10,7 +10,6 @@ import base64
 import bz2
 import gzip
 import html
-import io
 import json
 import lzma
 import re
@@ -18,14 +17,14 @@ import urllib.parse
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import Any, BinaryIO, cast
 
 CHUNK = 1 << 20
 WORD = 8
 # So long a needle has a whole word in it, wherever it begins.
 LONG = 2 * WORD - 1
 
-COMPRESSED = {b"\x1f\x8b\x08": gzip.open, b"\xfd7zXZ\0": lzma.open, b"BZh": bz2.open}
+COMPRESSED: dict[bytes, Any] = {b"\x1f\x8b\x08": gzip.open, b"\xfd7zXZ\0": lzma.open, b"BZh": bz2.open}
 NOT_COMPRESSED = (OSError, EOFError, lzma.LZMAError, zlib.error)
 
 
@@ -136,5 +135,5 @@ def unpacked(content: BinaryIO) -> BinaryIO:
                 content.seek(0)
                 return content
             content.seek(0)
-            return io.BufferedReader(opener(content))  # type: ignore[arg-type]
+            return cast(BinaryIO, opener(content))
     return content
