@@ -221,7 +221,8 @@ class Stack:
         found = {}
         for path in self.root("find %s/secrets -type f", self.settings.project).split():
             name = path.rsplit("/", 1)[1]
-            if name.endswith(".crt"):
+            # A certificate is public, and a stamp (.env) names issues of secrets.
+            if name.endswith((".crt", ".env")):
                 continue
             lines = self.root("cat %s", path).splitlines()
             found[name] = Secret(max((line for line in lines if not line.startswith("-----")), key=len))
