@@ -147,9 +147,11 @@ def _secret(option: dict[str, Any]) -> Secret:
         kind,
         default_length if length is None else length,
         default_alphabet if alphabet is None else alphabet,
-        None if value is None else value.encode("utf-8", "surrogateescape"),
+        None if value is None else str(value).encode("utf-8", "surrogateescape"),
     )
     problem = name_problem(name)
+    if not isinstance(value, (str, type(None))):
+        problem = problem or "the value is not a text; write it in quotes"
     if kind == SALTS and (length, alphabet) != (None, None):
         problem = problem or f"length and alphabet are not for the kind {SALTS}; leave them out"
     if problem := problem or _strength_problem(secret):

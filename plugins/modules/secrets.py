@@ -113,8 +113,9 @@ options:
         description:
           - A value of your own, from a vault, in place of a random one.
           - Printable ASCII on one line (eight lines for the kind V(wordpress_salts)), and not weak, see the notes.
+          - It must be a text, and so in quotes where YAML would take it for a number.
           - Only O(state=present) and O(state=staged) use it.
-        type: str
+        type: raw
   replace:
     description:
       - What O(state=present) does when a secret has another value than the given O(secrets[].value).
@@ -288,7 +289,8 @@ def main() -> None:
                     "kind": {"type": "str", "default": "password", "choices": ["password", "token", "wordpress_salts"]},
                     "length": {"type": "int"},
                     "alphabet": {"type": "str"},
-                    "value": {"type": "str", "no_log": True},
+                    # A conversion could make another value of it, and tell it in a warning.
+                    "value": {"type": "raw", "no_log": True},
                 },
             },
             "replace": {"type": "str", "default": "now", "choices": ["now", "staged"]},

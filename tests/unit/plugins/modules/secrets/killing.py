@@ -46,8 +46,10 @@ class Calls:
                 real(args[0], args[1][: len(args[1]) // 2])
                 die()
             self.inside = True
-            result = real(*args, **kwargs)
-            self.inside = False
+            try:
+                result = real(*args, **kwargs)
+            finally:
+                self.inside = False
             if fatal:
                 die()
             return result
