@@ -1,0 +1,17 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-3.0-or-later
+# build.sh ARCHIVE PARTIAL REFRESH MMDEBSTRAP-ARGUMENT...: mmdebstrap makes PARTIAL, which is renamed to ARCHIVE, so that what is in the cache is whole.
+# Who wants the same archive meanwhile waits and takes it. Says "built" when it was built here.
+set -eu
+
+archive=$1 partial=$2 refresh=$3
+shift 3
+
+exec 9>"$archive.lock"
+flock 9
+if [ -e "$archive" ] && [ "$refresh" = False ]; then
+    exit 0
+fi
+mmdebstrap "$@"
+mv "$partial" "$archive"
+echo built
