@@ -50,6 +50,9 @@ test: lint unit ## lint, unit tests, and the whole way on a system container
 test-vm: $(VENV)/ready-dev ## the whole way in a virtual machine, and again after its reboot
 	@$(TOOL) molecule test --scenario-name vm
 
+test-secrets: $(VENV)/ready-dev ## a deployment and rotations; then every value is searched for everywhere
+	@$(TOOL) molecule test --scenario-name secrets
+
 bench: $(VENV)/ready-dev ## how long a deployment takes, beside the same by hand
 	@$(TOOL) python tests/bench/deploy.py
 
@@ -67,4 +70,4 @@ $(VENV)/ready-dev: requirements-dev.txt $(VENV)/ready
 	@$(VENV)/bin/pip install --quiet --requirement $<
 	@touch $@
 
-.PHONY: help up deploy ssh credentials rotate export remove down destroy lint unit test test-vm bench
+.PHONY: help up deploy ssh credentials rotate export remove down destroy lint unit test test-vm test-secrets bench

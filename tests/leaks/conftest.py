@@ -86,9 +86,10 @@ class Searched:
     needles: int
     # Each plant that was there during the search.
     plants: list[str]
-    # What the watch on the machine says of itself.
+    # How often the watch on the machine has looked, since how many seconds, and how long it looked away at most.
     samples: int
     seconds: float
+    longest: float
 
     @property
     def leaks(self) -> list[str]:
@@ -101,11 +102,15 @@ class Searched:
 
 
 def noted_values(machine: Machine) -> Iterator[tuple[str, Secret]]:
-    """Every value that a secret has had; read from the machine's memory into this one's."""
+    """Every value that a secret has had, once; read from the machine's memory into this one's."""
+    seen = set()
     for line in machine.run(f"cat {shlex.quote(NOTES)}/values.jsonl").splitlines():
         noted = json.loads(line)
         for value in values_of(noted["content"].encode("latin-1")):
-            yield noted["file"].split(".")[0], Secret(value.decode("latin-1"))
+            found = noted["file"].split(".")[0], Secret(value.decode("latin-1"))
+            if found not in seen:
+                seen.add(found)
+                yield found
 
 
 def search_everything(machine: Machine, login: str, ephemeral: Path) -> Searched:
@@ -129,8 +134,10 @@ def search_everything(machine: Machine, login: str, ephemeral: Path) -> Searched
         there = machine.search(login, wanted)
         here = search(controller_places(ephemeral, ROOT), wanted)
     report = Report(there.found + here.found, there.searched | here.searched, there.unread + here.unread)
-    state = json.loads(machine.run(f"cat {shlex.quote(NOTES)}/state.json"))
-    return Searched(report, counts, len(wanted), list(canaries), state["samples"], state["seconds"])
+    noted, now = machine.run(f"cat {shlex.quote(NOTES)}/state.json && echo && date +%s.%N").splitlines()
+    state = json.loads(noted)
+    seconds = float(now) - state["since"]
+    return Searched(report, counts, len(wanted), list(canaries), state["samples"], seconds, state["longest"])
 
 
 @pytest.fixture(scope="session")

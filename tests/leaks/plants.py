@@ -113,9 +113,11 @@ def some_image() -> str:
 
 
 @contextmanager
-def container(**options: object) -> Iterator[str]:
-    """A container that is there, and not started."""
-    body = {"Image": some_image(), "Entrypoint": ["cat"], "Cmd": [], "NetworkDisabled": True, **options}
+def container(label: str = "", **options: object) -> Iterator[str]:
+    """A container that is there, and not started. An image has labels of Compose's: it shall not pass for a service."""
+    labels = {"com.docker.compose.project": NAME, "com.docker.compose.service": NAME, "plant": label}
+    body = {"Image": some_image(), "Entrypoint": ["cat"], "Cmd": [], "Labels": labels, "NetworkDisabled": True}
+    body |= options
     made = Docker.ask("POST", "/containers/create", body)["Id"]
     try:
         yield made
@@ -135,7 +137,8 @@ def container_that_says(what: str) -> Iterator[None]:
 
 def wordpress() -> str:
     """The container of the stack's WordPress."""
-    wanted = urllib.parse.quote('{"label": ["com.docker.compose.service=wordpress"]}')
+    labels = ["com.docker.compose.project=inception", "com.docker.compose.service=wordpress"]
+    wanted = urllib.parse.quote(json.dumps({"label": labels}))
     return str(Docker.ask("GET", f"/containers/json?filters={wanted}")[0]["Id"])
 
 
@@ -229,7 +232,7 @@ def machine_plants(login: str) -> dict[str, Plant]:
         "an argument": lambda value: process(f"--password={value}"),
         "a variable": lambda value: process(AUTHORIZATION=in_base64(value)),
         "a container's variable": lambda value: container(Env=[f"PASSWORD={value}"]),
-        "a container's label": lambda value: container(Labels={"plant": in_address(value)}),
+        "a container's label": lambda value: container(label=in_address(value)),
         "a command in a container": command_in_container,
         "a volume's label": volume,
         "a network's label": network,

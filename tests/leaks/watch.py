@@ -24,8 +24,7 @@ class Watch:
     def __init__(self, notes: Path, secrets: Path) -> None:
         self.notes = notes
         self.secrets = secrets
-        self.samples = 0
-        self.started = time.monotonic()
+        self.state = {"samples": 0, "since": time.time(), "last": time.time(), "longest": 0.0}
         self._seen: set[object] = set()
         self._processes = self._note("processes.jsonl")
         self._values = self._note("values.jsonl")
@@ -69,11 +68,13 @@ class Watch:
     def look(self) -> None:
         self.processes()
         self.values()
-        self.samples += 1
+        now = time.time()
+        self.state["samples"] += 1
+        self.state["longest"] = max(self.state["longest"], now - self.state["last"])
+        self.state["last"] = now
         # Renamed into place: a reader sees it whole.
-        state = {"samples": self.samples, "seconds": round(time.monotonic() - self.started, 3)}
         new = self.notes / "state.json.new"
-        new.write_text(json.dumps(state), encoding="ascii")
+        new.write_text(json.dumps(self.state), encoding="ascii")
         new.rename(self.notes / "state.json")
 
 
