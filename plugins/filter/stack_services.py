@@ -20,6 +20,8 @@ author: fortytwo.inception contributors (@fortytwo-inception)
 description:
   - Completes each service's description, checks that what it names exists, and gives its image a tag
     that is a digest of its build context and of the base image.
+  - A room may add to another service of the stack, such as a route to nginx. Its files under C(for/<service>/) belong
+    to that service's build context, and its C(for) to that service's secrets, networks and order of start.
 options:
   _input:
     description:
@@ -77,7 +79,11 @@ DEFAULTS: dict[str, Any] = {
     "ports": [],
     "waits_for": [],
     "limits": {"memory": "256M", "cpus": 1, "pids": 100},
+    "for": {},
 }
+# What a room may add to another one's description.
+ADDABLE = ("secrets", "networks", "waits_for")
+ADDED_FILE = re.compile(r"for/([^/]+)/(.+)")
 NETWORKS = ("frontend", "backend")
 # What a room may say of a secret: its name and how it is drawn, which every room that uses it says alike,
 # and whether the running service learns a new value.
@@ -139,6 +145,53 @@ def credentials_problems(credentials: Any, secrets: Iterable[Any]) -> Iterator[s
     )
 
 
+def added_secrets(description: dict[str, Any]) -> Iterator[Any]:
+    """The secrets that a room gives to others."""
+    for added in (description.get("for") or {}).values():
+        yield from added.get("secrets", [])
+
+
+def added_files(room: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """The files that a room adds to others: whose, the path there, and the content."""
+    for path, content in room["files"].items():
+        if found := ADDED_FILE.fullmatch(path):
+            yield found[1], found[2], content
+
+
+def added_problems(room: dict[str, Any], rooms: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """What is wrong with what a room adds to others."""
+    added = room["description"].get("for") or {}
+    files = {other["name"]: other["files"] for other in rooms if other["name"] != room["name"]}
+    for other in sorted({*added, *(owner for owner, _path, _content in added_files(room))} - set(files)):
+        yield f"adds to '{other}', which is no other service of this stack"
+    for other, what in added.items():
+        for key in set(what) - set(ADDABLE):
+            yield f"adds '{key}' to '{other}'; it may add {', '.join(ADDABLE)}"
+    for owner, path, _content in added_files(room):
+        if path in files.get(owner, {}):
+            yield f"adds '{path}' to '{owner}', which has that file already"
+
+
+def with_added(rooms: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rooms, each with what the others add to it and without what it adds to them."""
+    whole = {room["name"]: {**room, "description": {**room["description"]}, "files": {}} for room in rooms}
+    for room in rooms:
+        whole[room["name"]]["files"] |= {
+            path: content for path, content in room["files"].items() if not ADDED_FILE.fullmatch(path)
+        }
+        for owner, path, content in added_files(room):
+            whole[owner]["files"][path] = content
+        for other, added in (room["description"].get("for") or {}).items():
+            description = whole[other]["description"]
+            for key, more in added.items():
+                present = description.get(key)
+                if key == "networks":
+                    description[key] = {**more, **(present or {})}
+                else:
+                    description[key] = [*(present or []), *(one for one in more if one not in (present or []))]
+    return list(whole.values())
+
+
 def problems(room: dict[str, Any], names: set[str]) -> list[str]:
     """What is wrong with a room's description, in words that name the file."""
     description = room["description"]
@@ -157,12 +210,17 @@ def problems(room: dict[str, Any], names: set[str]) -> list[str]:
         if network not in NETWORKS
     ]
     found += [problem for secret in secrets for problem in secret_problems(secret, room["files"])]
-    found += credentials_problems(description.get("credentials"), secrets)
+    found += credentials_problems(description.get("credentials"), [*secrets, *added_secrets(description)])
     if not isinstance(description.get("twice", False), bool):
         found.append(f"has 'twice: {description['twice']}'; it is true or false")
     elif description.get("twice") and description.get("ports"):
         found.append("has 'twice' and 'ports': two of it cannot publish the same port")
-    return [f"requirements/{room['name']}/service.yml {problem}" for problem in found]
+    return found
+
+
+def said(room: dict[str, Any], problem: str) -> str:
+    """A problem, with the file that it is in."""
+    return f"requirements/{room['name']}/service.yml {problem}"
 
 
 def disagreements(rooms: Iterable[dict[str, Any]]) -> Iterator[str]:
@@ -182,6 +240,7 @@ def service(room: dict[str, Any], bonus: Iterable[str], base: str) -> dict[str, 
     """One service, complete."""
     name, files = room["name"], room["files"]
     described = {**DEFAULTS, **room["description"]}
+    del described["for"]
     for key in ("volume", "credentials"):
         if described[key] is None:
             del described[key]
@@ -208,7 +267,10 @@ def stack_services(rooms: Iterable[dict[str, Any]], bonus: Iterable[str] = (), b
     """The services of a stack. Raises an error that names every mistake in the rooms' descriptions."""
     rooms = list(rooms)
     names = {room["name"] for room in rooms}
-    wrong = [problem for room in rooms for problem in problems(room, names)]
+    wrong = [said(room, problem) for room in rooms for problem in added_problems(room, rooms)]
+    if not wrong:
+        rooms = with_added(rooms)
+        wrong = [said(room, problem) for room in rooms for problem in problems(room, names)]
     wrong = wrong or list(disagreements(rooms))
     if wrong:
         raise AnsibleFilterError("\n".join(wrong))

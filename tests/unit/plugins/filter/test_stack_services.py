@@ -98,3 +98,50 @@ def test_a_mistake_names_the_file(description: dict[str, Any], said: str) -> Non
     with pytest.raises(AnsibleFilterError, match=r"requirements/cache/service\.yml") as error:
         stack_services([room(**description)], base=BASE)
     assert said in str(error.value)
+
+
+def test_a_room_adds_to_another() -> None:
+    gate = room("gate", secrets=[{"name": "key"}], networks={"frontend": []})
+    viewer = room(
+        "viewer",
+        **{"for": {"gate": {"secrets": [{"name": "word"}], "networks": {"backend": []}, "waits_for": ["viewer"]}}},
+    )
+    viewer["files"]["for/gate/conf/routes/viewer.conf"] = "location /viewer/ {}\n"
+    [gate_service, viewer_service] = stack_services([gate, viewer], base=BASE)
+    assert gate_service["project_files"]["srcs/requirements/gate/conf/routes/viewer.conf"] == "location /viewer/ {}\n"
+    assert [secret["name"] for secret in gate_service["secrets"]] == ["key", "word"]
+    assert gate_service["networks"] == {"backend": [], "frontend": []}
+    assert gate_service["waits_for"] == ["viewer"]
+    assert not any("for/" in path for path in viewer_service["project_files"])
+    assert viewer_service["secrets"] == []
+    assert "for" not in viewer_service
+    # What one adds is a part of the other's image.
+    assert gate_service["tag"] != stack_services([gate], base=BASE)[0]["tag"]
+    assert viewer_service["tag"] == stack_services([room("viewer")], base=BASE)[0]["tag"]
+
+
+def test_two_rooms_may_add_the_same_secret() -> None:
+    rooms = [
+        room("gate"),
+        *(room(name, **{"for": {"gate": {"secrets": [{"name": "word"}]}}}) for name in ("one", "two")),
+    ]
+    assert [secret["name"] for secret in stack_services(rooms, base=BASE)[0]["secrets"]] == ["word"]
+
+
+@pytest.mark.parametrize(
+    ("added", "path", "message"),
+    [
+        ({"door": {}}, None, "adds to 'door', which is no other service"),
+        ({"viewer": {}}, None, "adds to 'viewer', which is no other service"),
+        ({}, "for/door/conf/x", "adds to 'door', which is no other service"),
+        ({"gate": {"ports": ["1:1"]}}, None, "adds 'ports' to 'gate'; it may add secrets, networks, waits_for"),
+        ({}, "for/gate/Dockerfile", "adds 'Dockerfile' to 'gate', which has that file already"),
+    ],
+)
+def test_what_cannot_be_added_is_an_error(added: dict[str, Any], path: str | None, message: str) -> None:
+    viewer = room("viewer", **{"for": added})
+    if path:
+        viewer["files"][path] = ""
+    with pytest.raises(AnsibleFilterError, match=r"requirements/viewer/service\.yml") as raised:
+        stack_services([room("gate"), viewer], base=BASE)
+    assert message in str(raised.value)
