@@ -3,9 +3,10 @@
 
     python -m tests.rotation.load --inventory hosts.yml --host wil --port 8444 --ca ca.crt -- ansible-playbook ...
 
-Strangers read the front page and a post. The author reads the own profile, for which one has to be signed in. The administrator
-writes comments, each of which must be on the site exactly once in the end. A failure is any answer but the right one. A session
-that ends is told of apart: with --sessions end it may. The status is 0 when nothing failed, and the command did not.
+Strangers read the front page and a post. The author reads the own profile, for which one has to be signed in.
+The administrator writes comments, each of which must be on the site exactly once in the end. A failure is any answer
+but the right one. A session that ends is told of apart: with --sessions end it may. The status is 0 when nothing
+failed, and the command did not.
 """
 
 from __future__ import annotations
@@ -102,14 +103,14 @@ def expect(page: Page, status: int, text: str) -> None:
 class Load:
     """Visitors in threads, from the beginning of a `with` to its end."""
 
-    def __init__(self, stack: Stack, site: Site, *, signed_in: bool = True) -> None:
+    def __init__(self, stack: Stack, site: Site, *, strangers: int = STRANGERS, signed_in: bool = True) -> None:
         self.site, self.settings = site, stack.settings
         self.tally = Tally()
         self.over = threading.Event()
         self.comments: list[str] = []
         post = site.get("/wp-json/wp/v2/posts?per_page=1&orderby=id&order=asc").json()[0]
         self.post, self.post_path = str(post["id"]), urllib.parse.urlsplit(post["link"]).path
-        self.threads = [threading.Thread(target=self.stranger, args=(place,)) for place in range(STRANGERS)]
+        self.threads = [threading.Thread(target=self.stranger, args=(place,)) for place in range(strangers)]
         if signed_in:
             secrets = stack.secrets()
             author = site.sign_in(self.settings.user, secrets["wp_user_password.txt"])
@@ -164,7 +165,15 @@ class Load:
         def count() -> None:
             text = "".join(
                 self.site.get(f"/wp-json/wp/v2/comments?post={self.post}&per_page=100&page={page}&order=asc").text
-                for page in range(1, 2 + int(self.site.get(f"/wp-json/wp/v2/comments?post={self.post}&per_page=100").headers["X-WP-TotalPages"]))
+                for page in range(
+                    1,
+                    2
+                    + int(
+                        self.site.get(f"/wp-json/wp/v2/comments?post={self.post}&per_page=100").headers[
+                            "X-WP-TotalPages"
+                        ]
+                    ),
+                )
             )
             found = Counter(re.findall(r"Comment [0-9a-f]+-\d+ under load\.", re.sub(r"<[^>]*>", "", text)))
             wrong = {comment: found[comment] for comment in self.comments if found[comment] != 1}
