@@ -20,6 +20,9 @@ deploy: $(VENV)/ready ## a finished stack on each machine of the inventory; make
 ssh: $(VENV)/ready ## a shell on the machine, as the login
 	@rm -f .ansible/ssh.sh; $(PLAYBOOK) playbooks/ssh.yml >/dev/null && sh .ansible/ssh.sh
 
+status: $(VENV)/ready ## how the services of each machine are, and what each says of itself
+	@$(PLAYBOOK) playbooks/status.yml
+
 credentials: $(VENV)/ready ## show the passwords that people need
 	@rm -f .ansible/ssh.sh; $(PLAYBOOK) playbooks/ssh.yml >/dev/null && sh .ansible/ssh.sh make --no-print-directory -C inception credentials
 
@@ -70,4 +73,4 @@ $(VENV)/ready-dev: requirements-dev.txt $(VENV)/ready
 	@$(VENV)/bin/pip install --quiet --requirement $<
 	@touch $@
 
-.PHONY: help up deploy ssh credentials rotate export remove down destroy lint unit test test-vm test-secrets bench
+.PHONY: help up deploy ssh status credentials rotate export remove down destroy lint unit test test-vm test-secrets bench

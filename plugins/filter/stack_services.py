@@ -61,6 +61,7 @@ _value:
       V(networks), V(ports), V(waits_for), V(limits) and, where it has one, V(volume).
     - Of the secrets, V(live) names those that the running service learns through its command C(accept), and V(stamp)
       the others, for which its container is replaced. V(twice) is whether two of it may run meanwhile.
+    - V(alive) is whether it has a command C(alive) that prints its own sign of life in one line.
     - V(credentials) is what C(make credentials) shows, where it has something to show.
   type: list
   elements: dict
@@ -72,6 +73,7 @@ DEFAULTS: dict[str, Any] = {
     "env": {},
     "secrets": [],
     "twice": False,
+    "alive": False,
     "credentials": None,
     "files": {},
     "volume": None,
@@ -215,6 +217,10 @@ def problems(room: dict[str, Any], names: set[str]) -> list[str]:
         found.append(f"has 'twice: {description['twice']}'; it is true or false")
     elif description.get("twice") and description.get("ports"):
         found.append("has 'twice' and 'ports': two of it cannot publish the same port")
+    if not isinstance(description.get("alive", False), bool):
+        found.append(f"has 'alive: {description['alive']}'; it is true or false")
+    elif description.get("alive") and not any(path.startswith("tools/alive") for path in room["files"]):
+        found.append("has 'alive', and no tools/alive to print the service's sign of life")
     return found
 
 

@@ -27,6 +27,7 @@ def test_a_service_is_complete() -> None:
     assert service["context"] == "requirements/cache"
     assert service["secrets"] == [{"name": "word", "kind": "password", "length": 32}]
     assert (service["live"], service["stamp"], service["twice"]) == ([], ["word"], False)
+    assert service["alive"] is False
     assert service["mounts"] == {"word": "word.txt", "key": "tls.key"}
     assert service["project_files"]["srcs/requirements/cache/conf/cache.conf"] == "size = 1\n"
     assert service["limits"]["memory"]
@@ -90,6 +91,8 @@ def test_two_rooms_want_one_secret_alike() -> None:
         ({"secrets": [{"name": "word", "live": True}]}, "no tools/accept to tell the running service"),
         ({"twice": "often"}, "has 'twice: often'"),
         ({"twice": True, "ports": ["21:21"]}, "two of it cannot publish the same port"),
+        ({"alive": "often"}, "has 'alive: often'"),
+        ({"alive": True}, "no tools/alive to print the service's sign of life"),
         ({"credentials": {"at": "/"}}, "has 'credentials' other than"),
         ({"credentials": {"at": "/", "users": {"USER": "word"}}}, "shows the credential 'word'"),
     ],
