@@ -19,7 +19,11 @@ ROOT = Path(__file__).resolve().parents[2]
 ROLE = ROOT / "roles" / "stack"
 MANDATORY = ("mariadb", "wordpress", "nginx")
 # Each room of the role is rendered, so a new one is tested by being there.
-BONUS = sorted(path.name for path in (ROLE / "templates" / "requirements").iterdir() if path.name not in MANDATORY)
+BONUS = sorted(
+    path.parent.name
+    for path in (ROLE / "templates" / "requirements").glob("*/service.yml")
+    if path.parent.name not in MANDATORY
+)
 
 # A title that breaks whoever does not quote it.
 HARD_TITLE = 'Wil\'s "big" $HOME \\ `site` #1 <b> ${X} é'
@@ -38,7 +42,8 @@ FACTS: dict[str, Any] = {
 
 # Every way that changes what is rendered.
 VARIANTS: dict[str, dict[str, Any]] = {
-    "debian-package": {},
+    "debian-mandatory-package": {},
+    "debian-package": {"inception_bonus_services": BONUS},
     "debian-archive": {
         "inception_title": HARD_TITLE,
         "inception_wordpress_source": "archive",
