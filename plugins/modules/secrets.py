@@ -91,9 +91,9 @@ options:
         description:
           - What a new value looks like.
           - A V(password) is of 32 letters and digits. A V(token) is of 64 hexadecimal digits.
-          - V(wordpress_salts) are the eight lines C(define('AUTH_KEY', '...');) and so on of a C(wp-config.php),
+          - V(wordpress_salts) are the eight lines of a C(wp-config.php) that define C(AUTH_KEY) and so on,
             as U(https://api.wordpress.org/secret-key/1.1/salt/) gives them, with 64 characters each,
-            none of which has a meaning between single quotes.
+            none of which PHP changes between single quotes.
         type: str
         choices: [password, token, wordpress_salts]
         default: password
@@ -144,7 +144,7 @@ notes:
     (lowercase letters, uppercase letters, digits, others; or hexadecimal digits alone).
     This finds what is hopeless. It knows no words.
   - Files that a killed run left unfinished are removed by the next run, whatever its state.
-  - An O(path) that is missing is an error, but not with O(state=absent).
+  - If O(path) is missing, that is an error, but not with O(state=absent).
 """
 
 EXAMPLES = r"""
@@ -249,8 +249,9 @@ secrets:
       sample: /home/wil/inception/secrets/db_password.txt.next
     warnings:
       description:
-        - What is wrong with a value that was there and is kept, with O(state=present).
-          Each one is a warning of the task as well.
+        - What is wrong with a value that was there and is kept, with O(state=present);
+          and that a given value has to wait, since the secret is V(promoted).
+        - Each one is a warning of the task as well.
       type: list
       elements: str
       sample: []

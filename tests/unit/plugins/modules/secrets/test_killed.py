@@ -190,6 +190,14 @@ def test_killed_again_and_again(scene: Scene) -> None:
     scene.check_converged()
 
 
+def test_a_removal_that_was_killed_can_be_taken_back(folder: Path, run_module: Any) -> None:
+    """The current file goes last, so that what is left is never the rest of a lost secret, which would be refused."""
+    scene = Scene("absent", folder, run_module)
+    for _death in killing.deaths(scene.arrange, scene.run):
+        run_module(secrets, options(folder, "one", "two", "three"))
+        run_module(secrets, options(folder, "one", "two", state="staged"))
+
+
 def test_a_kill_is_seen_where_files_are_written_in_place(
     folder: Path, run_module: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
