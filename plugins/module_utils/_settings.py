@@ -23,10 +23,13 @@ Settings = Mapping[str, Any]
 Check = Callable[[Any, Settings], Iterable[str]]
 
 LONGEST_TITLE = 120
+MOST_PASSIVE_PORTS = 100
 SHORTEST_SECRET = 16
 
 LOGIN = re.compile(r"[a-z]([a-z0-9-]{0,30}[a-z0-9])?")
+ADDRESS = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9])?")
 LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+PORT_RANGE = re.compile(r"([0-9]{1,5})-([0-9]{1,5})")
 WORDPRESS_USER = re.compile(r"[A-Za-z0-9_.@-]+( [A-Za-z0-9_.@-]+)*")
 MAIL_NAME = re.compile(r"[A-Za-z0-9_%+-]+(\.[A-Za-z0-9_%+-]+)*")
 TIME_ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}")
@@ -177,6 +180,32 @@ def port_other_than(taken: Mapping[int, str], others: Iterable[str] = ()) -> Che
                 yield f"{port} is the same port as {other}"
 
     return check
+
+
+def check_passive_ports(value: Any, settings: Settings) -> Iterator[str]:
+    found = PORT_RANGE.fullmatch(text(value) or "")
+    if found is None:
+        yield f"{shown(value)} is not two ports with a hyphen between them"
+        return
+    first, last = (int(port) for port in found.groups())
+    if first < 1024 or last > 65535:
+        yield f"{shown(value)} is not between 1024 and 65535"
+    elif last < first:
+        yield f"{shown(value)} ends before it begins"
+    elif last - first >= MOST_PASSIVE_PORTS:
+        yield f"{shown(value)} is more than {MOST_PASSIVE_PORTS} ports"
+    for other in ("inception_https_port", "inception_ftp_port", "inception_vm_ssh_port", "inception_vm_https_port"):
+        port = whole_number(settings.get(other))
+        if port is not None and first <= port <= last:
+            yield f"{shown(value)} holds the port {port}, which is {other}"
+
+
+def check_address(value: Any, settings: Settings) -> Iterator[str]:
+    address = text(value)
+    if address is None:
+        yield f"{shown(value)} is not text"
+    elif not ADDRESS.fullmatch(address):
+        yield f"{shown(value)} is neither an IPv4 address nor a host name"
 
 
 def check_title(value: Any, settings: Settings) -> Iterator[str]:
@@ -422,6 +451,10 @@ RULES: tuple[Rule, ...] = (
     Rule("inception_docker_source", one_of("distribution", "docker"), _always("distribution")),
     Rule("inception_wordpress_source", check_wordpress_source, _always("archive")),
     Rule("inception_tls", one_of("local_ca", "provided"), _always("local_ca")),
+    Rule("inception_ftp_port", port_other_than({22: "ssh"}, ["inception_https_port"]), _always("21")),
+    Rule("inception_ftp_passive_ports", check_passive_ports, _always("21000-21009")),
+    Rule("inception_ftp_passive_address", check_address, _always("203.0.113.7")),
+    Rule("inception_ftp_plain", check_truth, _always("false")),
     Rule("inception_timezone", check_time_zone, _always("Europe/Paris")),
     Rule("inception_debian_mirror", check_url, _always("http://deb.debian.org/debian")),
     Rule("inception_secrets", check_secrets, _always('{db_password: "{{ vault_db_password }}"}')),
@@ -430,6 +463,11 @@ RULES: tuple[Rule, ...] = (
     Rule("inception_vm_disk", number_from(8, unit=" (GiB)"), _always("20")),
     Rule("inception_vm_ssh_port", port_other_than({}), _always("2222")),
     Rule("inception_vm_https_port", port_other_than({}, ["inception_vm_ssh_port"]), _always("8443")),
+    Rule(
+        "inception_vm_ftp_port",
+        port_other_than({}, ["inception_vm_ssh_port", "inception_vm_https_port"]),
+        _always("2121"),
+    ),
     Rule("inception_vm_image_source", one_of("auto", "cloud", "bootstrap"), _always("auto")),
 )
 KNOWN = frozenset(rule.setting for rule in RULES) | {"inception_available_services", "inception_available_secrets"}

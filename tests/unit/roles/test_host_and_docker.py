@@ -71,12 +71,23 @@ def test_the_firewall_trusts_the_interfaces_that_are_named() -> None:
     assert not [line for line in lines if "docker0" in line]
 
 
+INCEPTION: dict[str, Any] = {
+    name: trust_as_template(value) if isinstance(value, str) else value
+    for file in ("defaults", "vars")
+    for name, value in yaml.safe_load((ROLES / f"inception/{file}/main.yml").read_text()).items()
+    if name.startswith(("inception_ftp_", "__inception_ftp_", "inception_bonus_"))
+}
+
+
 def ports(connection: str, **given: Any) -> list[int]:
     tasks = yaml.safe_load((ROLES / "host/tasks/firewall.yml").read_text())
     (expression,) = [task["vars"]["__host_firewall_ports"] for task in tasks if "vars" in task]
     found: list[int] = render(
         expression,
-        variables("host") | {"inception_https_port": 443, "__host_ssh_connection": {"stdout": connection}} | given,
+        variables("host")
+        | INCEPTION
+        | {"inception_https_port": 443, "__host_ssh_connection": {"stdout": connection}}
+        | given,
     )
     return found
 
@@ -88,6 +99,11 @@ def ports(connection: str, **given: Any) -> list[int]:
         ("\n", {}, [22, 443]),
         ("10.0.2.2 53124 10.0.2.15 22\r\n", {}, [22, 443]),
         ("10.0.2.2 53124 10.0.2.15 2222\n", {"host_open_ports": ["8080", 21]}, [21, 22, 443, 2222, 8080]),
+        (
+            "",
+            {"inception_bonus_services": ["ftp"], "inception_ftp_passive_ports": "3000-3002"},
+            [21, 22, 443, 3000, 3001, 3002],
+        ),
         ("fe80::1 53124 fe80::2 22", {"host_ssh_port": 2022, "inception_https_port": 8443}, [22, 2022, 8443]),
     ],
 )
@@ -159,3 +175,30 @@ def test_the_plugins_that_the_command_has(plugins: list[dict[str, str]] | None, 
     said = json.dumps({"ClientInfo": {"Plugins": plugins}})
     given = variables("docker") | {"__docker_info": {"stdout": said}}
     assert render("{{ __docker_plugins }}", given) == expected
+
+
+@pytest.mark.parametrize(
+    ("services", "expected"),
+    [
+        ([], []),
+        (
+            ["ftp"],
+            [
+                (2121, 21, "inception_vm_ftp_port"),
+                (3000, 3000, "inception_ftp_passive_ports"),
+                (3001, 3001, "inception_ftp_passive_ports"),
+            ],
+        ),
+    ],
+)
+def test_the_ports_of_ftp_that_lead_into_a_virtual_machine(services: list[str], expected: list[Any]) -> None:
+    found = render(
+        yaml.safe_load((ROLES / "vm/vars/main.yml").read_text())["__vm_ftp_ports"],
+        INCEPTION
+        | {
+            "inception_bonus_services": services,
+            "inception_ftp_passive_ports": "3000-3001",
+            "inception_vm_ftp_port": 2121,
+        },
+    )
+    assert [(port["host_port"], port["guest_port"], port["setting"]) for port in found] == expected

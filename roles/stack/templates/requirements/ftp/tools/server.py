@@ -1,0 +1,154 @@
+#!/usr/bin/python3
+"""The FTP server of the site's folder: one user, locked into it, over TLS.
+
+conf/ftp.ini says what is granted; the rest comes from the environment and from /run/secrets.
+"""
+
+from __future__ import annotations
+
+import configparser
+import hmac
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from typing import Any, ClassVar
+
+from OpenSSL import SSL
+from pyftpdlib.authorizers import AuthenticationFailed, DummyAuthorizer
+from pyftpdlib.handlers import TLS_FTPHandler
+from pyftpdlib.servers import FTPServer
+
+FOLDER = "/var/www/html"
+# The commands with which a client has the server open a connection.
+ACTIVE = {"PORT", "EPRT"}
+# Read by the command alive.
+SIGN_OF_LIFE = "/tmp/alive"
+
+
+class Guesses:
+    """How long the answer to a wrong password is kept back, for each address that guesses."""
+
+    def __init__(self, first: float, longest: float, forget: float) -> None:
+        self.first = first
+        self.longest = longest
+        self.forget = forget
+        self._seen: dict[str, tuple[int, float]] = {}
+
+    def delay(self, address: str, now: float) -> float:
+        self._seen = {known: seen for known, seen in self._seen.items() if now - seen[1] < self.forget}
+        count = self._seen.get(address, (0, now))[0]
+        self._seen[address] = (count + 1, now)
+        # The exponent is kept small, for whoever guesses on for days.
+        return min(self.first * 2 ** min(count, 16), self.longest)
+
+
+class SignOfLife:
+    """What the command alive prints."""
+
+    def __init__(self) -> None:
+        self.last = "no login"
+        self.logins = 0
+        self.refused = 0
+        self.write()
+
+    def login(self) -> None:
+        self.logins += 1
+        self.last = f"last login {time.strftime('%Y-%m-%d %H:%M:%S %Z')}"
+        self.write()
+
+    def refusal(self) -> None:
+        self.refused += 1
+        self.write()
+
+    def write(self) -> None:
+        with open(f"{SIGN_OF_LIFE}.new", "w", encoding="utf-8") as file:
+            file.write(f"{self.last}; {self.logins} logins and {self.refused} refused since the start\n")
+        os.replace(f"{SIGN_OF_LIFE}.new", SIGN_OF_LIFE)
+
+
+class Authorizer(DummyAuthorizer):
+    """One user, whose password is a secret."""
+
+    def __init__(self, user: str, password: bytes, permissions: str, guesses: Guesses, sign: SignOfLife) -> None:
+        super().__init__()
+        self.add_user(user, "", FOLDER, perm=permissions)
+        self._user = user.encode()
+        self._password = password
+        self._guesses = guesses
+        self._sign = sign
+
+    def validate_authentication(self, username: str, password: str, handler: Any) -> None:
+        # Both are compared, whole, so that the time of an answer tells nothing.
+        user_fits = hmac.compare_digest(username.encode("utf-8", "replace"), self._user)
+        if not hmac.compare_digest(password.encode("utf-8", "replace"), self._password) or not user_fits:
+            handler.auth_failed_timeout = self._guesses.delay(handler.remote_ip, time.monotonic())
+            self._sign.refusal()
+            raise AuthenticationFailed("Authentication failed.")
+        self._sign.login()
+
+
+class Handler(TLS_FTPHandler):
+    """One connection. The server never opens one by itself, so no client can point it at another machine."""
+
+    banner = "Ready."
+    proto_cmds: ClassVar = {name: TLS_FTPHandler.proto_cmds[name] for name in TLS_FTPHandler.proto_cmds.keys() - ACTIVE}
+
+    def log(self, *what: Any) -> None:
+        # The health check, from inside the container, is no news.
+        if self.remote_ip != "127.0.0.1":
+            super().log(*what)
+
+
+def tls_context() -> SSL.Context:
+    context = SSL.Context(SSL.TLS_SERVER_METHOD)
+    context.set_min_proto_version(SSL.TLS1_2_VERSION)
+    context.set_options(SSL.OP_NO_COMPRESSION)
+    context.use_certificate_chain_file("/run/secrets/tls_certificate")
+    context.use_privatekey_file("/run/secrets/tls_key")
+    return context
+
+
+def passive_address(name: str) -> str | None:
+    """The address that a client is told for a transfer: its own of the machine, since the container's leads nowhere."""
+    try:
+        return socket.gethostbyname(name)
+    except OSError as error:
+        logging.warning("FTP_PASSIVE_ADDRESS has no address, so clients have to use EPSV: %r: %s", name, error)
+        return None
+
+
+def main() -> None:
+    logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(asctime)s %(message)s")
+    settings = configparser.ConfigParser()
+    settings.read("/etc/inception/ftp.ini", encoding="utf-8")
+    server, guesses = settings["server"], settings["guesses"]
+    with open("/run/secrets/ftp_password", "rb") as file:
+        password = file.read().rstrip(b"\r\n")
+
+    Handler.authorizer = Authorizer(
+        os.environ["FTP_USER"],
+        password,
+        server["permissions"],
+        Guesses(guesses.getfloat("first"), guesses.getfloat("longest"), guesses.getfloat("forget")),
+        SignOfLife(),
+    )
+    Handler.timeout = server.getint("idle_seconds")
+    Handler.ssl_context = tls_context()
+    Handler.tls_control_required = Handler.tls_data_required = os.environ["FTP_PLAIN"] != "true"
+    first, last = os.environ["FTP_PASSIVE_PORTS"].split("-")
+    Handler.passive_ports = range(int(first), int(last) + 1)
+    Handler.masquerade_address = passive_address(os.environ["FTP_PASSIVE_ADDRESS"])
+
+    FTPServer.max_cons = server.getint("connections")
+    FTPServer.max_cons_per_ip = server.getint("connections_per_address")
+    # As WordPress writes: the owner is the same, nginx only reads.
+    os.umask(0o022)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    FTPServer(("0.0.0.0", int(os.environ["FTP_PORT"])), Handler).serve_forever()
+
+
+if __name__ == "__main__":
+    main()
