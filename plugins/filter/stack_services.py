@@ -128,7 +128,7 @@ def secret_problems(secret: Any, files: dict[str, str]) -> Iterator[str]:
         yield f"has 'live' at the secret '{name}', and no tools/accept to tell the running service of it"
 
 
-def credentials_problems(credentials: Any, secrets: Iterable[Any]) -> Iterator[str]:
+def credentials_problems(credentials: Any, secrets: set[str]) -> Iterator[str]:
     """What is wrong with what `make credentials` is to show."""
     if credentials is None:
         return
@@ -139,18 +139,17 @@ def credentials_problems(credentials: Any, secrets: Iterable[Any]) -> Iterator[s
     ):
         yield "has 'credentials' other than {at: <address, or path of the site>, users: {<name in .env>: <secret>}}"
         return
-    names = {secret.get("name") for secret in secrets if isinstance(secret, dict)}
     yield from (
-        f"shows the credential '{secret}', which is none of its secrets"
+        f"shows the credential '{secret}', which is no secret of this stack"
         for secret in credentials["users"].values()
-        if secret not in names
+        if secret not in secrets
     )
 
 
-def added_secrets(description: dict[str, Any]) -> Iterator[Any]:
-    """The secrets that a room gives to others."""
-    for added in (description.get("for") or {}).values():
-        yield from added.get("secrets", [])
+def secret_names(rooms: Iterable[dict[str, Any]]) -> set[str]:
+    """The names of all secrets of a stack."""
+    secrets = (secret for room in rooms for secret in room["description"].get("secrets") or [])
+    return {secret["name"] for secret in secrets if isinstance(secret, dict) and "name" in secret}
 
 
 def added_files(room: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
@@ -194,7 +193,7 @@ def with_added(rooms: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return list(whole.values())
 
 
-def problems(room: dict[str, Any], names: set[str]) -> list[str]:
+def problems(room: dict[str, Any], names: set[str], all_secrets: set[str]) -> list[str]:
     """What is wrong with a room's description, in words that name the file."""
     description = room["description"]
     secrets = description.get("secrets") or []
@@ -212,7 +211,7 @@ def problems(room: dict[str, Any], names: set[str]) -> list[str]:
         if network not in NETWORKS
     ]
     found += [problem for secret in secrets for problem in secret_problems(secret, room["files"])]
-    found += credentials_problems(description.get("credentials"), [*secrets, *added_secrets(description)])
+    found += credentials_problems(description.get("credentials"), all_secrets)
     if not isinstance(description.get("twice", False), bool):
         found.append(f"has 'twice: {description['twice']}'; it is true or false")
     elif description.get("twice") and description.get("ports"):
@@ -276,7 +275,8 @@ def stack_services(rooms: Iterable[dict[str, Any]], bonus: Iterable[str] = (), b
     wrong = [said(room, problem) for room in rooms for problem in added_problems(room, rooms)]
     if not wrong:
         rooms = with_added(rooms)
-        wrong = [said(room, problem) for room in rooms for problem in problems(room, names)]
+        secrets = secret_names(rooms)
+        wrong = [said(room, problem) for room in rooms for problem in problems(room, names, secrets)]
     wrong = wrong or list(disagreements(rooms))
     if wrong:
         raise AnsibleFilterError("\n".join(wrong))

@@ -75,6 +75,14 @@ def test_two_rooms_want_one_secret_alike() -> None:
     )
 
 
+def test_a_room_shows_the_credentials_of_a_visitor() -> None:
+    """Those of another service, where a person types them here."""
+    viewer = room("viewer", credentials={"at": "/viewer/", "users": {"USER": "word"}})
+    services = stack_services([room(secrets=[{"name": "word"}]), viewer], base=BASE)
+    assert services[1]["credentials"]["users"] == {"USER": "word"}
+    assert services[1]["secrets"] == []
+
+
 @pytest.mark.parametrize(
     ("description", "said"),
     [
@@ -94,7 +102,7 @@ def test_two_rooms_want_one_secret_alike() -> None:
         ({"alive": "often"}, "has 'alive: often'"),
         ({"alive": True}, "no tools/alive to print the service's sign of life"),
         ({"credentials": {"at": "/"}}, "has 'credentials' other than"),
-        ({"credentials": {"at": "/", "users": {"USER": "word"}}}, "shows the credential 'word'"),
+        ({"credentials": {"at": "/", "users": {"USER": "word"}}}, "shows the credential 'word', which is no secret"),
     ],
 )
 def test_a_mistake_names_the_file(description: dict[str, Any], said: str) -> None:
