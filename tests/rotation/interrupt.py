@@ -32,31 +32,24 @@ AGAIN = 0.25
 # Bounds a rotation that hangs, and nothing else.
 TIMEOUT = 600
 
-# What a rotation left running on the machine: the children of each ssh session but the one that this runs in.
-# With "kill", they end at once.
+# What a rotation left running on the machine: all that came in by ssh, but for this itself. With "kill", it ends here.
 _LEFT = """
-import os, signal, sys
-def read(pid):
-    with open(f"/proc/{pid}/stat") as stat:
-        name, rest = stat.read().split("(", 1)[1].rsplit(")", 1)
-    return name, int(rest.split()[1])
-known = {}
+import os, re, signal, sys
+def read(pid, file):
+    with open(f"/proc/{pid}/{file}") as opened:
+        return opened.read()
+line = [os.getpid()]
+while line[-1]:
+    line.append(int(re.search(r"PPid:\\s*(\\d+)", read(line[-1], "status"))[1]))
+left = []
 for pid in filter(str.isdecimal, os.listdir("/proc")):
     try:
-        known[int(pid)] = read(pid)
-    except OSError:
-        pass
-def line(pid):
-    while pid in known:
-        yield pid
-        pid = known[pid][1]
-mine = set(line(os.getpid()))
-sessions = {pid for pid, (name, parent) in known.items() if name.startswith("sshd") and parent != 1} - mine
-left = [pid for pid in known.keys() - sessions - mine if sessions.intersection(line(pid))]
-for pid in left if sys.argv[1:] == ["kill"] else []:
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
+        from_outside = re.search(r"ssh|session-", read(pid, "cgroup"))
+        if from_outside and int(pid) not in line and not read(pid, "comm").startswith("sshd"):
+            left.append(int(pid))
+            if sys.argv[1:] == ["kill"]:
+                os.kill(int(pid), signal.SIGKILL)
+    except (FileNotFoundError, ProcessLookupError):
         pass
 print(len(left))
 """

@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How services are told of their secrets: tell.sh, and the database's accept, with a stand-in for what they call."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from ansible_collections.fortytwo.inception.tests.unit import rendering
+
+HARD = 'it\'s 4 "big" $HOME \\ `secret` #1 100%'
+
+# A database: passwords.txt has a line "user value" for each value that is accepted, called.txt how it was called.
+MARIADB = """\
+#!/usr/bin/env python3
+import os, re, sys
+options = dict(re.findall(r'^(\\w+) = "(.*)"$', os.fdopen(3).read(), re.MULTILINE))
+user, password = (re.sub(r"\\\\(.)", r"\\1", options[key]) for key in ("user", "password"))
+with open("called.txt", "a") as called:
+    print(user, *sys.argv[1:], sorted(os.environ.values()), file=called)
+with open("passwords.txt") as stored:
+    accepted = [tuple(line.rstrip("\\n").split(" ", 1)) for line in stored]
+if (user, password) not in accepted:
+    sys.exit(f"ERROR 1045 (28000): Access denied for user '{user}'@'localhost' (using password: YES)")
+statement = sys.stdin.read()
+if os.path.exists("broken") and statement.startswith("ALTER"):
+    sys.exit(f"ERROR 1064 (42000) at line 1: You have an error in your SQL syntax near '{statement}'")
+if found := re.match(r"(SHOW CREATE|ALTER) USER '(\\w+)'@", statement):
+    if found[1] == "ALTER" and not os.path.exists("deaf"):
+        values = re.findall(r"PASSWORD\\('((?:[^'\\\\]|''|\\\\.)*)'\\)", statement)
+        values = [re.sub(r"''|\\\\(.)", lambda m: m[1] or "'", value) for value in values]
+        accepted = [line for line in accepted if line[0] != found[2]] + [(found[2], value) for value in values]
+        with open("passwords.txt", "w") as stored:
+            stored.writelines(f"{user} {value}\\n" for user, value in accepted)
+    elif found[1] == "SHOW CREATE":
+        print([line for line in accepted if line[0] == found[2]])
+"""
+
+
+@pytest.fixture
+def files(collections_path: Path) -> dict[str, str]:
+    return rendering.project("debian-package", str(collections_path))
+
+
+def command(folder: Path, name: str, content: str) -> Path:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content)
+    path.chmod(0o755)
+    return path
+
+
+class TestTell:
+    @pytest.fixture
+    def project(self, files: dict[str, str], tmp_path: Path) -> Path:
+        command(tmp_path, "srcs/tools/tell.sh", files["srcs/tools/tell.sh"])
+        command(tmp_path, "bin/docker", '#!/bin/sh\necho "$@" >called.txt\nexec cat')
+        for name, value in (
+            ("db.txt", HARD),
+            ("db.txt.next", "new"),
+            ("root.txt", "with a newline\n"),
+            ("empty.txt", ""),
+        ):
+            path = tmp_path / "secrets" / name
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(value)
+        return tmp_path
+
+    def tell(self, project: Path, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["sh", project / "srcs/tools/tell.sh", "mariadb", *words],
+            cwd=project,
+            env={"PATH": f"{project}/bin:{os.environ['PATH']}"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def test_each_value_is_a_line(self, project: Path) -> None:
+        told = self.tell(project, "word=accept", "db.txt", "db.txt.next", "word=refuse", "root.txt")
+        assert told.stderr == ""
+        assert told.stdout == f"accept db {HARD}\naccept db new\nrefuse root with a newline\n"
+        called = (project / "secrets/called.txt").read_text()
+        assert called == f"compose --file {project}/srcs/docker-compose.yml exec -T mariadb accept\n"
+
+    @pytest.mark.parametrize("name", ["empty.txt", "none.txt"])
+    def test_nothing_is_told_when_a_value_is_missing(self, project: Path, name: str) -> None:
+        told = self.tell(project, "word=accept", "db.txt", name)
+        assert told.returncode != 0
+        assert told.stderr == f"There is no value in secrets/{name}.\n"
+        assert not (project / "secrets/called.txt").exists()
+
+
+class TestAccept:
+    """The database's command, with a stand-in for the client."""
+
+    @pytest.fixture
+    def place(self, files: dict[str, str], tmp_path: Path) -> Path:
+        room = "srcs/requirements/mariadb/tools/"
+        command(tmp_path, "bin/mariadb", MARIADB)
+        for name in ("quote.sh", "accept.sh"):
+            script = files[room + name].replace("/usr/local/lib/inception", str(tmp_path))
+            command(tmp_path, name, script.replace("/run/mysqld/client.cnf", f"{tmp_path}/client.cnf"))
+        (tmp_path / "passwords.txt").write_text(f"wordpress {HARD}\nroot old-root\n")
+        return tmp_path
+
+    def accept(self, place: Path, *told: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["sh", place / "accept.sh"],
+            cwd=place,
+            env={
+                "PATH": f"{place}/bin:{os.environ['PATH']}",
+                "MARIADB_USER": "wordpress",
+                "MARIADB_DATABASE": "wordpress",
+                "MARIADB_PORT": "3306",
+            },
+            input="".join(f"{line}\n" for line in told),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def passwords(self, place: Path) -> set[str]:
+        return set((place / "passwords.txt").read_text().splitlines())
+
+    def test_two_values_then_the_new_one_alone(self, place: Path) -> None:
+        both = [
+            f"accept db_password {HARD}",
+            "accept db_password new",
+            "accept db_root_password old-root",
+            "accept db_root_password new-root",
+        ]
+        done = self.accept(place, *both)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.splitlines() == [
+            "The account of db_root_password was changed.",
+            "The account of db_password was changed.",
+        ]
+        assert self.passwords(place) == {f"wordpress {HARD}", "wordpress new", "root old-root", "root new-root"}
+        # The health check goes on with a value that is accepted all the time.
+        escaped = HARD.replace("\\", "\\\\").replace('"', '\\"')
+        assert f'password = "{escaped}"' in (place / "client.cnf").read_text()
+
+        done = self.accept(place, *both)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+        done = self.accept(
+            place,
+            "accept db_password new",
+            "accept db_root_password new-root",
+            f"refuse db_password {HARD}",
+            "refuse db_root_password old-root",
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        assert self.passwords(place) == {"wordpress new", "root new-root"}
+        assert 'password = "new"' in (place / "client.cnf").read_text()
+
+    def test_an_account_that_nothing_is_told_of_stays(self, place: Path) -> None:
+        done = self.accept(place, "accept db_root_password old-root")
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        assert f"wordpress {HARD}" in self.passwords(place)
+
+    def test_values_are_in_no_argument_and_no_environment(self, place: Path) -> None:
+        self.accept(
+            place, "accept db_password new", "accept db_root_password new-root", "refuse db_root_password old-root"
+        )
+        called = (place / "called.txt").read_text()
+        assert "--host=mariadb --port=3306" in called
+        assert not [value for value in ("new", "old-root", "new-root", HARD) if value in called]
+
+    @pytest.mark.parametrize(
+        ("obstacle", "told", "said"),
+        [
+            (
+                "nothing",
+                ["accept db_root_password wrong"],
+                "Root is let in with no value that was told of db_root_password.",
+            ),
+            ("nothing", ["accept db_password new"], "Root is let in with no value that was told of db_root_password."),
+            (
+                "deaf",
+                ["accept db_root_password old-root", "accept db_password new"],
+                "refuses the value that it was given",
+            ),
+            (
+                "deaf",
+                ["accept db_root_password old-root", f"accept db_password {HARD}", f"refuse db_password {HARD}"],
+                "still accepts the value that was taken from it",
+            ),
+            ("broken", ["accept db_root_password old-root"], "The database answered: ERROR 1064 (42000)\n"),
+        ],
+    )
+    def test_a_failure_is_told_without_a_value(self, place: Path, obstacle: str, told: list[str], said: str) -> None:
+        (place / obstacle).touch()
+        done = self.accept(place, *told)
+        assert done.returncode != 0
+        assert said in done.stderr
+        assert not [value for value in ("old-root", "new", HARD) if value in done.stderr + done.stdout]
