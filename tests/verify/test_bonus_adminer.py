@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Adminer: behind the gate, and for the one database of the stack."""
+
+from __future__ import annotations
+
+import base64
+import re
+
+import pytest
+
+from tests.verify.browser import browse, type_secret
+from tests.verify.support import Secret, Settings, Site, Stack, wait_until
+from tests.verify.test_services import setting
+
+PATH = "/adminer/"
+
+
+@pytest.fixture
+def through(settings: Settings, secrets: dict[str, Secret]) -> dict[str, str]:
+    """The header that opens the gate."""
+    pair = f"{settings.admin_user}:{secrets['gate_password.txt']}"
+    return {"Authorization": "Basic " + base64.b64encode(pair.encode()).decode()}
+
+
+def sign_in(site: Site, through: dict[str, str], fields: dict[str, str]) -> str:
+    """What Adminer answers to its form, when it is sent with these values."""
+    visitor = Site(site.settings, site.ca)
+    visitor.get(PATH, through)
+    form = "&".join(f"auth[{name}]={value}" for name, value in fields.items())
+    headers = {**through, "Content-Type": "application/x-www-form-urlencoded"}
+    page = visitor.request("POST", PATH, form, headers)
+    assert page.status == 302, page.status
+    return visitor.get(page.location, through).text
+
+
+@pytest.mark.rule("BON-4")
+def test_nobody_without_the_gates_password(site: Site, settings: Settings, through: dict[str, str]) -> None:
+    """Without the second sign-in, or with a wrong password at it, not a word of Adminer."""
+    wrong = "Basic " + base64.b64encode(f"{settings.admin_user}:wrong".encode()).decode()
+    for headers in ({}, {"Authorization": wrong}):
+        page = site.get(PATH, headers)
+        assert page.status == 401
+        assert "dminer" not in page.text
+    page = site.get(PATH, through)
+    assert page.status == 200
+    assert page.title == "Login - Adminer"
+    assert site.get("/adminer").location == PATH
+
+
+@pytest.mark.rule("BON-4")
+def test_a_table_is_seen_in_a_browser(site: Site, stack: Stack, settings: Settings, secrets: dict[str, Secret]) -> None:
+    """Through the gate, signed in with the database's password only, the posts of the site are there."""
+    (title,) = stack.sql("SELECT post_title FROM wp_posts WHERE ID = 1")[0]
+    with browse(site, settings.admin_user, secrets["gate_password.txt"]) as page:
+        problems: list[str] = []
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        outside: list[str] = []
+        page.on("request", lambda request: outside.append(request.url) if settings.domain not in request.url else None)
+        page.goto(PATH)
+        assert page.input_value("input[name='auth[username]']") == setting(stack, "MARIADB_USER")
+        assert page.input_value("input[name='auth[db]']") == setting(stack, "MARIADB_DATABASE")
+        type_secret(page, "input[name='auth[password]']", secrets["db_password.txt"])
+        page.click("input[type=submit][value=Login]")
+        page.click("#tables a[href$='select=wp_posts']")
+        page.wait_for_selector("#table")
+        assert title in page.inner_text("#table")
+    assert problems == []
+    # Neither its maker nor anybody else is asked for anything.
+    assert [url for url in outside if not url.startswith(("data:", "blob:"))] == []
+
+
+@pytest.mark.rule("BON-4")
+def test_no_other_server_is_reached(site: Site, stack: Stack, through: dict[str, str]) -> None:
+    """A server that a request names is not asked: a wrong password is refused by this stack's database."""
+    user = setting(stack, "MARIADB_USER")
+    fields = {"driver": "server", "server": "nginx:9", "username": user, "password": "wrong", "db": ""}
+    answer = sign_in(site, through, fields)
+    assert re.search(rf"Access denied for user &#039;{user}&#039;", answer), "another answer than the database's"
+    # And there is no driver for a database of another kind.
+    for driver in ("pgsql", "sqlite", "elastic", "mssql", "mongo"):
+        page = site.get(f"{PATH}?{driver}=nginx&username={user}", through)
+        assert "No extension" in page.text or "Login - " in page.text, driver
+
+
+@pytest.mark.rule("BON-4")
+def test_the_gates_password_stays_outside(stack: Stack) -> None:
+    """Adminer's container has no secret at all: the one password is typed."""
+    assert stack.execute("adminer", "ls", "/run/secrets").rc != 0
+    ports = stack.containers()["adminer"]["NetworkSettings"]["Ports"]
+    assert not any(ports.values()), "adminer has a port of its own on the machine"
+
+
+@pytest.mark.rule("BON-4")
+def test_status_tells_the_version(stack: Stack) -> None:
+    """make status shows which Adminer answers."""
+    assert re.search(r"^adminer: version [0-9.]+ ", stack.login("make status"), re.MULTILINE)
+
+
+@pytest.mark.rule("BON-4")
+def test_the_site_goes_on_without_it(site: Site, stack: Stack, through: dict[str, str]) -> None:
+    """Stopped, it takes nothing with it; started again, it is found at its new address."""
+    stack.compose("stop adminer")
+    try:
+        assert site.get("/").status == 200
+        assert site.get(PATH, through).status in (502, 504)
+    finally:
+        stack.compose("start adminer")
+    wait_until("Adminer answers again", lambda: site.get(PATH, through).status == 200)
