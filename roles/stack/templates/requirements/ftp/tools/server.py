@@ -96,10 +96,10 @@ class Handler(TLS_FTPHandler):
     banner = "Ready."
     proto_cmds: ClassVar = {name: TLS_FTPHandler.proto_cmds[name] for name in TLS_FTPHandler.proto_cmds.keys() - ACTIVE}
 
-    def log(self, *what: Any) -> None:
+    def log(self, *what: Any, **how: Any) -> None:
         # The health check, from inside the container, is no news.
         if self.remote_ip != "127.0.0.1":
-            super().log(*what)
+            super().log(*what, **how)
 
 
 def tls_context() -> SSL.Context:
