@@ -129,7 +129,8 @@ class Load:
         self.over.set()
         for thread in self.threads:
             thread.join()
-        self.count_comments()
+        if self.comments:
+            self.count_comments()
 
     def stranger(self, place: int) -> None:
         for path in itertools.islice(itertools.cycle(["/", self.post_path]), place, None):
