@@ -23,11 +23,9 @@ import urllib.parse
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
-import testinfra
-
-from tests.verify.support import Page, Site, Stack, read_settings
+from tests.rotation.machine import add_machine_arguments, connect
+from tests.verify.support import Page, Site, Stack
 
 # More than php-fpm has workers, so that requests queue up.
 STRANGERS = 8
@@ -37,20 +35,6 @@ MARGIN = 3.0
 
 class SessionEnded(Exception):
     """The site does not know a visitor any more."""
-
-
-def add_machine_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--inventory", type=Path, required=True, help="the inventory that the machine is in")
-    parser.add_argument("--host", required=True, help="its name there")
-    parser.add_argument("--port", required=True, help="the port of this computer that leads to its site")
-    parser.add_argument("--ca", type=Path, required=True, help="the certificate of its authority")
-
-
-def connect(arguments: argparse.Namespace) -> tuple[Stack, Site]:
-    """The machine, and a stranger who looks at its site."""
-    host = testinfra.get_host(f"ansible://{arguments.host}?ansible_inventory={arguments.inventory.resolve()}")
-    settings = read_settings(host.ansible.get_variables(), arguments.port)
-    return Stack(host, settings), Site(settings, arguments.ca)
 
 
 @dataclass
