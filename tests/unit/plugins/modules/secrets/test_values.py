@@ -222,6 +222,13 @@ def test_a_value_that_was_open_to_all(run_module: Any, folder: Path, permissions
     assert warned(run_module(secrets, options(folder, "mine"))) == []
 
 
+def test_a_value_that_was_open_to_its_group(run_module: Any, folder: Path) -> None:
+    """Who is in the group of a file was somebody's choice."""
+    put(folder / "mine.txt", ONE, 0o640)
+    result = run_module(secrets, options(folder, "mine"))
+    assert (result["changed"], warned(result)) == (True, [])
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 def test_a_value_of_somebody_else(run_module: Any, folder: Path) -> None:
     put(folder / "mine.txt", ONE)
