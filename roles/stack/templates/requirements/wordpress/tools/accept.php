@@ -12,6 +12,14 @@ declare(strict_types=1);
 
 const USERS = ['wp_admin_password' => 'ADMIN_USER', 'wp_user_password' => 'USER_NAME'];
 
+// WordPress dies with a status of success, for example without its database.
+$done = false;
+register_shutdown_function(static function () use (&$done): void {
+    if (!$done) {
+        exit(1);
+    }
+});
+
 require '/var/www/html/wp-load.php';
 
 function fail(string $message): void
@@ -66,3 +74,4 @@ foreach (array_intersect_key($told, USERS) as $secret => $values) {
         }
     }
 }
+$done = true;
