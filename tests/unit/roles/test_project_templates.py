@@ -199,6 +199,18 @@ def test_where_wordpress_comes_from(files: dict[str, str], variant: str) -> None
         assert [name for name, _ in urls] == sums == ["wordpress.tar.gz", "wp.phar"]
 
 
+def test_the_object_cache_comes_with_redis(files: dict[str, str], variant: str) -> None:
+    """BON-1: ours, or with WordPress's archive the plugin at one commit; and neither without Redis."""
+    dockerfile = files["srcs/requirements/wordpress/Dockerfile"]
+    ours = "srcs/requirements/wordpress/conf/object-cache.php"
+    plugin = re.search(r"fetch --quiet --depth 1 https://\S+ [0-9a-f]{40} ", dockerfile)
+    with_redis = "redis" in rendering.VARIANTS[variant].get("inception_bonus_services", [])
+    archive = variant.endswith("archive")
+    assert (ours in files, plugin is not None) == (with_redis and not archive, with_redis and archive)
+    assert ("-redis \\\n" in dockerfile or "-pecl-redis\n" in dockerfile) == with_redis
+    assert ("WP_REDIS_HOST" in files["srcs/requirements/wordpress/conf/wp-config.php"]) == (with_redis and archive)
+
+
 def test_make_credentials(folder: Path, variant: str) -> None:
     given = rendering.VARIANTS[variant]
     (folder / "secrets").mkdir()

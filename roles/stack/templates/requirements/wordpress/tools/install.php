@@ -35,8 +35,11 @@ function wait_for_database(): mysqli
     exit(1);
 }
 
-/** The table `installing` exists while the first installation runs: found at a start, that one was interrupted and is repeated from nothing. */
-function begin_installation(mysqli $database): void
+/**
+ * The table `installing` exists while the first installation runs: found at a start, that one was interrupted and is repeated from nothing.
+ * Says whether there is no site yet.
+ */
+function begin_installation(mysqli $database): bool
 {
     if ($database->query("SHOW TABLES LIKE 'installing'")->num_rows > 0) {
         say('The first installation was interrupted: starting it again.');
@@ -46,11 +49,13 @@ function begin_installation(mysqli $database): void
                 $database->query("DROP TABLE `$table`");
             }
         }
-        return;
+        return true;
     }
-    if ($database->query('SHOW TABLES')->num_rows === 0) {
-        $database->query('CREATE TABLE installing (started TIMESTAMP DEFAULT CURRENT_TIMESTAMP)');
+    if ($database->query('SHOW TABLES')->num_rows > 0) {
+        return false;
     }
+    $database->query('CREATE TABLE installing (started TIMESTAMP DEFAULT CURRENT_TIMESTAMP)');
+    return true;
 }
 
 function end_installation(mysqli $database): void
@@ -86,18 +91,39 @@ function ensure_address(string $address): void
     say("The site's address is now $address (it was $known).");
 }
 
+{% if inception_wordpress_source == 'archive' %}
+/** The object cache's plugin comes and goes with Redis, as its files do. */
+function ensure_cache_plugin(): void
+{
+    require_once ABSPATH . 'wp-admin/includes/plugin.php';
+    $plugin = 'redis-cache/redis-cache.php';
+    if (is_file(WP_CONTENT_DIR . '/.object-cache')) {
+        $error = activate_plugin($plugin, '', false, true);
+        if (is_wp_error($error)) {
+            say("The plugin $plugin could not be activated: " . $error->get_error_message());
+        }
+    } elseif (!is_file(WP_PLUGIN_DIR . "/$plugin")) {
+        deactivate_plugins($plugin, true);
+    }
+}
+
+{% endif %}
 /** WordPress would mail the administrator about the new site; nobody waits for that mail. */
 function wp_new_blog_notification(): void
 {
 }
 
 $database = wait_for_database();
-begin_installation($database);
+$new = begin_installation($database);
 
 define('WP_INSTALLING', true);
 require SITE . '/wp-load.php';
 require_once ABSPATH . 'wp-admin/includes/upgrade.php';
 
+// What a cache knows of an earlier site is not true of this one.
+if ($new) {
+    wp_cache_flush();
+}
 if (!is_blog_installed()) {
     say('Installing the site.');
     wp_install(getenv('SITE_TITLE'), getenv('ADMIN_USER'), getenv('ADMIN_EMAIL'), true, '', secret('wp_admin_password'));
@@ -111,4 +137,7 @@ ensure_user(getenv('ADMIN_USER'), getenv('ADMIN_EMAIL'), 'administrator', 'wp_ad
 ensure_user(getenv('USER_NAME'), getenv('USER_EMAIL'), 'author', 'wp_user_password');
 $port = getenv('HTTPS_PORT');
 ensure_address('https://' . getenv('DOMAIN') . ($port === '443' ? '' : ":$port"));
+{% if inception_wordpress_source == 'archive' %}
+ensure_cache_plugin();
+{% endif %}
 end_installation($database);
