@@ -21,7 +21,7 @@ description:
   - Completes each service's description, checks that what it names exists, and gives its image a tag
     that is a digest of its build context and of the base image.
   - A room may add to another service of the stack, such as a route to nginx. Its files under C(for/<service>/) belong
-    to that service's build context, and its C(for) to that service's secrets, networks and order of start.
+    to that service's build context, and its C(for) to that service's secrets, networks, volumes and order of start.
 options:
   _input:
     description:
@@ -58,7 +58,7 @@ _value:
   description:
     - The services in the given order, each with V(name), V(about), V(compose), V(context), V(tag), V(image),
       V(project_files), V(env), V(secrets), V(mounts) (name and file of what the container finds in C(/run/secrets)),
-      V(networks), V(ports), V(waits_for), V(limits) and, where it has one, V(volume).
+      V(networks), V(ports), V(waits_for), V(limits), V(volumes) and, where it has one of its own, V(volume).
     - Of the secrets, V(live) names those that the running service learns through its command C(accept), and V(stamp)
       the others, for which its container is replaced. V(twice) is whether two of it may run meanwhile.
     - V(alive) is whether it has a command C(alive) that prints its own sign of life in one line.
@@ -77,6 +77,7 @@ DEFAULTS: dict[str, Any] = {
     "credentials": None,
     "files": {},
     "volume": None,
+    "volumes": [],
     "networks": {},
     "ports": [],
     "waits_for": [],
@@ -84,12 +85,13 @@ DEFAULTS: dict[str, Any] = {
     "for": {},
 }
 # What a room may add to another one's description.
-ADDABLE = ("secrets", "networks", "waits_for")
+ADDABLE = ("secrets", "networks", "volumes", "waits_for")
 ADDED_FILE = re.compile(r"for/([^/]+)/(.+)")
 NETWORKS = ("frontend", "backend")
 # What a room may say of a secret: its name and how it is drawn, which every room that uses it says alike,
 # and whether the running service learns a new value.
 SECRET_KEYS = ("name", "length", "kind", "live")
+VOLUME_KEYS = ("name", "path", "read_only")
 SECRET_LENGTHS = {"password": 32, "token": 64}
 SECRET_NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 TAG_LENGTH = 12
@@ -128,6 +130,13 @@ def secret_problems(secret: Any, files: dict[str, str]) -> Iterator[str]:
         yield f"has 'live' at the secret '{name}', and no tools/accept to tell the running service of it"
 
 
+def volume_problems(volumes: Iterable[Any]) -> Iterator[str]:
+    """What is wrong with the volumes of a room."""
+    for volume in volumes:
+        if not isinstance(volume, dict) or not {"name", "path"} <= set(volume) <= set(VOLUME_KEYS):
+            yield f"has the volume {volume}; give it a name and a path, such as '{{name: cache, path: /var/cache}}'"
+
+
 def credentials_problems(credentials: Any, secrets: set[str]) -> Iterator[str]:
     """What is wrong with what `make credentials` is to show."""
     if credentials is None:
@@ -144,6 +153,12 @@ def credentials_problems(credentials: Any, secrets: set[str]) -> Iterator[str]:
         for secret in credentials["users"].values()
         if secret not in secrets
     )
+
+
+def volumes_of(description: dict[str, Any]) -> list[Any]:
+    """A service's own volume, and those that it shares with another."""
+    own = description.get("volume")
+    return [*([own] if own else []), *(description.get("volumes") or [])]
 
 
 def secret_names(rooms: Iterable[dict[str, Any]]) -> set[str]:
@@ -211,6 +226,7 @@ def problems(room: dict[str, Any], names: set[str], all_secrets: set[str]) -> li
         if network not in NETWORKS
     ]
     found += [problem for secret in secrets for problem in secret_problems(secret, room["files"])]
+    found += volume_problems(volumes_of(description))
     found += credentials_problems(description.get("credentials"), all_secrets)
     if not isinstance(description.get("twice", False), bool):
         found.append(f"has 'twice: {description['twice']}'; it is true or false")
@@ -262,6 +278,7 @@ def service(room: dict[str, Any], bonus: Iterable[str], base: str) -> dict[str, 
         "image": f"{name}:{tag}",
         "secrets": secrets,
         "live": live,
+        "volumes": volumes_of(described),
         "stamp": [secret["name"] for secret in secrets if secret["name"] not in live],
         "mounts": {**{secret["name"]: f"{secret['name']}.txt" for secret in secrets}, **described["files"]},
         "project_files": {f"srcs/{context}/{path}": content for path, content in files.items()},

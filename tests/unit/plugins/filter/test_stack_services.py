@@ -101,6 +101,8 @@ def test_a_room_shows_the_credentials_of_a_visitor() -> None:
         ({"twice": True, "ports": ["21:21"]}, "two of it cannot publish the same port"),
         ({"alive": "often"}, "has 'alive: often'"),
         ({"alive": True}, "no tools/alive to print the service's sign of life"),
+        ({"volume": {"name": "pages"}}, "has the volume {'name': 'pages'}; give it a name and a path"),
+        ({"volumes": [{"name": "a", "path": "/a", "size": 1}]}, "give it a name and a path"),
         ({"credentials": {"at": "/"}}, "has 'credentials' other than"),
         ({"credentials": {"at": "/", "users": {"USER": "word"}}}, "shows the credential 'word', which is no secret"),
     ],
@@ -131,6 +133,16 @@ def test_a_room_adds_to_another() -> None:
     assert viewer_service["tag"] == stack_services([room("viewer")], base=BASE)[0]["tag"]
 
 
+def test_a_room_shares_its_volume() -> None:
+    volume = {"name": "pages", "path": "/pages"}
+    there = {**volume, "read_only": True}
+    viewer = room("viewer", volume=volume, **{"for": {"gate": {"volumes": [there]}}})
+    gate = room("gate", volume={"name": "site", "path": "/site"})
+    [gate_service, viewer_service] = stack_services([gate, viewer], base=BASE)
+    assert gate_service["volumes"] == [{"name": "site", "path": "/site"}, there]
+    assert viewer_service["volumes"] == [volume]
+
+
 def test_two_rooms_may_add_the_same_secret() -> None:
     rooms = [
         room("gate"),
@@ -145,7 +157,11 @@ def test_two_rooms_may_add_the_same_secret() -> None:
         ({"door": {}}, None, "adds to 'door', which is no other service"),
         ({"viewer": {}}, None, "adds to 'viewer', which is no other service"),
         ({}, "for/door/conf/x", "adds to 'door', which is no other service"),
-        ({"gate": {"ports": ["1:1"]}}, None, "adds 'ports' to 'gate'; it may add secrets, networks, waits_for"),
+        (
+            {"gate": {"ports": ["1:1"]}},
+            None,
+            "adds 'ports' to 'gate'; it may add secrets, networks, volumes, waits_for",
+        ),
         ({}, "for/gate/Dockerfile", "adds 'Dockerfile' to 'gate', which has that file already"),
     ],
 )
