@@ -27,9 +27,10 @@ def test_nothing_was_passed_over(searched: Searched) -> None:
 
 
 def test_every_secret_is_searched_for(searched: Searched) -> None:
-    """The passwords, the salt and the two keys."""
-    passwords = {"db_password", "db_root_password", "wp_admin_password", "wp_user_password", "wp_salt"}
-    assert set(searched.values) >= passwords | {"ca", "tls"}
+    """The passwords and the salt, with their values of before each rotation, and the two keys."""
+    rotated = {"db_password", "db_root_password", "wp_admin_password", "wp_user_password", "wp_salt"}
+    assert set(searched.values) >= rotated | {"ca", "tls"}
+    assert {name for name in rotated if searched.values[name] == 1} == set()
 
 
 def test_watch_kept_looking(searched: Searched, figure: Callable[[str], None]) -> None:
