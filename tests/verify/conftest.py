@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.verify.support import Secret, Settings, Site, Stack, read_settings, unwell
+from tests.verify.support import Secret, Settings, Site, Stack, basic, read_settings, unwell
 
 _figures = pytest.StashKey[list[str]]()
 
@@ -74,6 +74,12 @@ def project_files(stack: Stack) -> dict[str, bytes]:
 def secrets(stack: Stack) -> dict[str, Secret]:
     """The values of the machine's secrets, by the names of their files."""
     return stack.secrets()
+
+
+@pytest.fixture
+def through(settings: Settings, secrets: dict[str, Secret]) -> dict[str, str]:
+    """The header that opens the gate, for whoever is behind it."""
+    return basic(settings.admin_user, secrets["gate_password.txt"])
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import http.client
 import http.cookies
@@ -242,6 +243,11 @@ def leaks(secrets: dict[str, Secret], places: dict[str, bytes]) -> list[str]:
         for name, secret in secrets.items()
         if secret.encode() in content
     ]
+
+
+def basic(name: str, password: Secret) -> dict[str, str]:
+    """The header of a sign-in at the gate."""
+    return {"Authorization": Secret("Basic " + base64.b64encode(f"{name}:{password}".encode()).decode())}
 
 
 @dataclass(frozen=True)
