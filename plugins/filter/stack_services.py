@@ -21,7 +21,8 @@ description:
   - Completes each service's description, checks that what it names exists, and gives its image a tag
     that is a digest of its build context and of the base image.
   - A room may add to another service of the stack, such as a route to nginx. Its files under C(for/<service>/) belong
-    to that service's build context, and its C(for) to that service's secrets, networks, volumes and order of start.
+    to that service's build context, and its C(for) to that service's settings, secrets, networks, volumes and order
+    of start. One without a C(Dockerfile) adds to others and is no service of its own.
 options:
   _input:
     description:
@@ -85,7 +86,7 @@ DEFAULTS: dict[str, Any] = {
     "for": {},
 }
 # What a room may add to another one's description.
-ADDABLE = ("secrets", "networks", "volumes", "waits_for")
+ADDABLE = ("env", "secrets", "networks", "volumes", "waits_for")
 ADDED_FILE = re.compile(r"for/([^/]+)/(.+)")
 NETWORKS = ("frontend", "backend")
 # What a room may say of a secret: its name and how it is drawn, which every room that uses it says alike,
@@ -167,6 +168,11 @@ def secret_names(rooms: Iterable[dict[str, Any]]) -> set[str]:
     return {secret["name"] for secret in secrets if isinstance(secret, dict) and "name" in secret}
 
 
+def is_service(room: dict[str, Any]) -> bool:
+    """Whether a room is a service of its own; one without a Dockerfile only adds to others."""
+    return "Dockerfile" in room["files"]
+
+
 def added_files(room: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
     """The files that a room adds to others: whose, the path there, and the content."""
     for path, content in room["files"].items():
@@ -180,6 +186,16 @@ def added_problems(room: dict[str, Any], rooms: Iterable[dict[str, Any]]) -> Ite
     files = {other["name"]: other["files"] for other in rooms if other["name"] != room["name"]}
     for other in sorted({*added, *(owner for owner, _path, _content in added_files(room))} - set(files)):
         yield f"adds to '{other}', which is no other service of this stack"
+    if not is_service(room):
+        yield from (
+            f"has '{key}' without a Dockerfile: it is no service, and can only add 'for' others"
+            for key in room["description"]
+            if key not in ("about", "for")
+        )
+        if not added:
+            yield "has no Dockerfile and adds nothing 'for' another: it would do nothing"
+    elif not room["compose"]:
+        yield "has no compose.yml beside it, its piece of the compose file, with its health check"
     for other, what in added.items():
         for key in set(what) - set(ADDABLE):
             yield f"adds '{key}' to '{other}'; it may add {', '.join(ADDABLE)}"
@@ -201,7 +217,9 @@ def with_added(rooms: list[dict[str, Any]]) -> list[dict[str, Any]]:
             description = whole[other]["description"]
             for key, more in added.items():
                 present = description.get(key)
-                if key == "networks":
+                if key == "env":
+                    description[key] = {**(present or {}), **more}
+                elif key == "networks":
                     description[key] = {**more, **(present or {})}
                 else:
                     description[key] = [*(present or []), *(one for one in more if one not in (present or []))]
@@ -288,7 +306,7 @@ def service(room: dict[str, Any], bonus: Iterable[str], base: str) -> dict[str, 
 def stack_services(rooms: Iterable[dict[str, Any]], bonus: Iterable[str] = (), base: str = "") -> list[dict[str, Any]]:
     """The services of a stack. Raises an error that names every mistake in the rooms' descriptions."""
     rooms = list(rooms)
-    names = {room["name"] for room in rooms}
+    names = {room["name"] for room in rooms if is_service(room)}
     wrong = [said(room, problem) for room in rooms for problem in added_problems(room, rooms)]
     if not wrong:
         rooms = with_added(rooms)
@@ -297,7 +315,7 @@ def stack_services(rooms: Iterable[dict[str, Any]], bonus: Iterable[str] = (), b
     wrong = wrong or list(disagreements(rooms))
     if wrong:
         raise AnsibleFilterError("\n".join(wrong))
-    return [service(room, bonus, base) for room in rooms]
+    return [service(room, bonus, base) for room in rooms if is_service(room)]
 
 
 class FilterModule:

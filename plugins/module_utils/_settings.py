@@ -208,6 +208,21 @@ def check_address(value: Any, settings: Settings) -> Iterator[str]:
         yield f"{shown(value)} is neither an IPv4 address nor a host name"
 
 
+def check_relay(value: Any, settings: Settings) -> Iterator[str]:
+    if value != "":
+        yield from check_address(value, settings)
+
+
+def check_relay_user(value: Any, settings: Settings) -> Iterator[str]:
+    user = text(value)
+    if user is None or CONTROL.search(user):
+        yield f"{shown(value)} is not a line of text"
+    elif user and "mail" in (settings.get("inception_bonus_services") or []):
+        secrets = settings.get("inception_secrets", {"mail_password": ""})
+        if isinstance(secrets, Mapping) and "mail_password" not in secrets:
+            yield f"{shown(value)} has a password at the relay, which is missing as mail_password in inception_secrets"
+
+
 def check_title(value: Any, settings: Settings) -> Iterator[str]:
     title = text(value)
     if title is None:
@@ -455,6 +470,11 @@ RULES: tuple[Rule, ...] = (
     Rule("inception_ftp_passive_ports", check_passive_ports, _always("21000-21009")),
     Rule("inception_ftp_passive_address", check_address, _always("203.0.113.7")),
     Rule("inception_ftp_plain", check_truth, _always("false")),
+    Rule("inception_mail_host", check_relay, _always("smtp.example.org")),
+    Rule("inception_mail_port", number_from(1, 65535), _always("587")),
+    Rule("inception_mail_tls", one_of("starttls", "tls", "none"), _always("starttls")),
+    Rule("inception_mail_user", check_relay_user, _always("wil@example.org")),
+    Rule("inception_mail_from", check_email, _always("wordpress@wil.42.fr")),
     Rule("inception_timezone", check_time_zone, _always("Europe/Paris")),
     Rule("inception_debian_mirror", check_url, _always("http://deb.debian.org/debian")),
     Rule("inception_secrets", check_secrets, _always('{db_password: "{{ vault_db_password }}"}')),

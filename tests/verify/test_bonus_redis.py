@@ -102,7 +102,7 @@ def test_redis_wants_its_password(stack: Stack, secrets: dict[str, Secret]) -> N
     assert "WRONGPASS" in ask(stack, "PING", password="/run/secrets/db_password")
     assert ask(stack, "SET", "verify", "1") == "true"
     assert ask(stack, "DEL", "verify") == "1"
-    written = stack.execute("redis", "sh", "-c", "cat /run/redis/* /etc/redis/inception.conf").stdout
+    written = stack.execute("redis", "sh", "-c", "cat /run/redis/* /etc/redis.conf").stdout
     assert "user default on #" in written
     assert secrets["redis_password.txt"] not in written
 

@@ -34,6 +34,11 @@ GOOD: dict[str, Any] = {
     "inception_ftp_passive_ports": "21000-21009",
     "inception_ftp_passive_address": "127.0.0.1",
     "inception_ftp_plain": False,
+    "inception_mail_host": "",
+    "inception_mail_port": 587,
+    "inception_mail_tls": "starttls",
+    "inception_mail_user": "",
+    "inception_mail_from": "wordpress@wil.42.fr",
     "inception_timezone": "Etc/UTC",
     "inception_debian_mirror": "http://deb.debian.org/debian",
     "inception_secrets": {},
@@ -68,6 +73,11 @@ GOOD_VALUES: dict[str, list[Any]] = {
     "inception_ftp_passive_ports": ["1024-1024", "65436-65535"],
     "inception_ftp_passive_address": ["203.0.113.7", "wil.42.fr", "inception-wil"],
     "inception_ftp_plain": [True, "no"],
+    "inception_mail_host": ["smtp.example.org", "192.0.2.1"],
+    "inception_mail_port": [25, "465"],
+    "inception_mail_tls": ["tls", "none"],
+    "inception_mail_user": ["wil@example.org", "two words"],
+    "inception_mail_from": ["site@example.org"],
     "inception_timezone": [
         "UTC",
         "Europe/Paris",
@@ -289,6 +299,14 @@ BAD_VALUES: dict[str, list[tuple[Any, str]]] = {
         ("my machine", "is neither an IPv4 address"),
     ],
     "inception_ftp_plain": [("maybe", "is neither true nor false")],
+    "inception_mail_host": [
+        ("smtp://example.org", "is neither an IPv4 address nor a host name"),
+        (None, "None is not text"),
+    ],
+    "inception_mail_port": [(0, "0 is less than 1"), ("smtp", "is not a whole number")],
+    "inception_mail_tls": [(True, "True is not one of starttls, tls, none"), ("ssl", "is not one of")],
+    "inception_mail_user": [("a\nb", "is not a line of text"), (5, "is not a line of text")],
+    "inception_mail_from": [("wil", "has no '@'")],
     "inception_vm_memory": [(1023, "1023 is less than 1024 (MiB)"), ("4G", "is not a whole number"), (None, "is not")],
     "inception_vm_cpus": [(0, "0 is less than 1"), (256, "256 is more than 255"), ("two", "is not a whole number")],
     "inception_vm_disk": [(7, "7 is less than 8 (GiB)"), ("20G", "is not a whole number")],
@@ -312,6 +330,21 @@ def problems(**changes: Any) -> list[str]:
 
 def test_good_settings() -> None:
     assert problems() == []
+
+
+def test_a_user_of_the_relay_has_a_password() -> None:
+    chosen = {
+        "inception_bonus_services": ["mail"],
+        "inception_available_services": ["mail"],
+        "inception_mail_user": "wil",
+    }
+    assert problems(**chosen) == [
+        "inception_mail_user: 'wil' has a password at the relay, which is missing as mail_password in "
+        "inception_secrets; for example: wil@example.org"
+    ]
+    given = {"mail_password": "0123456789abcdef"}
+    assert problems(**chosen, inception_secrets=given, inception_available_secrets=["mail_password"]) == []
+    assert problems(inception_mail_user="wil") == []
 
 
 def test_only_the_login_must_be_given() -> None:

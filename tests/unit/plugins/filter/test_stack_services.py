@@ -143,6 +143,34 @@ def test_a_room_shares_its_volume() -> None:
     assert viewer_service["volumes"] == [volume]
 
 
+def test_a_room_without_a_dockerfile_only_adds() -> None:
+    gate = room("gate", env={"GATE": 1})
+    letters = {
+        "name": "letters",
+        "description": {"about": "letters", "for": {"gate": {"env": {"LETTERS": "a"}, "secrets": [{"name": "word"}]}}},
+        "compose": "",
+        "files": {"for/gate/tools/letters.sh": "#!/bin/sh\n"},
+    }
+    [service] = stack_services([gate, letters], base=BASE)
+    assert service["env"] == {"GATE": 1, "LETTERS": "a"}
+    assert service["stamp"] == ["word"]
+    assert "srcs/requirements/gate/tools/letters.sh" in service["project_files"]
+    for description, said in (
+        ({"about": "letters"}, "has no Dockerfile and adds nothing 'for' another"),
+        ({**letters["description"], "env": {"LETTERS": "a"}}, "has 'env' without a Dockerfile"),
+    ):
+        with pytest.raises(AnsibleFilterError, match=r"requirements/letters/service\.yml") as error:
+            stack_services([gate, {**letters, "description": description}], base=BASE)
+        assert said in str(error.value)
+    with pytest.raises(AnsibleFilterError, match="waits for 'letters', which is no service"):
+        stack_services([room("gate", waits_for=["letters"]), letters], base=BASE)
+
+
+def test_a_service_has_its_piece_of_the_compose_file() -> None:
+    with pytest.raises(AnsibleFilterError, match=r"requirements/cache/service\.yml has no compose\.yml"):
+        stack_services([{**room(), "compose": ""}], base=BASE)
+
+
 def test_two_rooms_may_add_the_same_secret() -> None:
     rooms = [
         room("gate"),
@@ -160,7 +188,7 @@ def test_two_rooms_may_add_the_same_secret() -> None:
         (
             {"gate": {"ports": ["1:1"]}},
             None,
-            "adds 'ports' to 'gate'; it may add secrets, networks, volumes, waits_for",
+            "adds 'ports' to 'gate'; it may add env, secrets, networks, volumes, waits_for",
         ),
         ({}, "for/gate/Dockerfile", "adds 'Dockerfile' to 'gate', which has that file already"),
     ],

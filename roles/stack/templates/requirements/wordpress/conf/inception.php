@@ -1,7 +1,8 @@
 <?php
 /**
  * Plugin Name: Inception
- * Description: What this machine asks of WordPress: trust in its own certificate authority, and links that work through every port.
+ * Description: What this machine asks of WordPress: trust in its own certificate authority, and links that work through every port,
+ * and mail through the relay that was named.
  */
 
 // WordPress brings its own list of authorities; the one made at the container's start has this machine's too.
@@ -18,3 +19,16 @@ foreach (['the_content', 'the_excerpt', 'comment_text', 'widget_block_content'] 
     }, 99);
 }
 unset($inception_filter);
+
+if (getenv('MAIL_HOST')) {
+    // The relay lets its own addresses through, and not every one that somebody thinks up.
+    add_filter('wp_mail_from', static fn (): string => getenv('MAIL_FROM'));
+    add_filter('wp_mail_from_name', static fn (): string => wp_specialchars_decode(get_option('blogname'), ENT_QUOTES));
+} else {
+    // Without a relay no mail is even tried, and who waits for one is told so.
+    add_filter('pre_wp_mail', '__return_false');
+    add_filter('login_message', static function (string $message): string {
+        $wants_mail = in_array($_REQUEST['action'] ?? '', ['lostpassword', 'retrievepassword'], true);
+        return $message . ($wants_mail ? '<p class="message">This site sends no mail: ask its administrator for a new password.</p>' : '');
+    });
+}
