@@ -145,9 +145,10 @@ def test_a_room_shares_its_volume() -> None:
 
 def test_a_room_without_a_dockerfile_only_adds() -> None:
     gate = room("gate", env={"GATE": 1})
+    adds = {"about": "letters", "for": {"gate": {"env": {"LETTERS": "a"}, "secrets": [{"name": "word"}]}}}
     letters = {
         "name": "letters",
-        "description": {"about": "letters", "for": {"gate": {"env": {"LETTERS": "a"}, "secrets": [{"name": "word"}]}}},
+        "description": adds,
         "compose": "",
         "files": {"for/gate/tools/letters.sh": "#!/bin/sh\n"},
     }
@@ -157,7 +158,7 @@ def test_a_room_without_a_dockerfile_only_adds() -> None:
     assert "srcs/requirements/gate/tools/letters.sh" in service["project_files"]
     for description, said in (
         ({"about": "letters"}, "has no Dockerfile and adds nothing 'for' another"),
-        ({**letters["description"], "env": {"LETTERS": "a"}}, "has 'env' without a Dockerfile"),
+        ({**adds, "env": {"LETTERS": "a"}}, "has 'env' without a Dockerfile"),
     ):
         with pytest.raises(AnsibleFilterError, match=r"requirements/letters/service\.yml") as error:
             stack_services([gate, {**letters, "description": description}], base=BASE)
