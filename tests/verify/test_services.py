@@ -51,14 +51,19 @@ def test_tls_is_not_old(settings: Settings, ca: Path, version: ssl.TLSVersion) -
 
 @pytest.mark.rule("SVC-1")
 def test_https_port_is_the_only_way_in(containers: dict[str, dict[str, Any]], settings: Settings) -> None:
-    """Of all containers, nginx alone publishes a port, and that is the https port."""
+    """Of all containers, nginx alone publishes a port, and that is the https port; but for ftp's own, where it is on."""
     published = {
         (name, bound["HostPort"])
         for name, container in containers.items()
         for bindings in container["HostConfig"]["PortBindings"].values()
         for bound in bindings
     }
-    assert published == {("nginx", str(settings.https_port))}
+    wanted = {("nginx", str(settings.https_port))}
+    if "ftp" in containers:
+        environment = dict(variable.split("=", 1) for variable in containers["ftp"]["Config"]["Env"])
+        first, last = (int(port) for port in environment["FTP_PASSIVE_PORTS"].split("-"))
+        wanted |= {("ftp", environment["FTP_PORT"]), *(("ftp", str(port)) for port in range(first, last + 1))}
+    assert published == wanted
 
 
 @pytest.mark.rule("SVC-1")
