@@ -22,10 +22,11 @@ def test_volumes_are_named(compose_config: dict[str, Any]) -> None:
         for name in MANDATORY
     }
     assert mounted["mariadb"] == {"mariadb": "/var/lib/mysql"}
-    assert mounted["wordpress"] == mounted["nginx"] == {"wordpress": "/var/www/html"}
+    assert mounted["wordpress"] == {"wordpress": "/var/www/html"}
+    assert mounted["nginx"]["wordpress"] == "/var/www/html"
     assert {"mariadb", "wordpress"} <= set(compose_config["volumes"])
     for service in compose_config["services"].values():
-        assert {mount["type"] for mount in service["volumes"]} == {"volume"}
+        assert {mount["type"] for mount in service.get("volumes", [])} <= {"volume"}
 
 
 @pytest.mark.rule("VOL-1")
