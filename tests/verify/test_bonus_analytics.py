@@ -101,7 +101,7 @@ def test_nobody_without_the_gates_password(site: Site, through: dict[str, str]) 
 
 @pytest.mark.rule("BON-5")
 def test_a_visit_is_counted(site: Site, stack: Stack, through: dict[str, str]) -> None:
-    """Within seconds, by its path alone: no query, and no whole address of a visitor, told or stored."""
+    """Within seconds, by its path alone: without its query, and without its visitor's whole address."""
     path = visited(site, through)
     told = report(site, through)
     assert f"hidden-{path[8:20]}" not in json.dumps(told)
@@ -130,13 +130,34 @@ def test_the_page_is_live(site: Site, settings: Settings, secrets: dict[str, Sec
 
 
 @pytest.mark.rule("BON-5")
-def test_counts_outlive_a_restart(site: Site, stack: Stack, through: dict[str, str]) -> None:
-    """A new container knows what the old one counted; the old one ended by itself, in time."""
+def test_counts_outlive_a_restart(site: Site, stack: Stack, settings: Settings, through: dict[str, str]) -> None:
+    """A new container knows what the old one counted, and stored without a query or a visitor's whole address."""
     path = visited(site, through)
+    [address] = set(re.findall(rf"(\S+) - - \[.*{path}", stack.root("docker logs --tail 100 inception-nginx-1")))
     stack.compose("stop analytics")
-    assert stack.containers()["analytics"]["State"]["ExitCode"] == 0
-    stack.compose("up --detach --wait --force-recreate --no-deps analytics")
+    try:
+        assert stack.containers()["analytics"]["State"]["ExitCode"] == 0
+        counts = f"{settings.data}/analytics/counts"
+        stored = {
+            text: stack.host.run("grep -raqwF %s %s", text, counts).rc == 0
+            for text in (path, re.sub(r"\.\d+$", ".0", address), f"hidden-{path[8:20]}", address)
+        }
+        assert list(stored.values()) == [True, True, False, False], stored
+    finally:
+        stack.compose("up --detach --wait --force-recreate --no-deps analytics")
     wait_until("GoAccess tells of the visit before", lambda: path in paths(report(site, through)))
+
+
+@pytest.mark.rule("BON-5")
+def test_counts_are_stored_once_a_day(site: Site, stack: Stack, through: dict[str, str]) -> None:
+    """GoAccess stores them at its end only: one that has run for a day ends, and Docker starts it again."""
+    path = visited(site, through)
+    before = stack.containers()["analytics"]["RestartCount"]
+    stack.login(f"touch -d '25 hours ago' {stack.settings.data}/analytics/report.html")
+    wait_until("GoAccess starts again", lambda: stack.containers()["analytics"]["RestartCount"] == before + 1)
+    stack.wait_healthy()
+    assert path in paths(report(site, through))
+    assert stack.containers()["analytics"]["RestartCount"] == before + 1
 
 
 @pytest.mark.rule("BON-5")
