@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Outgoing mail: a reset of a password that really arrives, and clean words where there is no relay."""
+
+from __future__ import annotations
+
+import contextlib
+import email
+import email.policy
+import json
+import re
+import secrets as random
+from collections.abc import Iterator
+from typing import Any
+
+from tests.verify.support import Secret, Settings, Site, Stack, wait_until
+from tests.verify.test_services import setting
+
+PORT = 2525
+
+# A relay for one mail, on the machine: STARTTLS, with a certificate of the machine's own authority, and the password of
+# secrets/. It tells what it was told, and whether the password was right.
+RELAY = """
+import base64, json, os, socket, ssl, sys
+address, port, folder, work = sys.argv[1:]
+password = ""
+if os.path.exists(folder + "/secrets/mail_password.txt"):
+    password = open(folder + "/secrets/mail_password.txt").read()
+tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+tls.load_cert_chain(work + "/relay.crt", work + "/relay.key")
+server = socket.create_server((address, int(port)))
+server.settimeout(600)
+open(work + "/ready", "w").close()
+connection, _ = server.accept()
+connection.settimeout(60)
+seen = {"tls": None, "user": None, "password": None, "from": None, "to": []}
+lines = connection.makefile("rb")
+
+def say(text):
+    connection.sendall(text.encode() + b"\\r\\n")
+
+say("220 relay ESMTP")
+while True:
+    line = lines.readline().decode().strip()
+    word = line.split(" ")[0].upper()
+    if word in ("EHLO", "HELO"):
+        say("250-relay\\r\\n250-" + ("AUTH PLAIN" if seen["tls"] else "STARTTLS") + "\\r\\n250 8BITMIME")
+    elif word == "STARTTLS":
+        say("220 go ahead")
+        connection = tls.wrap_socket(connection, server_side=True)
+        lines = connection.makefile("rb")
+        seen["tls"] = connection.version()
+    elif word == "AUTH":
+        _, seen["user"], given = base64.b64decode(line.split(" ")[2]).decode().split("\\0")
+        seen["password"] = given == password
+        say("235 welcome" if seen["password"] else "535 wrong")
+    elif word == "MAIL":
+        seen["from"] = line.split("<")[1].split(">")[0]
+        say("250 ok")
+    elif word == "RCPT":
+        seen["to"].append(line.split("<")[1].split(">")[0])
+        say("250 ok")
+    elif word == "DATA":
+        say("354 go ahead")
+        data = []
+        while (text := lines.readline()) != b".\\r\\n":
+            data.append(text[1:] if text.startswith(b"..") else text)
+        seen["data"] = b"".join(data).decode()
+        say("250 taken")
+        open(work + "/mail.new", "w").write(json.dumps(seen))
+        os.rename(work + "/mail.new", work + "/mail.json")
+    elif word == "QUIT":
+        say("221 bye")
+        break
+    else:
+        say("500 what?")
+"""
+
+
+def gateway(stack: Stack) -> str:
+    """The machine as WordPress's container sees it."""
+    networks = stack.containers()["wordpress"]["NetworkSettings"]["Networks"]
+    return str(networks["inception_frontend"]["Gateway"])
+
+
+@contextlib.contextmanager
+def relay(stack: Stack, address: str, name: str | None = None) -> Iterator[str]:
+    """A relay at an address of the machine, with a certificate for it or for a name; the folder of the mail."""
+    work = stack.root("mktemp -d /tmp/verify-relay.XXXXXX").strip()
+    certificate = f"""
+        cd {work}
+        openssl ecparam -name prime256v1 -genkey -noout -out relay.key
+        openssl req -new -key relay.key -subj /CN=relay -out relay.csr
+        printf 'subjectAltName={name or f"IP:{address}"}\\n' >relay.ext
+        openssl x509 -req -in relay.csr -days 1 -extfile relay.ext -out relay.crt -set_serial 0x{random.token_hex(16)} \
+            -CA {stack.settings.project}/secrets/ca.crt -CAkey {stack.settings.project}/secrets/ca.key
+    """
+    stack.root("sh -ec %s 2>&1", certificate)
+    start = "nohup timeout 900 python3 -c %s %s %s %s %s >%s 2>&1 </dev/null & echo $!"
+    pid = stack.root(start, RELAY, address, str(PORT), stack.settings.project, work, f"{work}/log").strip()
+    try:
+        wait_until("the relay listens", lambda: stack.host.file(f"{work}/ready").exists, 60)
+        yield work
+    finally:
+        stack.host.run("kill %s", pid)
+        stack.root("rm -r %s", work)
+
+
+@contextlib.contextmanager
+def relay_setting(stack: Stack, site: Site, **values: str) -> Iterator[None]:
+    """Other values in srcs/.env, by a change of the file and `make`; afterwards as before."""
+    edits = " ".join(f"-e 's/^{name}=.*/{name}={value}/'" for name, value in values.items())
+    stack.login("cp -p srcs/.env /tmp/verify.env")
+    try:
+        stack.login(f"sed -i {edits} srcs/.env && make")
+        site.wait_answers()
+        yield
+    finally:
+        stack.login("cp /tmp/verify.env srcs/.env && rm /tmp/verify.env && make")
+        stack.wait_healthy()
+        site.wait_answers()
+
+
+def said_since(stack: Stack, since: str) -> list[str]:
+    """What WordPress logged, without php-fpm's own notices and the first lines of a start."""
+    log = stack.host.run("docker logs --since %s %s", since, stack.containers()["wordpress"]["Id"])
+    return [line for line in (log.stdout + log.stderr).splitlines() if "NOTICE: " not in line]
+
+
+def now(stack: Stack) -> str:
+    return stack.root("date +%%s").strip()
+
+
+def follow(visitor: Site, address: str) -> Any:
+    """A page by its whole address, and where it leads to."""
+    page = visitor.get(address.removeprefix(visitor.url))
+    return follow(visitor, page.location) if page.location else page
+
+
+def ask_for_reset(site: Site, user: str) -> Any:
+    return site.post("/wp-login.php?action=lostpassword", {"user_login": user, "redirect_to": ""})
+
+
+def test_a_reset_of_a_password_arrives(
+    stack: Stack, site: Site, settings: Settings, secrets: dict[str, Secret], figure: Any
+) -> None:
+    """Asked for on the site, the mail comes to the relay, over TLS, and its link leads to a new password that works."""
+    address = gateway(stack)
+    values = {"MAIL_HOST": address, "MAIL_PORT": str(PORT), "MAIL_TLS": "starttls"}
+    with relay_setting(stack, site, **values), relay(stack, address) as work:
+        begun = now(stack)
+        visitor = Site(settings, site.ca)
+        page = ask_for_reset(visitor, settings.user)
+        assert (page.status, page.location) == (302, "wp-login.php?checkemail=confirm"), said_since(stack, begun)
+        wait_until("the mail is there", lambda: stack.host.file(f"{work}/mail.json").exists, 60)
+        seen = json.loads(stack.root("cat %s/mail.json", work))
+        user = setting(stack, "MAIL_USER").strip('"')
+        assert seen["tls"] in ("TLSv1.2", "TLSv1.3")
+        assert (seen["user"], seen["password"]) == ((user, True) if user else (None, None))
+        assert seen["from"] == setting(stack, "MAIL_FROM")
+        assert seen["to"] == [setting(stack, "USER_EMAIL")]
+        mail = email.message_from_string(seen["data"], policy=email.policy.default)
+        assert seen["from"] in mail["From"]
+        assert settings.title in mail["Subject"]
+        link = re.search(r"https://\S+action=rp\S+", mail.get_content())
+        assert link, mail.get_content()
+        assert link[0].startswith(f"{site.url}/wp-login.php?")
+        assert said_since(stack, begun) == []
+        figure(f"a mail of {len(seen['data'])} characters came to the relay over {seen['tls']}")
+
+        form = follow(visitor, link[0])
+        key = re.search(r'name="rp_key" value="([^"]+)"', form.text)
+        assert key, form.text[:500]
+        new = random.token_hex(16)
+        done = visitor.post(
+            "/wp-login.php?action=resetpass", {"rp_key": key[1], "pass1": new, "pass2": new, "wp-submit": "Save"}
+        )
+        try:
+            assert "password has been reset" in done.text
+            assert site.sign_in(settings.user, new).get("/wp-admin/profile.php").status == 200
+        finally:
+            stack.login("sh srcs/tools/tell.sh wordpress word=accept wp_user_password.txt")
+    assert site.sign_in(settings.user, secrets["wp_user_password.txt"]).get("/wp-admin/profile.php").status == 200
+
+
+def test_a_relay_that_is_away_is_one_line(stack: Stack, site: Site, settings: Settings) -> None:
+    """The visitor is told that the mail could not be sent, and the log why, in a line or two."""
+    with relay_setting(stack, site, MAIL_HOST=gateway(stack), MAIL_PORT=str(PORT + 1)):
+        begun = now(stack)
+        page = ask_for_reset(Site(settings, site.ca), settings.user)
+        assert page.status == 200
+        assert "The email could not be sent" in page.text
+        lines = said_since(stack, begun)
+        assert 1 <= len(lines) <= 2, lines
+        assert "cannot connect" in lines[0]
+
+
+def test_a_relay_that_nobody_vouches_for_gets_nothing(stack: Stack, site: Site, settings: Settings) -> None:
+    """Its certificate is for another name, so neither the password nor the mail goes there."""
+    address = gateway(stack)
+    values = {"MAIL_HOST": address, "MAIL_PORT": str(PORT), "MAIL_TLS": "starttls"}
+    with relay_setting(stack, site, **values), relay(stack, address, "DNS:relay.example.org") as work:
+        begun = now(stack)
+        page = ask_for_reset(Site(settings, site.ca), settings.user)
+        assert page.status == 200
+        assert not stack.host.file(f"{work}/mail.json").exists
+        assert any("certificate" in line for line in said_since(stack, begun))
+
+
+def test_without_a_relay_it_says_so(stack: Stack, site: Site, settings: Settings) -> None:
+    """The form says that no mail is sent, and an attempt says so too; nothing is logged, whoever tries to send."""
+    with relay_setting(stack, site, MAIL_HOST=""):
+        begun = now(stack)
+        visitor = Site(settings, site.ca)
+        assert "This site sends no mail" in visitor.get("/wp-login.php?action=lostpassword").text
+        assert "This site sends no mail" not in visitor.get("/wp-login.php").text
+        page = ask_for_reset(visitor, settings.user)
+        assert page.status == 200
+        assert "The email could not be sent" in page.text
+        tried = stack.execute("wordpress", "php", "-r", "var_export(mail('a@example.org', 'a', 'b'));")
+        assert tried.stdout == "false"
+        assert (tried.stderr, said_since(stack, begun)) == ("", [])
