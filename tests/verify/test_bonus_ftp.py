@@ -134,6 +134,25 @@ def test_nothing_is_said_without_tls(ftp: Client) -> None:
     assert "data channel" in data
 
 
+@pytest.mark.rule("BON-2")
+def test_a_client_may_begin_tls_before_its_command(ftp: Client) -> None:
+    """As curl does: the data channel has TLS at once, in the session of the first one, and only then it asks."""
+    session = """
+import socket
+client = signed_in()
+data = socket.create_connection(client.makepasv(), timeout=120)
+client.putcmd("NOOP")
+with client.context.wrap_socket(data, server_hostname=domain, session=client.sock.session) as channel:
+    client.getresp()
+    client.putcmd("NLST /")
+    began = client.getresp()
+    answer = [began, channel.makefile().read().split(), client.getresp()]
+"""
+    began, names, ended = ftp.run(session)
+    assert (began[:3], ended[:3]) == ("125", "226")
+    assert "wp-config.php" in names
+
+
 @pytest.mark.parametrize("version", ["TLSv1", "TLSv1_1"])
 def test_tls_is_not_old(ftp: Client, version: str) -> None:
     """It is the server that refuses TLS 1.0 and 1.1."""

@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 
 from OpenSSL import SSL
 from pyftpdlib.authorizers import AuthenticationFailed, DummyAuthorizer
-from pyftpdlib.handlers import TLS_FTPHandler
+from pyftpdlib.handlers import TLS_DTPHandler, TLS_FTPHandler
 from pyftpdlib.servers import FTPServer
 
 FOLDER = "/var/www/html"
@@ -90,10 +90,26 @@ class Authorizer(DummyAuthorizer):
         self._sign.login()
 
 
+class Transfer(TLS_DTPHandler):
+    """A data channel. Some clients, curl among them, begin TLS before they say what is to be transferred."""
+
+    def readable(self) -> bool:
+        # Without a command the library would hang up on whoever sends something.
+        return self._ssl_accepting or super().readable()
+
+    def handle_close(self) -> None:
+        # Without a command there is no transfer whose end would have to be told.
+        if self._initialized:
+            super().handle_close()
+        else:
+            self.close()
+
+
 class Handler(TLS_FTPHandler):
     """One connection. The server never opens one by itself, so no client can point it at another machine."""
 
     banner = "Ready."
+    dtp_handler = Transfer
     proto_cmds: ClassVar = {name: TLS_FTPHandler.proto_cmds[name] for name in TLS_FTPHandler.proto_cmds.keys() - ACTIVE}
 
     def log(self, *what: Any, **how: Any) -> None:
