@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.verify.support import MANDATORY, Secret, Settings, Stack, leaks
+from tests.verify.support import SERVICES, Secret, Settings, Stack, folder, leaks
 
 
 @pytest.fixture(scope="module")
@@ -76,11 +76,11 @@ def test_srcs_has_its_files(project_files: dict[str, bytes]) -> None:
 
 
 @pytest.mark.rule("LAY-2")
-@pytest.mark.parametrize("service", MANDATORY)
+@pytest.mark.parametrize("service", SERVICES)
 def test_service_has_its_folder(project_files: dict[str, bytes], service: str) -> None:
     """Dockerfile, .dockerignore, conf/ and tools/, none of them empty."""
-    folder = f"srcs/requirements/{service}/"
-    inside = {path.removeprefix(folder): content for path, content in project_files.items() if path.startswith(folder)}
+    room = f"{folder(service)}/"
+    inside = {path.removeprefix(room): content for path, content in project_files.items() if path.startswith(room)}
     assert inside["Dockerfile"].strip()
     assert inside[".dockerignore"].strip()
     assert {path.split("/")[0] for path in inside} == {"Dockerfile", ".dockerignore", "conf", "tools"}
