@@ -39,7 +39,7 @@ def folder(service: str) -> str:
 
 
 # How long something may take on an emulated machine that has other work too; nothing is expected to.
-PATIENCE = 40
+PATIENCE = 300
 BOOT_PATIENCE = 900
 BUILD_PATIENCE = 3600
 
