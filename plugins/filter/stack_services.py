@@ -28,6 +28,8 @@ options:
     description:
       - One dictionary a room, with V(name), V(description) (the room's C(service.yml)),
         V(compose) (its piece of the compose file) and V(files) (a dictionary of path and content, the build context).
+      - Where the build context has files of the user's own that are no templates, V(raw) is a dictionary of their paths
+        and their contents in base64.
     type: list
     elements: dict
     required: true
@@ -58,7 +60,8 @@ RETURN = r"""
 _value:
   description:
     - The services in the given order, each with V(name), V(about), V(compose), V(context), V(tag), V(image),
-      V(project_files), V(env), V(secrets), V(mounts) (name and file of what the container finds in C(/run/secrets)),
+      V(project_files), V(raw_files), V(env), V(secrets),
+      V(mounts) (name and file of what the container finds in C(/run/secrets)),
       V(networks), V(ports), V(waits_for), V(limits), V(volumes) and, where it has one of its own, V(volume).
     - Of the secrets, V(live) names those that the running service learns through its command C(accept), and V(stamp)
       the others, for which its container is replaced. V(twice) is whether two of it may run meanwhile.
@@ -83,11 +86,13 @@ DEFAULTS: dict[str, Any] = {
     "ports": [],
     "waits_for": [],
     "limits": {"memory": "256M", "cpus": 1, "pids": 100},
+    "copied": {},
     "for": {},
 }
 # What a room may add to another one's description.
 ADDABLE = ("env", "secrets", "networks", "volumes", "waits_for")
 ADDED_FILE = re.compile(r"for/([^/]+)/(.+)")
+COPIED_FOLDER = re.compile(r"[a-z][a-z0-9_-]*")
 NETWORKS = ("frontend", "backend")
 # What a room may say of a secret: its name and how it is drawn, which every room that uses it says alike,
 # and whether the running service learns a new value.
@@ -101,6 +106,15 @@ TAG_LENGTH = 12
 def content_tag(files: dict[str, str], base: str) -> str:
     """A short digest of a build context and of the image it is built on: equal content, equal tag."""
     return hashlib.sha256(json.dumps([base, files], sort_keys=True).encode()).hexdigest()[:TAG_LENGTH]
+
+
+def copied_problems(room: dict[str, Any]) -> Iterator[str]:
+    """What is wrong with the folders that a room copies into its build context."""
+    for target in room["description"].get("copied") or {}:
+        if not COPIED_FOLDER.fullmatch(str(target)):
+            yield f"copies to '{target}'; name a folder of the room, such as 'site'"
+        elif any(path.startswith(f"{target}/") for path in room["files"]):
+            yield f"copies to '{target}', where the room has files already"
 
 
 def drawn(secret: dict[str, Any]) -> dict[str, Any]:
@@ -245,6 +259,7 @@ def problems(room: dict[str, Any], names: set[str], all_secrets: set[str]) -> li
     ]
     found += [problem for secret in secrets for problem in secret_problems(secret, room["files"])]
     found += volume_problems(volumes_of(description))
+    found += copied_problems(room)
     found += credentials_problems(description.get("credentials"), all_secrets)
     if not isinstance(description.get("twice", False), bool):
         found.append(f"has 'twice: {description['twice']}'; it is true or false")
@@ -277,16 +292,16 @@ def disagreements(rooms: Iterable[dict[str, Any]]) -> Iterator[str]:
 
 def service(room: dict[str, Any], bonus: Iterable[str], base: str) -> dict[str, Any]:
     """One service, complete."""
-    name, files = room["name"], room["files"]
+    name, files, raw = room["name"], room["files"], room.get("raw") or {}
     described = {**DEFAULTS, **room["description"]}
-    del described["for"]
+    del described["for"], described["copied"]
     for key in ("volume", "credentials"):
         if described[key] is None:
             del described[key]
     secrets = [drawn(secret) for secret in described["secrets"]]
     live = [secret["name"] for secret in described["secrets"] if secret.get("live")]
     context = f"requirements/{'bonus/' if name in bonus else ''}{name}"
-    tag = content_tag(files, base)
+    tag = content_tag({**files, **raw}, base)
     return {
         **described,
         "name": name,
@@ -300,6 +315,7 @@ def service(room: dict[str, Any], bonus: Iterable[str], base: str) -> dict[str, 
         "stamp": [secret["name"] for secret in secrets if secret["name"] not in live],
         "mounts": {**{secret["name"]: f"{secret['name']}.txt" for secret in secrets}, **described["files"]},
         "project_files": {f"srcs/{context}/{path}": content for path, content in files.items()},
+        "raw_files": {f"srcs/{context}/{path}": content for path, content in raw.items()},
     }
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: tree
-short_description: Write a whole tree of text files in one go
+short_description: Write a whole tree of files in one go
 version_added: "1.0.0"
 author:
   - fortytwo.inception contributors (@fortytwo-inception)
@@ -58,6 +58,11 @@ options:
         description: The text, written as UTF-8 exactly as it is.
         type: str
         required: true
+      encoding:
+        description: With V(base64), O(files[].content) stands for the bytes of a file that is no text.
+        type: str
+        choices: [text, base64]
+        default: text
       mode:
         description: The mode as a string of four octal digits.
         type: str
@@ -97,7 +102,10 @@ removed_files:
   sample: []
 """
 
+import base64
+import binascii
 import contextlib
+import hashlib
 import json
 import os
 import re
@@ -152,6 +160,24 @@ def path_problem(path: str) -> str | None:
     return None
 
 
+def data_of(option: dict[str, Any]) -> bytes:
+    """The bytes of a file."""
+    if option["encoding"] == "text":
+        return str(option["content"]).encode("utf-8", "surrogateescape")
+    try:
+        return base64.b64decode(option["content"], validate=True)
+    except binascii.Error as error:
+        raise _files.FileProblem(f"files: {option['path']!r}: the content is not base64: {error}") from error
+
+
+def as_text(data: bytes) -> str:
+    """The bytes for a diff."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return f"{len(data)} bytes that are no text, SHA-256 {hashlib.sha256(data).hexdigest()}\n"
+
+
 def declared(options: list[dict[str, Any]], uid: int | None, gid: int | None) -> dict[str, File]:
     """The files of the list by their paths, once they are known to be sound."""
     files: dict[str, File] = {}
@@ -165,8 +191,7 @@ def declared(options: list[dict[str, Any]], uid: int | None, gid: int | None) ->
             raise _files.FileProblem(
                 f'files: {path!r}: the mode {option["mode"]!r} is not four octal digits in quotes; for example: "0644"'
             )
-        data = option["content"].encode("utf-8", "surrogateescape")
-        files[path] = File(path, data, _files.Attributes(int(option["mode"], 8), uid, gid))
+        files[path] = File(path, data_of(option), _files.Attributes(int(option["mode"], 8), uid, gid))
     for path in files:
         for parent in parents(path):
             if parent in files:
@@ -304,7 +329,7 @@ class Work:
         """The content of a file that has to go; None when it has gone or is somebody else's now."""
         try:
             with self.tree.file(path) as descriptor:
-                return None if descriptor is None else _files.read_all(descriptor).decode("utf-8", "replace")
+                return None if descriptor is None else as_text(_files.read_all(descriptor))
         except _files.FileProblem as problem:
             self.warnings.append(f"not removed: {problem}")
             return None
@@ -342,7 +367,7 @@ class Work:
                 f"{self.tree.shown(file.path)} is there with another content, and this module did not write it:"
                 " move it away, so that nothing of it is lost"
             )
-        return Change(file, data.decode("utf-8", "replace"), _described(found.st_mode, found.st_uid, found.st_gid))
+        return Change(file, as_text(data), _described(found.st_mode, found.st_uid, found.st_gid))
 
     def _folders(self) -> list[str]:
         """The folders whose owner is not the right one, or the root when it is missing."""
@@ -384,7 +409,7 @@ class Work:
         entries = [_entry(self.tree.shown(path), text, "") for path, text in self.removed.items()]
         for change in self.changes:
             file, shown = change.file, self.tree.shown(change.file.path)
-            after = file.data.decode("utf-8", "replace")
+            after = as_text(file.data)
             if change.before_attributes is None or change.before != after:
                 entries.append(_entry(shown, change.before, after))
             wanted = file.attributes
@@ -457,6 +482,7 @@ def main() -> None:
                 "options": {
                     "path": {"type": "str", "required": True},
                     "content": {"type": "str", "required": True},
+                    "encoding": {"type": "str", "choices": ["text", "base64"], "default": "text"},
                     "mode": {"type": "str", "default": "0644"},
                 },
             },

@@ -34,6 +34,16 @@ def test_a_service_is_complete() -> None:
     assert not {"volume", "credentials"} & set(service)
 
 
+def test_files_that_are_no_templates_belong_to_the_image() -> None:
+    [without] = stack_services([room()], base=BASE)
+    [one] = stack_services([{**room(copied={"site": "/srv"}), "raw": {"site/a.png": "iVBO"}}], base=BASE)
+    [other] = stack_services([{**room(copied={"site": "/srv"}), "raw": {"site/a.png": "iVBP"}}], base=BASE)
+    assert without["raw_files"] == {}
+    assert one["raw_files"] == {"srcs/requirements/cache/site/a.png": "iVBO"}
+    assert len({without["tag"], one["tag"], other["tag"]}) == 3
+    assert "copied" not in one
+
+
 def test_a_bonus_service_has_its_folder() -> None:
     [service] = stack_services([room()], bonus=["cache"], base=BASE)
     assert service["context"] == "requirements/bonus/cache"
@@ -99,6 +109,8 @@ def test_a_room_shows_the_credentials_of_a_visitor() -> None:
         ({"secrets": [{"name": "word", "live": True}]}, "no tools/accept to tell the running service"),
         ({"twice": "often"}, "has 'twice: often'"),
         ({"twice": True, "ports": ["21:21"]}, "two of it cannot publish the same port"),
+        ({"copied": {"../site": "/srv"}}, "copies to '../site'; name a folder of the room"),
+        ({"copied": {"conf": "/srv"}}, "copies to 'conf', where the room has files already"),
         ({"alive": "often"}, "has 'alive: often'"),
         ({"alive": True}, "no tools/alive to print the service's sign of life"),
         ({"volume": {"name": "pages"}}, "has the volume {'name': 'pages'}; give it a name and a path"),

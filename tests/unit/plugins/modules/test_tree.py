@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import base64
 import fcntl
 import json
 import os
@@ -384,3 +385,22 @@ def test_sixty_files_are_fast(run_module: Any, place: Place) -> None:
     start = time.monotonic()
     assert not run_module(tree, place.options(files))["changed"]
     assert time.monotonic() - start < 1.0
+
+
+def test_a_file_that_is_no_text(run_module: Any, place: Place) -> None:
+    picture = bytes(range(256))
+    options = place.options({"a.txt": "text\n"})
+    options["files"].append(
+        {"path": "a.png", "content": base64.b64encode(picture).decode(), "mode": "0644", "encoding": "base64"}
+    )
+    result = run_module(tree, options, diff=True)
+    assert (place.root / "a.png").read_bytes() == picture
+    assert [entry["after"].split(",")[0] for entry in result["diff"]] == ["256 bytes that are no text", "text\n"]
+    assert run_module(tree, options)["changed"] is False
+
+
+def test_base64_that_is_none(run_module: Any, module_failed: Any, place: Place) -> None:
+    options = place.options({})
+    options["files"].append({"path": "a.png", "content": "not base64!", "encoding": "base64"})
+    with pytest.raises(module_failed, match=r"'a\.png': the content is not base64"):
+        run_module(tree, options)
