@@ -18,12 +18,12 @@ def test_no_value_is_anywhere(searched: Searched, figure: Callable[[str], None])
     contents, size = (sum(column) for column in zip(*searched.report.searched.values(), strict=True))
     figure(f"all {len(searched.report.searched)} places: {contents} contents, {size} bytes, {searched.needles} needles")
     figure(f"values of each secret: {dict(searched.values)}")
-    assert searched.leaks == []
+    assert not searched.leaks, "\n".join(searched.leaks)
 
 
 def test_nothing_was_passed_over(searched: Searched) -> None:
     """What could not be read was not searched."""
-    assert searched.report.unread == []
+    assert not searched.report.unread, "\n".join(searched.report.unread)
 
 
 def test_every_secret_is_searched_for(searched: Searched) -> None:
