@@ -127,7 +127,7 @@ def said_since(stack: Stack, since: str) -> list[str]:
 
 
 def now(stack: Stack) -> str:
-    return stack.root("date +%%s").strip()
+    return stack.root("date +%s").strip()
 
 
 def follow(visitor: Site, address: str) -> Any:

@@ -175,6 +175,7 @@ final class Inception_Object_Cache
                     $this->own->set($key, $value, $group);
                     return $value;
                 }
+                usleep(random_int(0, 100 * $try));
             }
             self::refused($redis);
         }) ?? $this->own->incr($key, $offset, $group);
