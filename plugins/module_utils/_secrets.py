@@ -58,7 +58,8 @@ class Work:
         self.declared = declared
         self.wanted = _files.Attributes(MODE, *_files.owner(module))
         self.stamps = _stamps(self.options["stamps"], declared, self.options["state"])
-        self.undeclared = folder.undeclared(frozenset(name for s in declared for name in s.files))
+        names = {name for s in declared for name in s.files} | set(map(_stamp, self.stamps))
+        self.undeclared = folder.undeclared(frozenset(names), stamps=self.options["stamps"] is not None)
         self.names = self._names()
         self.removable = folder.leftovers() + (self.undeclared if self.options["remove_undeclared"] else [])
         self.before = folder.files(self.names) | folder.anything(self.removable)

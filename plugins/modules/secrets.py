@@ -258,6 +258,7 @@ secrets:
 undeclared:
   description:
     - The files C(*.txt), C(*.txt.next) and C(*.txt.previous) in O(path) that belong to none of O(secrets), sorted.
+      With O(stamps), also the files C(*.env) that are none of them.
       With O(remove_undeclared) they were removed (or would have been, in check mode).
   returned: when O(state) is V(present)
   type: list

@@ -42,6 +42,7 @@ def test_their_secrets_are_gone(stack: Stack) -> None:
         "wp_salt.txt",
         "wp_user_password.txt",
     ]
+    assert stack.root("sh -c %s", f"cd {stack.settings.project}/secrets && ls *.env").split() == ["wordpress.env"]
 
 
 def test_the_project_names_none_of_them(stack: Stack) -> None:

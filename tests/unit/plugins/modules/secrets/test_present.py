@@ -129,6 +129,20 @@ def test_remove_undeclared_in_six_steps(run_module: Any, folder: Path) -> None:
         assert (result["changed"], result["undeclared"]) == (False, [])
 
 
+def test_a_stamp_that_is_not_wanted_any_more_is_undeclared(run_module: Any, folder: Path) -> None:
+    run_module(secrets, options(folder, "one", stamps={"old": ["one"], "new": ["one"]}))
+    stamps = {"new": ["one"]}
+    for check in (True, False):
+        result = run_module(secrets, options(folder, "one", stamps=stamps), check=check)
+        assert (result["changed"], result["undeclared"]) == (False, [str(folder / "old.env")])
+    # Whoever has no stamps may have other files of that name.
+    assert run_module(secrets, options(folder, "one", remove_undeclared=True))["undeclared"] == []
+    for check in (True, False):
+        result = run_module(secrets, options(folder, "one", stamps=stamps, remove_undeclared=True), check=check)
+        assert (result["changed"], result["undeclared"]) == (True, [str(folder / "old.env")])
+    assert sorted(path.name for path in folder.iterdir()) == ["new.env", "one.txt"]
+
+
 def test_stamps_in_six_steps(run_module: Any, folder: Path) -> None:
     stamps = {"wordpress": ["wp_salt", "db_password"], "mariadb": ["db_password"], "nginx": []}
     result = steps(run_module, secrets, folder, options(folder, "db_password", "wp_salt", stamps=stamps))
