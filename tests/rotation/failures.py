@@ -37,8 +37,10 @@ class Failures:
     def plugin(self, text: str = "") -> None:
         """Put an obstacle into WordPress's way, or remove it."""
         path = f"{self.machine.stack.settings.data}/wordpress/wp-content/mu-plugins/obstacle.php"
-        command = "printf %s >$1; chmod 644 $1" if text else "rm $1"
-        self.machine.stack.root("sh -c %s sh %s", command.replace("%s", '"$2"'), path, *([text] if text else []))
+        if text:
+            self.machine.stack.root("sh -c %s sh %s %s", 'echo "$1" >"$2"; chmod 644 "$2"', text, path)
+        else:
+            self.machine.stack.root("rm %s", path)
 
     def refused(self) -> None:
         before = self.machine.values()
@@ -73,7 +75,7 @@ def main() -> int:
 
     stack, site = connect(arguments)
     failures = Failures(Machine(stack, site), arguments.inventory, arguments.log)
-    with Load(stack, site, strangers=2, signed_in=False) as tally:
+    with Load(stack, site, strangers_alone=True) as tally:
         for step in (failures.refused, failures.not_started, failures.settled):
             if not failures.wrong:
                 print(step.__name__, flush=True)

@@ -55,7 +55,7 @@ def main() -> int:
         wrong.extend(machine.unsettled() + machine.problems(""))
         return time.monotonic() - started
 
-    with Load(stack, site, strangers=2, signed_in=False) as tally:
+    with Load(stack, site, strangers_alone=True) as tally:
         whole = settle()
         cut = 0
         while cut < arguments.times and not wrong:

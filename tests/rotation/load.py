@@ -87,15 +87,17 @@ def expect(page: Page, status: int, text: str) -> None:
 class Load:
     """Visitors in threads, from the beginning of a `with` to its end."""
 
-    def __init__(self, stack: Stack, site: Site, *, strangers: int = STRANGERS, signed_in: bool = True) -> None:
+    def __init__(self, stack: Stack, site: Site, *, strangers_alone: bool = False) -> None:
         self.site, self.settings = site, stack.settings
         self.tally = Tally()
         self.over = threading.Event()
+        # Where the site's visitors are not what is looked at, they leave the machine some time.
+        strangers, self.pause = (2, 0.5) if strangers_alone else (STRANGERS, 0.0)
         self.comments: list[str] = []
         post = site.get("/wp-json/wp/v2/posts?per_page=1&orderby=id&order=asc").json()[0]
         self.post, self.post_path = str(post["id"]), urllib.parse.urlsplit(post["link"]).path
         self.threads = [threading.Thread(target=self.stranger, args=(place,)) for place in range(strangers)]
-        if signed_in:
+        if not strangers_alone:
             secrets = stack.secrets()
             author = site.sign_in(self.settings.user, secrets["wp_user_password.txt"])
             admin = site.sign_in(self.settings.admin_user, secrets["wp_admin_password.txt"])
@@ -118,7 +120,7 @@ class Load:
 
     def stranger(self, place: int) -> None:
         for path in itertools.islice(itertools.cycle(["/", self.post_path]), place, None):
-            if self.over.is_set():
+            if self.over.wait(self.pause):
                 return
             self.tally.note("stranger", lambda path=path: expect(self.site.get(path), 200, "</html>"))  # type: ignore[misc]
 
