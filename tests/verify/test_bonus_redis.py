@@ -243,8 +243,8 @@ def test_nobody_notices_when_it_is_stopped(stack: Stack, site: Site, figure: Cal
     assert visitors.failed == []
     assert len(without) > 10
     container = stack.containers()["wordpress"]["Id"]
-    log = stack.host.run("docker logs --since %s %s", since, container)
-    lines = [line for line in (log.stdout + log.stderr).splitlines() if "object cache" in line or "PHP " in line]
+    log = stack.root("docker logs --since %s %s 2>&1", since, container)
+    lines = [line for line in log.splitlines() if "object cache" in line or "PHP " in line]
     assert [line.split("The object cache: ")[-1].split(" (")[0] for line in lines] == [
         "Redis is away, and the site goes on without",
         "Redis is back.",
