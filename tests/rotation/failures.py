@@ -76,7 +76,7 @@ def main() -> int:
     stack, site = connect(arguments)
     failures = Failures(Machine(stack, site), arguments.inventory, arguments.log)
     with Load(stack, site, strangers_alone=True) as tally:
-        for step in (failures.refused, failures.not_started, failures.settled):
+        for step in (failures.settled, failures.refused, failures.not_started, failures.settled):
             if not failures.wrong:
                 print(step.__name__, flush=True)
                 step()
