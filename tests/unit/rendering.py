@@ -50,6 +50,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "inception_https_port": 8443,
         "inception_admin_user": "wil the great",
         "inception_bonus_services": BONUS,
+        # Any folder with files serves as a site.
+        "stack_static_dir": str(ROLE / "templates/requirements/static/conf"),
         "base_image_archive_path": "/var/lib/fortytwo.inception/base/debian-bookworm.tar",
         "base_image_import_changes": ["LABEL fortytwo.inception.base=sha256:01", 'CMD ["bash"]'],
     },

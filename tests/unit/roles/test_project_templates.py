@@ -261,3 +261,11 @@ def test_prepare_makes_what_is_missing_and_nothing_else(folder: Path, compose: d
     after = {path.name: path.read_bytes() for path in secrets.iterdir()}
     assert {name for name in before if before[name] != after[name]} == {gone.name}
     assert run(folder, "sh", "srcs/tools/prepare.sh") == ""
+
+
+def test_a_site_of_the_users_takes_the_place_of_ours(files: dict[str, str], variant: str) -> None:
+    dockerfile = files.get("srcs/requirements/bonus/static/Dockerfile", "")
+    ignored = files.get("srcs/requirements/bonus/static/.dockerignore", "")
+    own = "stack_static_dir" in rendering.VARIANTS[variant]
+    assert ("COPY site /srv/stack" in dockerfile, "!site" in ignored) == (own, own)
+    assert ("generate" in dockerfile) is (bool(dockerfile) and not own)
