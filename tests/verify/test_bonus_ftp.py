@@ -227,11 +227,11 @@ lines = ("PASV", "EPSV", "PORT 127,0,0,1,200,200", "EPRT |1|127.0.0.1|51400|")
 answer = [tried(client.sendcmd, line) for line in lines]
 """
     passive, extended, *active = ftp.run(session)
-    first, last = (int(port) for port in ftp.environment["FTP_PASSIVE_PORTS"].split("-"))
+    first, last = (int(port) for port in ftp.environment["FTP_DATA_PORTS"].split("-"))
     told = re.search(r"\((\d+,\d+,\d+,\d+),(\d+),(\d+)\)", passive)
     assert told, passive
-    if re.fullmatch(r"[\d.]+", ftp.environment["FTP_PASSIVE_ADDRESS"]):
-        assert told[1].replace(",", ".") == ftp.environment["FTP_PASSIVE_ADDRESS"]
+    if re.fullmatch(r"[\d.]+", ftp.environment["FTP_DATA_ADDRESS"]):
+        assert told[1].replace(",", ".") == ftp.environment["FTP_DATA_ADDRESS"]
     assert first <= int(told[2]) * 256 + int(told[3]) <= last
     told = re.search(r"\|\|\|(\d+)\|", extended)
     assert told, extended

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from typing import Any
 
 import pytest
@@ -88,6 +89,37 @@ def test_nginx_does_not_reach_the_database(stack: Stack, containers: dict[str, d
         tried = stack.execute("nginx", "curl", "--silent", "--max-time", "5", f"http://{name}:{port}/")
         # 6: no such name; 7: no connection; 28: no answer. A database would answer, with rubbish for HTTP.
         assert tried.rc in (6, 7, 28), f"nginx reached {name}: {tried}"
+
+
+# php-fpm runs whatever it is told: who reaches its port is WordPress.
+_CONNECT = """
+import socket, sys
+for address in sys.argv[1:]:
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=5).close()
+        print("open")
+    except OSError:
+        print("closed")
+"""
+
+
+@pytest.mark.rule("SVC-6")
+def test_a_user_of_the_machine_reaches_no_container(
+    stack: Stack, settings: Settings, containers: dict[str, dict[str, Any]]
+) -> None:
+    """By the address of no network. The published port is open to everybody; to root, who may anyway, all are."""
+    ports = {"wordpress": 9000, "mariadb": 3306}
+    inner = [
+        f"{network['IPAddress']}:{port}"
+        for name, port in ports.items()
+        for network in containers[name]["NetworkSettings"]["Networks"].values()
+    ]
+    assert len(inner) == 3
+    published = f"{settings.domain}:{settings.https_port}"
+    tried = shlex.join(["python3", "-c", _CONNECT, *inner, published])
+    assert stack.root("su -s /bin/sh nobody -c %s", tried).split() == ["closed"] * len(inner) + ["open"]
+    assert stack.root("sh -c %s", tried).split() == ["open"] * (len(inner) + 1)
 
 
 @pytest.mark.rule("SVC-2")

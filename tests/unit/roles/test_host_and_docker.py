@@ -64,6 +64,14 @@ def test_the_firewall_lets_in_the_ports_and_then_refuses(ports: list[int], line:
     assert lines[at + 1 : at + 3] == ["jump refuse", "}"]
 
 
+def test_the_firewall_keeps_the_users_of_the_machine_from_the_containers() -> None:
+    """Before Docker redirects: what goes to a published port is still on its way to the machine itself then."""
+    lines = rules(host_firewall_trusted_interfaces=["mine0"])
+    output = lines[lines.index("chain output {") :]
+    assert output[1] == "type filter hook output priority dstnat - 10; policy accept;"
+    assert 'oifname "mine0" meta skuid != 0 jump refuse' in output[: output.index("}")]
+
+
 def test_the_firewall_trusts_the_interfaces_that_are_named() -> None:
     lines = rules(host_firewall_trusted_interfaces=["mine0"])
     assert 'iifname "mine0" accept' in lines

@@ -132,7 +132,7 @@ def passive_address(name: str) -> str | None:
     try:
         return socket.gethostbyname(name)
     except OSError as error:
-        logging.warning("FTP_PASSIVE_ADDRESS has no address, so clients have to use EPSV: %r: %s", name, error)
+        logging.warning("FTP_DATA_ADDRESS has no address, so clients have to use EPSV: %r: %s", name, error)
         return None
 
 
@@ -154,9 +154,9 @@ def main() -> None:
     Handler.timeout = server.getint("idle_seconds")
     Handler.ssl_context = tls_context()
     Handler.tls_control_required = Handler.tls_data_required = os.environ["FTP_PLAIN"] != "true"
-    first, last = os.environ["FTP_PASSIVE_PORTS"].split("-")
+    first, last = os.environ["FTP_DATA_PORTS"].split("-")
     Handler.passive_ports = range(int(first), int(last) + 1)
-    Handler.masquerade_address = passive_address(os.environ["FTP_PASSIVE_ADDRESS"])
+    Handler.masquerade_address = passive_address(os.environ["FTP_DATA_ADDRESS"])
 
     FTPServer.max_cons = server.getint("connections")
     FTPServer.max_cons_per_ip = server.getint("connections_per_address")
