@@ -92,7 +92,7 @@ class Rotation:
 
     def finish(self) -> bool:
         done = self.process.wait(TIMEOUT) == 0
-        self.end_masters()
+        self.end_rest()
         return done
 
     def kill(self) -> bool:
@@ -101,17 +101,17 @@ class Rotation:
         if running:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait(TIMEOUT)
-        self.end_masters()
+        self.end_rest()
         return running
 
-    def end_masters(self) -> None:
-        """Ansible's ssh masters leave its session; each holds its socket's path among its arguments."""
+    def end_rest(self) -> None:
+        """Ansible's workers and ssh masters leave its session; each was told of the sockets' folder."""
         for folder in Path("/proc").glob("[0-9]*"):
             try:
-                arguments = (folder / "cmdline").read_bytes()
-                if self.sockets.name.encode() in arguments:
+                told = (folder / "cmdline").read_bytes() + (folder / "environ").read_bytes()
+                if self.sockets.name.encode() in told:
                     os.kill(int(folder.name), signal.SIGKILL)
-            except (FileNotFoundError, ProcessLookupError):
+            except (FileNotFoundError, PermissionError, ProcessLookupError):
                 continue
         self.sockets.cleanup()
 
