@@ -4,12 +4,16 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
 from tests.verify.support import BONUS, MANDATORY, Site, Stack
 
 PROJECT_LABEL = "label=com.docker.compose.project=inception"
+
+# A machine without a way out cannot ask wordpress.org for updates, and WordPress says so.
+PHP_ERROR = re.compile(r"PHP (Fatal|Warning)(?!.*could not establish a secure connection to WordPress\.org)")
 
 
 def test_only_the_mandatory_containers_run(stack: Stack) -> None:
@@ -64,6 +68,5 @@ def test_the_site_goes_on(stack: Stack, site: Site) -> None:
     site.wait_answers()
     assert stack.execute("wordpress", "test", "-e", "/var/www/html/wp-content/object-cache.php").rc != 0
     assert site.get("/wp-login.php").status == 200
-    log = stack.compose("logs --no-color --since 2m wordpress")
-    assert "PHP Fatal" not in log
-    assert "PHP Warning" not in log
+    errors = [line for line in stack.compose("logs --no-color --since 2m wordpress").splitlines() if PHP_ERROR.search(line)]
+    assert not errors
