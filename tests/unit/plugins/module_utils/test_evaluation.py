@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The sheet, the joining of the two depths, and the verdict over all results."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation import (
+    FAIL,
+    ITEMS,
+    NOT_APPLICABLE,
+    OPEN,
+    PASS,
+    SECTIONS,
+    WARNING,
+    Evidence,
+    Result,
+    merge,
+    outcome,
+    result,
+)
+
+ORAL = [2, 17, 18, 19, 20, 37]
+
+
+def sheet(default: str = PASS, **verdicts: str) -> list[Result]:
+    """A result for every item; oral ones are open, and `i34="fail"` sets one."""
+    chosen = {int(name[1:]): verdict for name, verdict in verdicts.items()}
+    return [result(number, chosen.get(number, OPEN if item.oral else default)) for number, item in ITEMS.items()]
+
+
+def test_the_sheet_is_whole() -> None:
+    assert list(ITEMS) == list(range(1, 62))
+    assert [item.id for item in ITEMS.values() if item.zero] == [1, 3]
+    assert [item.id for item in ITEMS.values() if item.oral] == ORAL
+    assert [item.id for item in ITEMS.values() if item.later] == [8, 21, 22, 23, 24, 25, 26, 56]
+    stops = [9, 10, 11, 12, 23, 26, 30, 31, 33, 34, 35, 37, 42, 49, 54, 55, 56]
+    assert [item.id for item in ITEMS.values() if item.stop] == stops
+    assert {item.section for item in ITEMS.values()} == set(SECTIONS)
+    assert all(item.title and item.rule and item.mend for item in ITEMS.values())
+
+
+def test_a_result_survives_json() -> None:
+    one = result(9, FAIL, [Evidence("srcs/docker-compose.yml:3", "links:")], seconds=0.5, question="Why?", answer="So.")
+    assert Result.from_dict(json.loads(json.dumps(one.to_dict()))) == one
+
+
+def test_an_unknown_verdict_is_refused() -> None:
+    with pytest.raises(ValueError, match="'maybe' is not a verdict; known ones: pass, warning, fail"):
+        result(9, "maybe")
+
+
+@pytest.mark.parametrize(
+    ("item", "read", "full", "expected"),
+    [
+        (36, PASS, PASS, PASS),
+        (36, FAIL, PASS, FAIL),
+        (36, PASS, FAIL, FAIL),
+        (36, PASS, OPEN, PASS),
+        (36, OPEN, PASS, PASS),
+        (36, OPEN, OPEN, OPEN),
+        # The files do not tell for sure, the running stack does.
+        (36, WARNING, PASS, PASS),
+        (36, WARNING, OPEN, WARNING),
+        # What docker volume inspect shows outweighs what the files declare.
+        (46, FAIL, PASS, PASS),
+        (46, FAIL, OPEN, FAIL),
+        (57, FAIL, NOT_APPLICABLE, FAIL),
+    ],
+)
+def test_two_depths_are_joined(item: int, read: str, full: str, expected: str) -> None:
+    said, seen = Evidence("srcs/docker-compose.yml:3", "a"), Evidence("docker network ls", "b")
+    joined = merge([result(item, read, [said], seconds=1)], [result(item, full, [seen, said], seconds=2)])
+    assert len(joined) == 61
+    assert joined[item - 1].verdict == expected
+    assert joined[item - 1].evidence == [said, seen]
+    assert joined[item - 1].seconds == 3
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "status", "stopped_by", "headline"),
+    [
+        ({}, "passed", None, "Everything mandatory is right, and 5 of 5 bonus points"),
+        ({"i60": FAIL}, "passed", None, "Everything mandatory is right, and 4 of 5 bonus points"),
+        ({"i13": FAIL}, "failed", None, "1 item failed; the bonus does not count"),
+        ({"i13": FAIL, "i34": FAIL, "i49": FAIL}, "stopped", 34, "The evaluation ends at item 34: Each image has"),
+        ({"i9": FAIL, "i1": FAIL}, "zero", 9, "Mark 0: No credential in git (item 1)"),
+        ({"i47": OPEN}, "passed", None, "Nothing failed so far"),
+    ],
+)
+def test_the_verdict(verdicts: dict[str, str], status: str, stopped_by: int | None, headline: str) -> None:
+    found = outcome(sheet(**verdicts))
+    assert (found.status, found.stopped_by) == (status, stopped_by)
+    assert found.headline.startswith(headline)
+    assert found.oral == ORAL
+
+
+@pytest.mark.parametrize(("verdict", "counts"), [(PASS, True), (FAIL, False), (WARNING, None), (OPEN, None)])
+def test_the_bonus_needs_a_perfect_rest(verdict: str, counts: bool | None) -> None:
+    assert outcome(sheet(i35=verdict)).bonus_counts is counts
+
+
+def test_what_is_open_is_counted() -> None:
+    found = outcome(sheet(i47=OPEN, i25=WARNING, i58=NOT_APPLICABLE))
+    assert (found.open, found.warnings, found.decided, found.total) == ([47], [25], 54, 61)
+
+
+def test_older_sheets_do_not_ask_for_documents() -> None:
+    without = sheet(i21=FAIL, i23=FAIL)
+    assert outcome(without).stopped_by == 23
+    assert outcome(without, newest=False).status == "passed"
+    assert outcome(without, newest=False).total == 53
