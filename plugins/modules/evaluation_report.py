@@ -1,0 +1,251 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, fortytwo.inception contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: evaluation_report
+short_description: Write the reports of evaluations
+version_added: "1.0.0"
+author:
+  - fortytwo.inception contributors (@fortytwo-inception)
+description:
+  - Writes for each evaluated host a page that is one file (C(<host>.html)), the same as JSON (C(<host>.json), whose
+    form is C(docs/evaluation.schema.json)) and as JUnit XML (C(<host>.xml)), and C(index.html) over all hosts.
+  - Runs on the controller. What it is given comes from projects of others. Each text is made harmless and is bounded.
+attributes:
+  check_mode:
+    description: Can run in check mode and says what it would do.
+    support: full
+  diff_mode:
+    description: Returns the differences in diff mode.
+    support: none
+    details:
+      - A report is read, and not its difference.
+  idempotent:
+    description: A second run with the same options changes nothing.
+    support: full
+  platform:
+    description: Where it runs.
+    support: full
+    platforms: posix
+options:
+  path:
+    description: The folder of the reports. It is made when it is missing; other files in it are left alone.
+    type: path
+    required: true
+  templates:
+    description: The folder of the templates, which role P(fortytwo.inception.evaluate#role) has.
+    type: path
+    required: true
+  evaluations:
+    description: One entry for each host.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      host:
+        description: Its name in the inventory.
+        type: str
+        required: true
+      login:
+        description: The evaluated login.
+        type: str
+        default: ""
+      domain:
+        description: The site's name.
+        type: str
+        default: ""
+      project:
+        description: The folder of the project.
+        type: str
+        default: ""
+      depth:
+        description: How far the evaluation went.
+        type: str
+        choices: [read, full]
+        default: read
+      sections:
+        description: The sections that were asked for; none for all.
+        type: list
+        elements: str
+        default: []
+      newest:
+        description: Whether the items count that only the newest sheet has.
+        type: bool
+        default: true
+      started:
+        description: When it began.
+        type: str
+        default: ""
+      seconds:
+        description: How long it took.
+        type: float
+        default: 0.0
+      error:
+        description: Why it went no further; empty where nothing stopped it.
+        type: str
+        default: ""
+      read:
+        description: What the files say of each item.
+        type: list
+        elements: dict
+        default: []
+      full:
+        description: What the running stack shows of it. An item can be there several times; then the worst counts.
+        type: list
+        elements: dict
+        default: []
+      screenshots:
+        description: Pictures (PNG) on the controller, which become part of the page.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          item:
+            description: The item that it belongs to.
+            type: int
+            required: true
+          title:
+            description: What it shows.
+            type: str
+            required: true
+          path:
+            description: Its file.
+            type: path
+            required: true
+requirements:
+  - Jinja2
+"""
+
+EXAMPLES = r"""
+- name: A report of one host
+  fortytwo.inception.evaluation_report:
+    path: reports
+    templates: "{{ role_path }}/templates"
+    evaluations:
+      - host: wil
+        login: wil
+        read: "{{ __evaluate_read }}"
+  delegate_to: localhost
+"""
+
+RETURN = r"""
+files:
+  description: All files of the reports, sorted.
+  returned: success
+  type: list
+  elements: str
+  sample: [reports/index.html, reports/wil.html, reports/wil.json, reports/wil.xml]
+table:
+  description: The lines of a short table for the terminal.
+  returned: success
+  type: list
+  elements: str
+  sample: ["wil: Passed. Everything mandatory is right"]
+hosts:
+  description: For each host whether nothing failed (V(passed)) and the one line that says why.
+  returned: success
+  type: dict
+  sample: {wil: {passed: true, headline: Everything mandatory is right}}
+"""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.fortytwo.inception.plugins.module_utils import _evaluation, _evaluation_report
+
+SCREENSHOT = {
+    "item": {"type": "int", "required": True},
+    "title": {"type": "str", "required": True},
+    "path": {"type": "path", "required": True},
+}
+EVALUATION = {
+    "host": {"type": "str", "required": True},
+    "login": {"type": "str", "default": ""},
+    "domain": {"type": "str", "default": ""},
+    "project": {"type": "str", "default": ""},
+    "depth": {"type": "str", "choices": ["read", "full"], "default": "read"},
+    "sections": {"type": "list", "elements": "str", "default": []},
+    "newest": {"type": "bool", "default": True},
+    "started": {"type": "str", "default": ""},
+    "seconds": {"type": "float", "default": 0.0},
+    "error": {"type": "str", "default": ""},
+    "read": {"type": "list", "elements": "dict", "default": []},
+    "full": {"type": "list", "elements": "dict", "default": []},
+    "screenshots": {"type": "list", "elements": "dict", "default": [], "options": SCREENSHOT},
+}
+
+
+def evaluation(entry: dict[str, Any]) -> _evaluation_report.Evaluation:
+    """An entry of the option, with its results and pictures as what they are."""
+    return _evaluation_report.Evaluation(
+        **{
+            **entry,
+            "read": [_evaluation.Result.from_dict(one) for one in entry["read"]],
+            "full": [_evaluation.Result.from_dict(one) for one in entry["full"]],
+            "screenshots": [_evaluation_report.Screenshot(**one) for one in entry["screenshots"]],
+        }
+    )
+
+
+def write(path: Path, text: str) -> None:
+    """All of it or nothing: a browser that has the page open never gets half of one."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+    os.chmod(temporary, 0o644)
+    os.replace(temporary, path)
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "path": {"type": "path", "required": True},
+            "templates": {"type": "path", "required": True},
+            "evaluations": {"type": "list", "elements": "dict", "required": True, "options": EVALUATION},
+        },
+        supports_check_mode=True,
+    )
+    folder = Path(module.params["path"])
+    unknown = {one for entry in module.params["evaluations"] for one in entry["sections"]} - set(_evaluation.SECTIONS)
+    if unknown:
+        module.fail_json(f"no such section: {', '.join(sorted(unknown))}; there are {', '.join(_evaluation.SECTIONS)}")
+    try:
+        files, documents = _evaluation_report.reports(
+            map(evaluation, module.params["evaluations"]), module.params["templates"]
+        )
+        missing = [
+            name
+            for name, text in files.items()
+            if not (folder / name).is_file() or (folder / name).read_text(encoding="utf-8", errors="replace") != text
+        ]
+        if not module.check_mode:
+            folder.mkdir(parents=True, exist_ok=True)
+            for name in missing:
+                write(folder / name, files[name])
+    except ImportError as error:
+        module.fail_json(f"the controller lacks {error.name}, which comes with ansible-core: pip install ansible-core")
+    except (OSError, TypeError, ValueError, KeyError) as error:
+        module.fail_json(f"the reports were not written to {folder}: {error}")
+    module.exit_json(
+        changed=bool(missing),
+        files=[str(folder / name) for name in sorted(files)],
+        table=_evaluation_report.table(documents),
+        hosts={
+            document["host"]: {
+                "passed": _evaluation_report.passed(document),
+                "headline": document["outcome"]["headline"],
+            }
+            for document in documents
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()
