@@ -60,12 +60,12 @@ def _questions(project: Project) -> dict[int, tuple[str, str]]:
         17: (
             "How do Docker and Docker Compose work?",
             "Docker builds an image from each Dockerfile and runs it as isolated processes on the host's kernel; "
-            f"Compose reads one file and makes network, volumes and containers of it. Here the services are: {services}. "
+            f"Compose makes network, volumes and containers of one file. Here the services are: {services}. "
             f"{_commands(project)}.",
         ),
         18: (
             "How does an image used with compose differ from one used without?",
-            "The image is the same. Compose adds name, network, volumes, environment, secrets, order and restart policy "
+            "The image is the same. Compose adds network, volumes, environment, secrets, order and restart policy "
             f"from {', '.join(project.compose_files) or 'its file'}; without it each is an option of `docker run`. "
             f"Here: {_volumes(project)}.",
         ),
@@ -76,12 +76,12 @@ def _questions(project: Project) -> dict[int, tuple[str, str]]:
         ),
         20: (
             "What is this folder layout good for?",
-            "All that configures the application is in `srcs`, each image has a folder of its own as its build context, and "
+            "All that configures the application is in `srcs`, each image has a folder of its own to build from, and "
             f"secrets stay out of it. Here: {', '.join(folders) or 'no build context'}.",
         ),
         37: (
             "What is a Docker network?",
-            "A virtual network of the host in which containers reach each other by their services' names, and nothing else "
+            "A virtual network in which containers reach each other by their services' names, and nothing else "
             f"reaches them unless a port is published. Here {_networks(project)}.",
         ),
         54: ("How do you log in to the database?", f"For example `{client}`; root asks for its password."),
