@@ -56,8 +56,8 @@ test-vm: $(VENV)/ready-dev ## the whole way in a virtual machine, and again afte
 test-secrets: $(VENV)/ready-dev ## a deployment and rotations; then every value is searched for everywhere
 	@$(TOOL) molecule test --scenario-name secrets
 
-bench: $(VENV)/ready-dev ## how long a deployment takes, beside the same by hand
-	@$(TOOL) python tests/bench/deploy.py
+bench: $(VENV)/ready-dev ## figures, beside a reference stack; some parts, or another machine: ARGS='site --inventory hosts.yml --host wil'
+	@$(TOOL) python -m tests.bench $(ARGS)
 
 # The collection is found where Ansible's own are, so that no path has to be set.
 $(VENV)/ready: requirements.txt

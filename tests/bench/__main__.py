@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Figures of a deployment and of the site that it makes, beside a reference stack on the same machine.
+
+    python -m tests.bench                                      all of it, on system containers of its own
+    python -m tests.bench site changes                         some parts of it
+    python -m tests.bench --inventory hosts.yml --host wil     the site of a machine of yours, as it is deployed now
+
+    deploy       a cold deployment, beside a shell script that does the same
+    fleet        a deployment that changes nothing, on 1, 2 and 4 machines at once
+    site         load, TLS, memory, images, stops and starts, beside the reference stack
+    changes      a line of each service's configuration changed under load
+
+Each part writes docs/bench/<part>.json; docs/bench/index.html shows all there are, and their summary is printed.
+
+Environment: BENCH_SECONDS, of load in a round of a case (3), and BENCH_ROUNDS (5).
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import re
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.bench import changes, fleet, report
+from tests.bench.lab import Failed, Lab, run
+from tests.bench.lab import fleet as fresh_fleet
+from tests.verify.support import ROOT
+
+FOLDER = ROOT / "docs/bench"
+PARTS = ("deploy", "fleet", "site", "changes")
+# What a machine of the user's own is measured by: these make no machine.
+OF_A_MACHINE = ("site", "changes")
+ROUNDS_OF_DEPLOYMENTS = 3
+
+
+def setting(name: str, default: int) -> int:
+    """A number of the environment."""
+    value = os.environ.get(name, str(default))
+    if not value.isdecimal() or int(value) == 0:
+        sys.exit(f"{name} is {value!r}, and has to be a whole number from 1 on, for example {name}={default}")
+    return int(value)
+
+
+def machine() -> dict[str, Any]:
+    """This computer, which the system containers are on, before something is measured."""
+    models = re.findall(r"^model name\s*:\s*(.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    return {
+        "processors": os.cpu_count(),
+        "model": models[0] if models else platform.machine(),
+        "load": os.getloadavg()[0],
+    }
+
+
+def measure_site(lab: Lab, seconds: int, rounds: int) -> dict[str, Any]:
+    # The cases in turn, and for all else fifteen minutes.
+    timeout = 40 * rounds * (seconds + 2) + 900
+    with tempfile.TemporaryDirectory(prefix="inception-bench-") as folder:
+        result = Path(folder) / "site.json"
+        archive = shutil.make_archive(f"{folder}/bench", "gztar", ROOT, "tests/bench")
+        variables = {"archive": archive, "result": result, "seconds": seconds, "rounds": rounds, "timeout": timeout}
+        lab.playbook(
+            "tests/bench/site.yml",
+            *(f"--extra-vars=bench_{name}={value}" for name, value in variables.items()),
+            show=True,
+        )
+        found: dict[str, Any] = json.loads(result.read_text(encoding="utf-8"))
+    return found
+
+
+def measure(arguments: argparse.Namespace, lab: Lab) -> None:
+    """Each part in a lab; its figures are written as soon as they are there."""
+    measures: dict[str, Callable[[], dict[str, Any]]] = {
+        "fleet": lambda: fleet.measure(lab, ROUNDS_OF_DEPLOYMENTS),
+        "site": lambda: measure_site(lab, arguments.seconds, arguments.rounds),
+        "changes": lambda: changes.measure(lab, arguments.port),
+    }
+    for part in (part for part in measures if part in arguments.parts):
+        print(f"--- {part}", flush=True)
+        before = {"date": datetime.datetime.now(datetime.UTC).date().isoformat(), "machine": machine()}
+        found = before | measures[part]()
+        (FOLDER / f"{part}.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+def read_results() -> dict[str, Any]:
+    """What was measured, in this run or before; each part has its date."""
+    files = {part: FOLDER / f"{part}.json" for part in PARTS}
+    return {part: json.loads(file.read_text(encoding="utf-8")) for part, file in files.items() if file.exists()}
+
+
+def read_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
+    parser.add_argument("--inventory", type=Path, help="of a machine of yours, with --host")
+    parser.add_argument("--host", help="its name there")
+    parser.add_argument("--port", help="this computer's port that leads to its site, where the inventory does not say")
+    arguments = parser.parse_args()
+    possible = OF_A_MACHINE if arguments.inventory else PARTS
+    unknown = [part for part in arguments.parts if part not in possible]
+    if unknown:
+        parser.error(f"no such part here: {', '.join(unknown)}; there are {', '.join(possible)}")
+    if (arguments.inventory is None) != (arguments.host is None):
+        parser.error("--inventory and --host belong together, for example --inventory inventory/hosts.yml --host wil")
+    arguments.parts = [part for part in possible if part in (arguments.parts or possible)]
+    arguments.seconds, arguments.rounds = setting("BENCH_SECONDS", 3), setting("BENCH_ROUNDS", 5)
+    return arguments
+
+
+def main() -> int:
+    arguments = read_arguments()
+    started = time.monotonic()
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    try:
+        if "deploy" in arguments.parts:
+            # It makes machines of its own, and writes its own figures.
+            run(sys.executable, "tests/bench/deploy.py", show=True)
+        if arguments.inventory:
+            measure(arguments, Lab(arguments.inventory, (arguments.host,)))
+        elif arguments.parts != ["deploy"]:
+            with fresh_fleet() as lab:
+                if "fleet" not in arguments.parts:
+                    lab.deploy(lab.hosts[0])
+                measure(arguments, lab)
+    except Failed as failure:
+        sys.exit(str(failure))
+    results = read_results()
+    report.write(results, FOLDER / "index.html")
+    print(report.text(results))
+    print(f"written to {FOLDER.relative_to(ROOT)} after {(time.monotonic() - started) / 60:.0f} min")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
