@@ -12,7 +12,7 @@
 
 Each part writes docs/bench/<part>.json; docs/bench/index.html shows all there are, and their summary is printed.
 
-Environment: BENCH_SECONDS, of load in a round of a case (3), and BENCH_ROUNDS (5).
+Environment: BENCH_SECONDS, of load in a round of a case (2), and BENCH_ROUNDS (5).
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def read_arguments() -> argparse.Namespace:
     if (arguments.inventory is None) != (arguments.host is None):
         parser.error("--inventory and --host belong together, for example --inventory inventory/hosts.yml --host wil")
     arguments.parts = [part for part in possible if part in (arguments.parts or possible)]
-    arguments.seconds, arguments.rounds = setting("BENCH_SECONDS", 3), setting("BENCH_ROUNDS", 5)
+    arguments.seconds, arguments.rounds = setting("BENCH_SECONDS", 2), setting("BENCH_ROUNDS", 5)
     return arguments
 
 

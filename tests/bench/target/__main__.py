@@ -25,6 +25,8 @@ from tests.bench.target.machine import Failed, describe, docker, images, memory
 from tests.bench.target.stacks import Client, Reference, Stack, base_of, connect, ours
 
 PAGES = 1000
+# Rounds of what differs little.
+FEW = 3
 AT_ONCE = 64
 COUNTER = "/var/www/html/wp-content/mu-plugins/inception-bench.php"
 COUNTED = "/tmp/inception-bench.requests"
@@ -191,9 +193,9 @@ def measure(project: Path, rounds: int, seconds: int) -> dict[str, Any]:
         report["images"] = {name: images(stack.images()) for name, stack in stacks.items()}
         report["load"] = measure_load(client, stacks, rounds, seconds)
         report["tls"] = measure_tls(client, stacks, rounds, min(seconds, 2))
-        report["cold"] = {name: measure_cold(stack, 3) for name, stack in stacks.items()}
+        report["cold"] = {name: measure_cold(stack, min(rounds, FEW)) for name, stack in stacks.items()}
         report["memory"] = {name: measure_memory(stack) for name, stack in stacks.items()}
-        report["stops"] = measure_stops(stacks, client, rounds)
+        report["stops"] = measure_stops(stacks, client, min(rounds, FEW))
         report["on"]["load_after"] = describe()["load"]
     finally:
         clean_up(mine, reference, client)
@@ -221,7 +223,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--project", type=Path, required=True, help="the folder of the deployed project")
     parser.add_argument("--result", type=Path, required=True, help="where to write the figures")
-    parser.add_argument("--seconds", type=int, default=3, help="of load in each round of each case")
+    parser.add_argument("--seconds", type=int, default=2, help="of load in each round of each case")
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
     # Told to end, it cleans up first.

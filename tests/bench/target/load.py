@@ -127,7 +127,9 @@ def measure(client: Client, stack: Stack, case: Case, seconds: int) -> Result:
     result = attempt(client, stack, case, seconds)
     while result.requests < FEWEST:
         if seconds > LONGEST:
-            raise Failed(f"{stack.name} gave {result.requests} answers in {seconds} s: {case.title}")
+            raise Failed(
+                f"{stack.name} gave {result.requests} answers in {seconds} s, and {result.failed} failed: {case.title}"
+            )
         seconds *= 2
         result = attempt(client, stack, case, seconds)
     return result

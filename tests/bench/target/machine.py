@@ -17,6 +17,9 @@ from typing import Any
 # Bounds a command that hangs, and nothing else.
 PATIENCE = 900
 
+# States of a connection in /proc/<pid>/net/tcp.
+ESTABLISHED, CLOSE_WAIT = "01", "08"
+
 
 class Failed(Exception):
     """A command that had to succeed did not."""
@@ -75,16 +78,39 @@ def cpu(containers: Iterable[str]) -> float:
     return total
 
 
-def settle(containers: list[str], seconds: float = 60) -> None:
-    """Wait until the containers have no work left, as after visitors who did not wait for their answers."""
+def waiting(table: str) -> int:
+    """Connections that were not read, or were left by who made them, from the text of /proc/<pid>/net/tcp."""
+    count = 0
+    for line in table.splitlines()[1:]:
+        state, queues = line.split()[3:5]
+        count += state == CLOSE_WAIT or (state == ESTABLISHED and int(queues.split(":")[1], 16) > 0)
+    return count
+
+
+def busy(containers: list[str]) -> bool:
+    """Whether one of the containers works, or has work before it."""
+    for container in containers:
+        pids = pids_of([container])
+        try:
+            if any(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] in "RD" for pid in pids):
+                return True
+            if any(waiting(Path(f"/proc/{pids[0]}/net/{table}").read_text()) for table in ("tcp", "tcp6")):
+                return True
+        except (FileNotFoundError, ProcessLookupError):
+            # It has just ended.
+            return True
+    return False
+
+
+def settle(containers: list[str], seconds: float = 300) -> None:
+    """Wait until the containers have no work left. Visitors who do not wait for their answers leave some."""
     deadline = time.monotonic() + seconds
     quiet = 0
-    while quiet < 2:
-        before = cpu(containers)
-        time.sleep(0.15)
-        quiet = quiet + 1 if cpu(containers) - before <= 0.011 else 0
+    while quiet < 5:
         if time.monotonic() > deadline:
             raise Failed(f"the containers did not come to rest within {seconds:.0f} s")
+        quiet = 0 if busy(containers) else quiet + 1
+        time.sleep(0.05)
 
 
 def proportional_bytes(rollup: str) -> int:

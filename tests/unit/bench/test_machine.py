@@ -8,7 +8,7 @@ import os
 
 import pytest
 
-from tests.bench.target.machine import Failed, chain_ids, cpu_seconds, proportional_bytes, run
+from tests.bench.target.machine import Failed, chain_ids, cpu_seconds, proportional_bytes, run, waiting
 
 
 def test_processor_time() -> None:
@@ -39,3 +39,26 @@ def test_a_failure_does_not_tell_stdin() -> None:
     assert "ended with 3" in str(failure.value)
     assert "why" in str(failure.value)
     assert "a value" not in str(failure.value)
+
+
+HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+
+
+@pytest.mark.parametrize(
+    ("state", "queues", "counted"),
+    [
+        # Kept open, nothing to do.
+        ("01", "00000000:00000000", 0),
+        ("01", "00000000:000003E8", 1),
+        # What waits to be sent is the other side's to take.
+        ("01", "000003E8:00000000", 0),
+        # The visitor has left.
+        ("08", "00000000:00000000", 1),
+        # Of a listener, the second is how many connections nobody has taken; each is in the list by itself.
+        ("0A", "00000000:00000005", 0),
+        ("06", "00000000:00000000", 0),
+    ],
+)
+def test_connections_that_wait(state: str, queues: str, counted: int) -> None:
+    line = f"   0: 0500150A:2328 0400150A:8A2C {state} {queues} 00:00000000 00000000 1000 0 123 1 0 20 4 30 10 -1\n"
+    assert waiting(HEAD + line) == counted
