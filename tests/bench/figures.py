@@ -99,7 +99,10 @@ def cold(results: Results) -> tuple[str, bool]:
 
 def freshness(results: Results) -> tuple[str, bool]:
     found = results["freshness"]
-    return f"{found['seen']} of {found['changes']}, {len(found['kinds'])} kinds", found["seen"] == found["changes"]
+    made = found["times"] * len(found["seen"])
+    seen = sum(kind["at_once"] for kind in found["seen"].values())
+    text = f"{seen} of {made} changes of {len(found['seen'])} kinds, {found['readers']} readers meanwhile"
+    return text, seen == made and not found["wrong"]
 
 
 def handshakes(results: Results) -> tuple[str, None]:

@@ -66,7 +66,7 @@ def results() -> dict[str, Any]:
         "deploy": {**one, "seconds": {"deploy_cold": 66.0, "by_hand_cold": 60.0, "ratio_cold": 1.1}},
         "fleet": {**one, "again": {"1": [7.0, 7.5], "2": [8.0], "4": [10.0]}},
         "changes": {**one, "services": {name: dict(changed) for name in ("nginx", "wordpress", "mariadb")}},
-        "freshness": {**one, "seen": 700, "changes": 700, "kinds": {"post": {"seen": 100, "changes": 100}}},
+        "freshness": {**one, "times": 100, "readers": 16, "seen": {"a post": {"at_once": 100}}, "wrong": []},
     }
 
 
@@ -123,7 +123,8 @@ MISSES: list[tuple[str, tuple[str | int, ...], Any]] = [
     ("first anonymous", ("site", "cold", "ours", "first"), [0.3]),
     ("first anonymous", ("site", "cold", "ours", "php"), [1, 2]),
     ("first anonymous", ("site", "cold", "ours", "answered"), [64, 63]),
-    ("freshness", ("freshness", "seen"), 699),
+    ("freshness", ("freshness", "seen", "a post", "at_once"), 99),
+    ("freshness", ("freshness", "wrong"), ["1 answers 502"]),
     ("stop of", ("site", "stops", "ours", "stop"), [1.0]),
     ("stop of", ("site", "stops", "ours", "start"), [5.0]),
     ("cold deployment", ("deploy", "seconds", "ratio_cold"), 1.11),
