@@ -106,11 +106,12 @@ def settle(containers: list[str], seconds: float = 300) -> None:
     """Wait until the containers have no work left. Visitors who do not wait for their answers leave some."""
     deadline = time.monotonic() + seconds
     quiet = 0
-    while quiet < 5:
+    while quiet < 3:
         if time.monotonic() > deadline:
             raise Failed(f"the containers did not come to rest within {seconds:.0f} s")
         quiet = 0 if busy(containers) else quiet + 1
-        time.sleep(0.05)
+        # Looking is work too.
+        time.sleep(0.1)
 
 
 def proportional_bytes(rollup: str) -> int:
