@@ -18,14 +18,16 @@ LINES = {
     "wordpress": ("wordpress/conf/php.ini", ";"),
     "mariadb": ("mariadb/conf/mariadb.cnf", "#"),
 }
-# Where the project that `make bench` is started in has other things than the collection.
-LEFT_OUT = shutil.ignore_patterns(".*", "docs", "tests", "molecule", "*.tar.gz")
+# What a deployment needs of the collection.
+COLLECTION = ("meta", "playbooks", "plugins", "roles")
 
 
 def changed_collection(folder: Path, service: str) -> Path:
     """A copy of the collection with one more line in it; returns its playbook."""
     copy = folder / "ansible_collections/fortytwo/inception"
-    shutil.copytree(ROOT, copy, ignore=LEFT_OUT)
+    for part in COLLECTION:
+        shutil.copytree(ROOT / part, copy / part)
+    shutil.copy(ROOT / "galaxy.yml", copy)
     path, comment = LINES[service]
     with (copy / "roles/stack/templates/requirements" / path).open("r+", encoding="utf-8") as file:
         file.seek(0, 2)
