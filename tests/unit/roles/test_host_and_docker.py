@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from pathlib import Path
 from typing import Any
@@ -88,10 +87,8 @@ INCEPTION: dict[str, Any] = {
 
 
 def ports(connection: str, **given: Any) -> list[int]:
-    tasks = yaml.safe_load((ROLES / "host/tasks/firewall.yml").read_text())
-    (expression,) = [task["vars"]["__host_firewall_ports"] for task in tasks if "vars" in task]
     found: list[int] = render(
-        expression,
+        "{{ __host_firewall_ports }}",
         variables("host")
         | INCEPTION
         | {"inception_https_port": 443, "__host_ssh_connection": {"stdout": connection}}
@@ -142,7 +139,7 @@ def test_security_updates_come_from_the_security_archive_alone(distribution: str
     ],
 )
 def test_the_clock_is_left_to_a_daemon_that_is_there(there: list[str], kept: bool, clock: bool) -> None:
-    given = variables("host") | {"host_clock": kept, "__host_there": {"files": [{"path": path} for path in there]}}
+    given = variables("host") | {"host_clock": kept, "__host_state": {"paths": there}}
     assert render("{{ __host_keeps_clock }}", given) is clock
 
 
@@ -170,8 +167,8 @@ OURS = yaml.safe_load((ROLES / "docker/defaults/main.yml").read_text())["docker_
     ],
 )
 def test_the_engine_keeps_the_settings_that_it_had(present: str | None, expected: dict[str, Any]) -> None:
-    read = {"msg": "File not found"} if present is None else {"content": base64.b64encode(present.encode()).decode()}
-    wanted = render("{{ __docker_daemon_wanted }}", variables("docker") | {"__docker_daemon_file": read})
+    state = {"texts": {} if present is None else {"/etc/docker/daemon.json": present}}
+    wanted = render("{{ __docker_daemon_wanted }}", variables("docker") | {"__docker_state": state})
     assert json.loads(json.dumps(wanted)) == expected
 
 

@@ -1,0 +1,348 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, fortytwo.inception contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: state_info
+short_description: Say what of a wanted state a machine lacks, in one go
+version_added: "1.0.0"
+author:
+  - fortytwo.inception contributors (@fortytwo-inception)
+description:
+  - Looks at packages, services, users and files of a machine, and returns those that are not as they shall be.
+  - A role that looks once and then only calls the modules for what is lacking is done with a finished machine
+    in the time of one module.
+  - What it returns is what was found at that moment. Nothing is remembered from an earlier run.
+attributes:
+  check_mode:
+    support: full
+    description: It changes nothing in either mode.
+  diff_mode:
+    support: N/A
+    description: Returns the differences in diff mode.
+  idempotent:
+    support: full
+    description: A second run with the same options changes nothing.
+  platform:
+    platforms: posix
+    support: full
+    description: Linux, with dpkg or apk as its package manager, and systemd or OpenRC for its services.
+options:
+  packages:
+    description: Names of packages that shall be installed, in any version.
+    type: list
+    elements: str
+    default: []
+  services:
+    description:
+      - Names of services that shall run, and be started at boot.
+      - On systemd, a name without an ending is that of a C(.service).
+    type: list
+    elements: str
+    default: []
+  users:
+    description: Users that shall be there.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: The login.
+        type: str
+        required: true
+      groups:
+        description: Groups that the user shall be a member of, among others.
+        type: list
+        elements: str
+        default: []
+  files:
+    description: Files that shall be there. A symbolic link in the last place is looked at itself, and not followed.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      path:
+        description: Where the file is.
+        type: path
+        required: true
+      type:
+        description: What it is.
+        type: str
+        choices: [file, directory, link]
+        default: file
+      content:
+        description: All of the text of a file, as UTF-8. Left out, any content will do.
+        type: str
+      contains:
+        description: Lines that a file shall have, one after the other.
+        type: str
+      target:
+        description: Where a link points to.
+        type: str
+      mode:
+        description: The mode as a string of four octal digits. Left out, any mode will do.
+        type: str
+      owner:
+        description: Name or number of the owner, who may be missing on the machine. Left out, any owner will do.
+        type: str
+  paths:
+    description: Paths, in which C(*) and C(?) stand for any name and any letter, to look for.
+    type: list
+    elements: str
+    default: []
+  texts:
+    description:
+      - Files to read.
+      - Do not name a secret here. What is read is returned.
+    type: list
+    elements: path
+    default: []
+"""
+
+EXAMPLES = r"""
+- name: Look at what is lacking
+  fortytwo.inception.state_info:
+    packages: [make, tzdata]
+    services: [cron]
+    users:
+      - {name: wil, groups: [docker]}
+    files:
+      - path: /etc/localtime
+        type: link
+        target: /usr/share/zoneinfo/UTC
+  register: machine
+
+- name: Install the packages
+  ansible.builtin.package:
+    name: "{{ machine.lacking.packages }}"
+  when: machine.lacking.packages | length > 0
+"""
+
+RETURN = r"""
+lacking:
+  description: What is not as it shall be.
+  returned: success
+  type: dict
+  contains:
+    packages:
+      description: Names out of O(packages).
+      type: list
+      elements: str
+    services:
+      description: Names out of O(services).
+      type: list
+      elements: str
+    users:
+      description: Names out of O(users).
+      type: list
+      elements: str
+    files:
+      description: Paths out of O(files).
+      type: list
+      elements: str
+  sample: {packages: [make], services: [], users: [], files: [/etc/localtime]}
+users:
+  description: Who the users out of O(users) are, by name. One who is not there is left out.
+  returned: success
+  type: dict
+  sample: {wil: {uid: 1000, gid: 1000, home: /home/wil}}
+paths:
+  description: What there is of O(paths), sorted.
+  returned: success
+  type: list
+  elements: str
+  sample: [/etc/cloud]
+texts:
+  description: The files out of O(texts), by path. One that is not there is left out.
+  returned: success
+  type: dict
+  sample: {/etc/timezone: "Etc/UTC\n"}
+"""
+
+import glob
+import grp
+import os
+import pwd
+import re
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+DPKG = Path("/var/lib/dpkg/status")
+APK = Path("/lib/apk/db/installed")
+SYSTEMD = Path("/run/systemd/system")
+OPENRC_STARTED = Path("/run/openrc/started")
+OPENRC_RUNLEVELS = Path("/etc/runlevels")
+TYPES = {"file": stat.S_ISREG, "directory": stat.S_ISDIR, "link": stat.S_ISLNK}
+MODE = re.compile(r"[0-7]{4}")
+
+
+def dpkg_packages(status: str) -> set[str]:
+    """The installed packages that dpkg's database tells of; of a removed one it keeps the settings in mind."""
+    return {
+        name
+        for name, state in re.findall(r"^Package: (\S+)\n(?:.+\n)*?Status: (.+)$", status, re.MULTILINE)
+        if state.endswith(" installed")
+    }
+
+
+def apk_packages(database: str) -> set[str]:
+    """The packages that apk's database tells of."""
+    return set(re.findall(r"^P:(\S+)$", database, re.MULTILINE))
+
+
+def installed_packages() -> set[str]:
+    for database, read in ((DPKG, dpkg_packages), (APK, apk_packages)):
+        if database.exists():
+            return read(database.read_text(encoding="utf-8", errors="replace"))
+    return set()
+
+
+def systemd_service_is_good(properties: str) -> bool:
+    """Whether what systemctl show says of one service, lines of key=value, is that it runs and starts at boot."""
+    return {"ActiveState=active", "UnitFileState=enabled"} <= set(properties.splitlines())
+
+
+def good_services(module: AnsibleModule, names: list[str]) -> set[str]:
+    """Those of the services that run and start at boot."""
+    if not names:
+        return set()
+    if not SYSTEMD.exists():
+        return {
+            name
+            for name in names
+            if (OPENRC_STARTED / name).exists() and any(OPENRC_RUNLEVELS.glob(f"*/{glob.escape(name)}"))
+        }
+    # It tells of them in the order of the names, with an empty line between two.
+    show = ["systemctl", "show", "--property=ActiveState,UnitFileState", "--", *names]
+    _, output, _ = module.run_command(show, check_rc=True)
+    return {name for name, told in zip(names, output.split("\n\n"), strict=True) if systemd_service_is_good(told)}
+
+
+def found_user(name: str) -> pwd.struct_passwd | None:
+    try:
+        return pwd.getpwnam(name)
+    except KeyError:
+        return None
+
+
+def group_names(user: pwd.struct_passwd) -> set[str]:
+    """The names of the groups of a user, as the machine knows them."""
+    return {grp.getgrgid(number).gr_name for number in os.getgrouplist(user.pw_name, user.pw_gid)}
+
+
+def owner_is(found: os.stat_result, owner: str) -> bool:
+    if owner.isdecimal():
+        return found.st_uid == int(owner)
+    user = found_user(owner)
+    return user is not None and user.pw_uid == found.st_uid
+
+
+def read(path: str) -> str | None:
+    """The text of a file, or nothing when it is not there. Bytes that are no UTF-8 are never equal to a wanted text."""
+    try:
+        return Path(path).read_bytes().decode("utf-8", errors="replace")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def is_as_wanted(wanted: dict[str, Any]) -> bool:
+    path = wanted["path"]
+    try:
+        found = os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return (
+        TYPES[wanted["type"]](found.st_mode)
+        and (wanted["mode"] is None or stat.S_IMODE(found.st_mode) == int(wanted["mode"], 8))
+        and (wanted["owner"] is None or owner_is(found, wanted["owner"]))
+        and (wanted["target"] is None or os.readlink(path) == wanted["target"])
+        and (wanted["content"] is None or read(path) == wanted["content"])
+        and (wanted["contains"] is None or f"\n{wanted['contains'].strip()}\n" in f"\n{read(path)}\n")
+    )
+
+
+def problems(files: list[dict[str, Any]]) -> Iterator[str]:
+    for file in files:
+        if file["mode"] is not None and not MODE.fullmatch(file["mode"]):
+            yield (
+                f"files: {file['path']}: mode: '{file['mode']}' is no string of four octal digits; for example: '0644'"
+            )
+        for option, kind in (("content", "file"), ("contains", "file"), ("target", "link")):
+            if file[option] is not None and file["type"] != kind:
+                yield f"files: {file['path']}: {option}: only a {kind} has one; for example: type: {kind}"
+
+
+def look(module: AnsibleModule) -> dict[str, Any]:
+    wanted = module.params
+    installed = installed_packages() if wanted["packages"] else set()
+    good = good_services(module, wanted["services"])
+    users = {user["name"]: found for user in wanted["users"] if (found := found_user(user["name"]))}
+    return {
+        "lacking": {
+            "packages": [name for name in wanted["packages"] if name not in installed],
+            "services": [name for name in wanted["services"] if name not in good],
+            "users": [
+                user["name"]
+                for user in wanted["users"]
+                if user["name"] not in users or not set(user["groups"]) <= group_names(users[user["name"]])
+            ],
+            "files": [file["path"] for file in wanted["files"] if not is_as_wanted(file)],
+        },
+        "users": {name: {"uid": user.pw_uid, "gid": user.pw_gid, "home": user.pw_dir} for name, user in users.items()},
+        "paths": sorted({path for pattern in wanted["paths"] for path in glob.glob(pattern)}),
+        "texts": {path: text for path in wanted["texts"] if (text := read(path)) is not None},
+    }
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "packages": {"type": "list", "elements": "str", "default": []},
+            "services": {"type": "list", "elements": "str", "default": []},
+            "users": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "name": {"type": "str", "required": True},
+                    "groups": {"type": "list", "elements": "str", "default": []},
+                },
+            },
+            "files": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "path": {"type": "path", "required": True},
+                    "type": {"type": "str", "choices": list(TYPES), "default": "file"},
+                    "content": {"type": "str"},
+                    "contains": {"type": "str"},
+                    "target": {"type": "str"},
+                    "mode": {"type": "str"},
+                    "owner": {"type": "str"},
+                },
+            },
+            "paths": {"type": "list", "elements": "str", "default": []},
+            "texts": {"type": "list", "elements": "path", "default": []},
+        },
+        supports_check_mode=True,
+    )
+    faults = list(problems(module.params["files"]))
+    if faults:
+        module.fail_json(msg="\n".join(faults))
+    try:
+        result = look(module)
+    except OSError as error:
+        module.fail_json(msg=f"{error.filename}: {error.strerror}")
+    module.exit_json(changed=False, **result)
+
+
+if __name__ == "__main__":
+    main()
