@@ -106,13 +106,15 @@ def freshness(results: Results) -> tuple[str, bool]:
 
 
 def handshakes(results: Results) -> tuple[str, None]:
+    """The rate, that of nginx's own processor time, and what the signature and the key exchange alone would allow."""
     tls = results["site"]["tls"]
-    wall = ratio([each["full"] for each in tls["ours"]], tls["signatures"])
-    core = ratio([each["full_per_core"] for each in tls["ours"]], tls["signatures"])
-    full = Spread.of([each["full"] for each in tls["ours"]])
+    core = [each["full_per_core"] for each in tls["ours"]]
+    limit = [1 / (1 / sign + 1 / exchange) for sign, exchange in zip(tls["signatures"], tls["exchanges"], strict=True)]
     text = (
-        f"{full.text()} a second, {wall.text()} of the signatures ({Spread.of(tls['signatures']).text()} a second);"
-        f" for a second of nginx's processor time {core.text()}"
+        f"{Spread.of([each['full'] for each in tls['ours']]).text()} a second;"
+        f" in a second of nginx's processor time {Spread.of(core).text()}, {ratio(core, tls['signatures']).text()} of"
+        f" {Spread.of(tls['signatures']).text()} signatures;"
+        f" with the key exchange a core could do {Spread.of(limit).text()}"
     )
     return text, None
 

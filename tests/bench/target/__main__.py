@@ -62,9 +62,11 @@ def measure_load(client: Client, stacks: dict[str, Stack], rounds: int, seconds:
 
 
 def measure_tls(client: Client, stacks: dict[str, Stack], rounds: int, seconds: int) -> dict[str, Any]:
-    found: dict[str, Any] = {"signatures": [], "reference": [], "ours": []}
+    found: dict[str, Any] = {"signatures": [], "exchanges": [], "reference": [], "ours": []}
     for number in range(1, rounds + 1):
-        found["signatures"].append(load.signatures(client, seconds))
+        signatures, exchanges = load.what_a_core_can(client, seconds)
+        found["signatures"].append(signatures)
+        found["exchanges"].append(exchanges)
         for name, stack in stacks.items():
             result = load.handshakes(client, stack, seconds)
             found[name].append(asdict(result))

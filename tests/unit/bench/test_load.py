@@ -26,12 +26,7 @@ S_TIME = """Collecting connection statistics for 1 seconds
 50 connections in 0.07s; 714.29 connections/user sec, bytes read 0
 50 connections in 2 real seconds, 0 bytes read per connection
 """
-SPEED = """+DTP:256:sign:ecdsa:1
-+R5:3815:256:0.08
-+DTP:256:verify:ecdsa:1
-+R6:1037:256:0.06
-+F4:3:256:47687.500000:17283.333333
-"""  # fmt: skip
+SPEED = "+F4:3:256:53611.111111:9850.000000\n+F5:22:253:31115.625000:0.000032\n"
 
 
 def test_wrk() -> None:
@@ -51,10 +46,11 @@ def test_s_time() -> None:
         parse_s_time(S_TIME, 2)
 
 
-@pytest.mark.parametrize("line", ["+F4:3:256:47687.5:17283.3", "+F4:3:256:0.00002097:0.00005786"])
-def test_speed(line: str) -> None:
-    """Signatures a second, or the seconds of one: both are told, by different versions."""
-    assert parse_speed(SPEED.replace("+F4:3:256:47687.500000:17283.333333", line)) == pytest.approx(47687, rel=0.001)
+def test_speed() -> None:
+    """Signatures and key exchanges; one without the other is no result."""
+    assert parse_speed(SPEED) == (53611.111111, 31115.625)
+    with pytest.raises(Failed):
+        parse_speed(SPEED.splitlines()[0])
 
 
 @pytest.mark.parametrize("parse", [lambda text: parse_wrk(text, errors_expected=False), parse_h2load, parse_speed])
