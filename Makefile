@@ -32,6 +32,13 @@ rotate: $(VENV)/ready ## new values for all secrets, while the site goes on; som
 export: $(VENV)/ready ## bring the project here as a repository without secrets
 	@$(PLAYBOOK) playbooks/export.yml
 
+evaluate: $(VENV)/ready-evaluate ## the evaluation sheet for every project of the inventory, and a report; all of it: ARGS='-e evaluate_depth=full'
+	@$(PLAYBOOK) playbooks/evaluate.yml
+
+host: $(VENV)/ready ## add a login to evaluate: LOGIN=wil ADDRESS=203.0.113.10 REPO=...; without ADDRESS in a virtual machine of its own
+	@$(VENV)/bin/ansible-playbook --inventory localhost, playbooks/host.yml \
+		-e '{"host_login": "$(LOGIN)", "host_address": "$(ADDRESS)", "host_repo": "$(REPO)"}' $(ARGS)
+
 remove: $(VENV)/ready ## remove the stack and its data from the machine, which stays; asks first
 	@$(PLAYBOOK) playbooks/remove.yml
 
@@ -56,6 +63,9 @@ test-vm: $(VENV)/ready-dev ## the whole way in a virtual machine, and again afte
 test-secrets: $(VENV)/ready-dev ## a deployment and rotations; then every value is searched for everywhere
 	@$(TOOL) molecule test --scenario-name secrets
 
+test-evaluate: $(VENV)/ready-dev ## our own stack evaluated, and broken ones
+	@$(TOOL) molecule test --scenario-name evaluate
+
 bench: $(VENV)/ready-dev ## figures, beside a reference stack; some parts, or another machine: ARGS='site --inventory hosts.yml --host wil'
 	@$(TOOL) python -m tests.bench $(ARGS)
 
@@ -69,8 +79,12 @@ $(VENV)/ready: requirements.txt
 		link.unlink(missing_ok=True); link.symlink_to("$(CURDIR)")'
 	@touch $@
 
-$(VENV)/ready-dev: requirements-dev.txt $(VENV)/ready
+$(VENV)/ready-evaluate: requirements-evaluate.txt $(VENV)/ready
 	@$(VENV)/bin/pip install --quiet --requirement $<
 	@touch $@
 
-.PHONY: help up deploy ssh status credentials rotate export remove down destroy lint unit test test-vm test-secrets bench
+$(VENV)/ready-dev: requirements-dev.txt $(VENV)/ready-evaluate
+	@$(VENV)/bin/pip install --quiet --requirement $<
+	@touch $@
+
+.PHONY: help up deploy ssh status credentials rotate export evaluate host remove down destroy lint unit test test-vm test-secrets test-evaluate bench

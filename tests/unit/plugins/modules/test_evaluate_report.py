@@ -16,7 +16,7 @@ import pytest
 from ansible_collections.fortytwo.inception.plugins.module_utils import _evaluation
 from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation import Evidence
 from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation_report import file_names, readable
-from ansible_collections.fortytwo.inception.plugins.modules import evaluation_report
+from ansible_collections.fortytwo.inception.plugins.modules import evaluate_report
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -74,7 +74,7 @@ class Report:
 
     def __call__(self, *evaluations: dict[str, Any], check: bool = False) -> dict[str, Any]:
         args = {"path": str(self.folder), "templates": str(TEMPLATES), "evaluations": list(evaluations)}
-        written: dict[str, Any] = self.run_module(evaluation_report, args, check=check)
+        written: dict[str, Any] = self.run_module(evaluate_report, args, check=check)
         return written
 
     def text(self, name: str) -> str:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 ---
-module: evaluation_report
+module: evaluate_report
 short_description: Write the reports of evaluations
 version_added: "1.0.0"
 author:
@@ -122,7 +122,7 @@ requirements:
 
 EXAMPLES = r"""
 - name: A report of one host
-  fortytwo.inception.evaluation_report:
+  fortytwo.inception.evaluate_report:
     path: reports
     templates: "{{ role_path }}/templates"
     evaluations:

@@ -1,0 +1,347 @@
+# Copyright: (c) 2026, fortytwo.inception contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an evaluator does to a project on its machine. Private to this collection.
+
+Clean-out, make, crashes, a stop, another port, an upload: each step returns the results of the items that it decides.
+"""
+
+from __future__ import annotations
+
+import ftplib
+import os
+import re
+import secrets
+import signal
+import ssl
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation import (
+    FAIL,
+    OPEN,
+    PASS,
+    WARNING,
+    Evidence,
+    Result,
+    result,
+)
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation_run import Answer, as_login
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation_stack import (
+    Stack,
+    containers_of,
+    docker,
+    observe,
+)
+
+# How long a service may take to be back; an emulated machine is slow.
+PATIENCE = 300
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Whose project, where, and how long its `make` may take."""
+
+    login: str
+    domain: str
+    project: str
+    make_timeout: float
+
+    def make(self, goal: str = "") -> Answer:
+        return as_login(self.login, self.project, f"make {goal}".strip(), self.make_timeout)
+
+    def containers(self) -> dict[str, dict[str, Any]]:
+        return containers_of(self.project)
+
+    def observe(self) -> Stack:
+        return observe(self.login, self.domain, self.project)
+
+
+def wait_until(probe: Callable[[], bool], seconds: float = PATIENCE) -> bool:
+    """Ask until the answer is true; whether it ever was."""
+    deadline = time.monotonic() + seconds
+    while not probe():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(1)
+    return True
+
+
+def is_well(container: dict[str, Any]) -> bool:
+    """Running, and healthy where it has a health check."""
+    state = container["State"]
+    return bool(state["Running"]) and state.get("Health", {}).get("Status", "healthy") == "healthy"
+
+
+def site_status(domain: str, port: int = 443) -> int:
+    """What the front page answers on the machine itself, whatever its certificate; 0 without an answer."""
+
+    class Stay(urllib.request.HTTPRedirectHandler):
+        def redirect_request(self, *_: Any) -> None:
+            return None
+
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=context), Stay)
+    try:
+        with opener.open(f"https://{domain}:{port}/" if port != 443 else f"https://{domain}/", timeout=60) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+    except (OSError, ValueError):
+        return 0
+
+
+def all_well(subject: Subject) -> bool:
+    containers = subject.containers()
+    return (
+        bool(containers) and all(map(is_well, containers.values())) and site_status(subject.domain) in (200, 301, 302)
+    )
+
+
+# --- The steps, each of which returns results ---
+
+
+def clean_out(subject: Subject) -> list[Result]:
+    """7, 8: everything of Docker's goes, and the data; as the sheet has it typed."""
+
+    def each(*command: str, names: Iterable[str]) -> None:
+        for name in names:
+            docker(*command, name, timeout=300)
+
+    each("rm", "--force", "--volumes", names=docker("ps", "--all", "--quiet").output.split())
+    each("rmi", "--force", names=dict.fromkeys(docker("images", "--all", "--quiet").output.split()))
+    each("volume", "rm", "--force", names=docker("volume", "ls", "--quiet").output.split())
+    networks = docker("network", "ls", "--format", "{{.Name}}").output.split()
+    each("network", "rm", names=[name for name in networks if name not in ("bridge", "host", "none")])
+    left = [
+        Evidence(f"docker {kind}", answer.output.strip())
+        for kind in ("ps --all --quiet", "images --all --quiet", "volume ls --quiet")
+        if (answer := docker(*kind.split())).output.strip()
+    ]
+    data = Path("/home", subject.login, "data")
+    if data.is_dir() and not data.is_symlink():
+        as_login(subject.login, str(data), "rm -rf -- ./*", 600)
+    still = [Evidence(f"ls {data}", name.name) for name in data.iterdir()] if data.is_dir() else []
+    seven = result(
+        7, FAIL if left else PASS, left or [Evidence("docker ps, images, volume, network", "nothing is left")]
+    )
+    eight = result(8, WARNING, [*still, Evidence(str(data), "not all of it can be removed by the login")])
+    return [seven, *([eight] if still else [])]
+
+
+def make(subject: Subject, *, cleaned: bool) -> list[Result]:
+    """16, and 8 where the data folder was emptied before: `make`, and what came of it."""
+    answer = subject.make()
+    ended = "its time was over" if answer.code is None else f"ended with {answer.code}"
+    found = [
+        result(16, PASS if answer.ok else FAIL, [Evidence(f"make ({ended})", answer.tail())], seconds=answer.seconds)
+    ]
+    if not answer.ok:
+        return found
+    if not wait_until(lambda: all_well(subject)):
+        unwell = [Evidence("docker compose ps", told) for told in states(subject.containers())]
+        status = Evidence(f"https://{subject.domain}/", f"answers {site_status(subject.domain) or 'not'}")
+        found.append(result(35, FAIL, [*unwell, status]))
+    if cleaned:
+        data = Path("/home", subject.login, "data")
+        there = sorted(path.name for path in data.iterdir()) if data.is_dir() else []
+        found.append(result(8, PASS if there else FAIL, [Evidence(f"ls {data}", " ".join(there) or "nothing")]))
+    return found
+
+
+def states(containers: dict[str, dict[str, Any]]) -> list[str]:
+    return [
+        f"{name}: {one['State']['Status']} {one['State'].get('Health', {}).get('Status', '')}".strip()
+        for name, one in containers.items()
+    ]
+
+
+def crash(subject: Subject) -> list[Result]:
+    """35: the first process of each service is killed from outside, and the container comes back."""
+    wrong: list[Evidence] = []
+    right: list[Evidence] = []
+    for service, before in subject.containers().items():
+        where = f"kill -KILL PID 1 of {service}"
+        if not before["State"]["Running"]:
+            continue
+        start = time.monotonic()
+        os.kill(before["State"]["Pid"], signal.SIGKILL)
+
+        def back(service: str = service, before: dict[str, Any] = before) -> bool:
+            now = subject.containers().get(service)
+            return bool(now and now["State"]["Pid"] not in (0, before["State"]["Pid"]) and is_well(now))
+
+        policy = before["HostConfig"]["RestartPolicy"]["Name"]
+        if wait_until(back, 30 if policy in ("", "no") else PATIENCE):
+            right.append(Evidence(where, f"back after {time.monotonic() - start:.0f} s"))
+        else:
+            wrong.append(Evidence(where, f"did not come back; restart policy: {policy or 'no'}"))
+            docker("start", before["Id"])
+    if right and not wrong and not wait_until(lambda: all_well(subject)):
+        wrong = [
+            Evidence(f"https://{subject.domain}/", f"after the crashes: {site_status(subject.domain) or 'no answer'}")
+        ]
+    return [result(35, FAIL if wrong else PASS if right else OPEN, [*wrong, *right])]
+
+
+def stop(subject: Subject) -> list[Result]:
+    """12: each service ends by itself when it is asked to, and is not killed when the time is over."""
+    wrong: list[Evidence] = []
+    right: list[Evidence] = []
+    containers = {name: one for name, one in subject.containers().items() if one["State"]["Running"]}
+    for service, container in containers.items():
+        start = time.monotonic()
+        docker("stop", container["Id"], timeout=PATIENCE)
+        took = time.monotonic() - start
+        code = subject.containers()[service]["State"]["ExitCode"]
+        told = Evidence(f"docker stop {service}", f"ended with {code} after {took:.1f} s")
+        (wrong if code == 137 else right).append(told)
+    for container in containers.values():
+        docker("start", container["Id"])
+    back = wait_until(lambda: all_well(subject))
+    found = [result(12, WARNING if wrong else PASS if right else OPEN, wrong or right)]
+    if containers and not back:
+        told = [Evidence("docker start", one) for one in states(subject.containers())]
+        found.append(result(35, FAIL, [*told, Evidence("docker stop and start", "the site does not answer again")]))
+    return found
+
+
+def listening(container: dict[str, Any]) -> set[int]:
+    """The TCP ports that a container listens on, in its own network; Docker's name server is left out."""
+    found = set()
+    for name in ("tcp", "tcp6"):
+        try:
+            lines = Path(f"/proc/{container['State']['Pid']}/net/{name}").read_text(encoding="ascii").splitlines()
+        except OSError:
+            continue
+        for fields in (line.split() for line in lines):
+            if fields[3] == "0A" and not fields[1].startswith("0B00007F:"):
+                found.add(int(fields[1].rsplit(":", 1)[1], 16))
+    return found
+
+
+PORT = re.compile(r"^(?P<name>\w*PORT\w*)=(?P<quote>[\"']?)(?P<port>\d{2,5})(?P=quote)\s*$", re.MULTILINE)
+
+
+def port_to_change(text: str, containers: dict[str, dict[str, Any]]) -> tuple[str, int, str] | None:
+    """A variable of .env with a port that a service listens on, inside ones first: its name, the port, the service."""
+    candidates = []
+    for found in PORT.finditer(text):
+        port = int(found["port"])
+        for service, container in containers.items():
+            if port in listening(container):
+                published = any((container["HostConfig"]["PortBindings"] or {}).values())
+                candidates.append((published, found["name"], port, service))
+    return min(candidates)[1:] if candidates else None
+
+
+def change_port(subject: Subject) -> list[Result]:
+    """56: a service's port is changed in .env, everything is rebuilt, and works there; then all is as before."""
+    path = Path(subject.project, "srcs/.env")
+    if path.is_symlink() or not path.is_file():
+        return [result(56, OPEN, [Evidence("srcs/.env", "not there; let the evaluated person change a port")])]
+    before = path.read_text(encoding="utf-8", errors="surrogateescape")
+    chosen = port_to_change(before, subject.containers())
+    if not chosen:
+        told = "no variable has the port that a service listens on; let the evaluated person change one"
+        return [result(56, OPEN, [Evidence("srcs/.env", told)])]
+    name, old, service = chosen
+    new = old + 11
+    start = time.monotonic()
+    evidence, good = [], False
+    try:
+        text = PORT.sub(lambda m: m[0].replace(str(old), str(new)) if m["name"] == name else m[0], before)
+        rewrite(path, text)
+        answer = subject.make()
+        evidence.append(Evidence(f"srcs/.env: {name}={new}, then make", answer.tail(5)))
+        good = answer.ok and wait_until(lambda: all_well(subject))
+        ports = listening(subject.containers().get(service, {"State": {"Pid": 0}}))
+        evidence.append(Evidence(f"{service} listens on", ", ".join(map(str, sorted(ports))) or "nothing"))
+        evidence.append(Evidence(f"https://{subject.domain}/", f"answers {site_status(subject.domain) or 'not'}"))
+        good = good and new in ports and old not in ports
+    finally:
+        rewrite(path, before)
+        again = subject.make()
+        well = again.ok and wait_until(lambda: all_well(subject))
+    if not well:
+        evidence.append(Evidence("srcs/.env as before, then make", again.tail(5)))
+    return [result(56, PASS if good and well else FAIL, evidence, seconds=time.monotonic() - start)]
+
+
+def rewrite(path: Path, text: str) -> None:
+    """In place, so that owner and mode stay."""
+    with path.open("w", encoding="utf-8", errors="surrogateescape") as file:
+        file.write(text)
+
+
+def ftp(subject: Subject, user: str, password_file: str) -> list[Result]:
+    """58: a file that is uploaded is one of the site's files, and the site shows it."""
+    stack = subject.observe()
+    service = stack.named("ftp")
+    if not service:
+        return []
+    container = stack.containers[service]
+    ports = sorted(port for port in listening(container) if port < 21000) or [21]
+    address = next((one["IPAddress"] for one in container["NetworkSettings"]["Networks"].values()), "")
+    try:
+        password = Path(password_file).read_text(encoding="utf-8").strip("\n")
+    except OSError:
+        return [result(58, OPEN, [Evidence(password_file, "not there: name the file in evaluate_ftp_password_file")])]
+    name = f"evaluation-{secrets.token_hex(6)}.txt"
+    content = secrets.token_hex(16)
+    where = f"ftp {service}:{ports[0]} as {user}"
+    try:
+        with signed_in(address, ports[0], user, password) as client:
+            client.storbinary(f"STOR {name}", BytesIO(content.encode()))
+            seen = fetched(subject.domain, name)
+            client.delete(name)
+    except (OSError, EOFError, ftplib.Error) as error:
+        return [result(58, FAIL, [Evidence(where, f"{type(error).__name__}: {error}".replace(password, "***"))])]
+    good = content in seen
+    told = "shows the uploaded file" if good else "does not show the uploaded file"
+    return [
+        result(
+            58,
+            PASS if good else FAIL,
+            [Evidence(where, f"STOR {name}"), Evidence(f"https://{subject.domain}/{name}", told)],
+        )
+    ]
+
+
+def signed_in(address: str, port: int, user: str, password: str) -> ftplib.FTP:
+    """With TLS where the server has it; the way people's programs do."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    secure = ftplib.FTP_TLS(context=context, timeout=60)
+    try:
+        secure.connect(address, port)
+        secure.login(user, password)
+        secure.prot_p()
+        return secure
+    except ftplib.error_perm as error:
+        if not str(error).startswith(("500", "502", "504", "530 Please login", "421")):
+            raise
+    plain = ftplib.FTP(timeout=60)
+    plain.connect(address, port)
+    plain.login(user, password)
+    return plain
+
+
+def fetched(domain: str, name: str) -> str:
+    """A file of the site, as a visitor gets it."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    try:
+        with urllib.request.urlopen(f"https://{domain}/{name}", timeout=60, context=context) as answer:
+            return str(answer.read(4096).decode("utf-8", "replace"))
+    except (OSError, ValueError):
+        return ""

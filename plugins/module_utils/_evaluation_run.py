@@ -1,0 +1,85 @@
+# Copyright: (c) 2026, fortytwo.inception contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Commands of an evaluated project: with a limit of time and of output. Private to this collection."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import shlex
+import signal
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+# Only the end of a long output is kept, as it says what went wrong.
+KEPT = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How a command ended; `code` is None where its time was over."""
+
+    code: int | None
+    output: str
+    seconds: float
+
+    @property
+    def ok(self) -> bool:
+        return self.code == 0
+
+    def tail(self, lines: int = 25) -> str:
+        """The last lines of what it printed."""
+        return "\n".join(self.output.splitlines()[-lines:])
+
+
+def run(argv: Sequence[str], timeout: float = 60, cwd: str | None = None) -> Answer:
+    """Run a command with no input; what it started goes with it when its time is over, however much it prints."""
+    start = time.monotonic()
+    process = subprocess.Popen(
+        list(argv),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        cwd=cwd,
+        start_new_session=True,
+        env={**os.environ, "LC_ALL": "C.UTF-8"},
+    )
+    assert process.stdout
+    kept = bytearray()
+    over = False
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ)
+        while True:
+            left = start + timeout - time.monotonic()
+            if left <= 0:
+                over = True
+                break
+            if not selector.select(min(left, 1)):
+                # A child may hold the pipe open although the command itself is over.
+                if process.poll() is not None:
+                    break
+                continue
+            chunk = os.read(process.stdout.fileno(), KEPT)
+            if not chunk:
+                break
+            kept += chunk
+            del kept[:-KEPT]
+    if not over:
+        try:
+            process.wait(max(0.1, start + timeout - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            over = True
+    if over:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    return Answer(None if over else process.returncode, kept.decode("utf-8", "replace"), time.monotonic() - start)
+
+
+def as_login(login: str, folder: str, command: str, timeout: float) -> Answer:
+    """The same as the login, in a session of its own, in a folder."""
+    return run(["su", "-", login, "-c", f"cd {shlex.quote(folder)} && {command}"], timeout)

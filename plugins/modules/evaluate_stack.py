@@ -1,0 +1,171 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, fortytwo.inception contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: evaluate_stack
+short_description: Evaluate a project by what it does on its machine
+version_added: "1.0.0"
+author:
+  - fortytwo.inception contributors (@fortytwo-inception)
+description:
+  - Does on the machine what an evaluator of 42's Inception does there, and says what that means for the items of the
+    sheet.
+  - It executes what the project has in it. Use it on a machine that may be lost.
+attributes:
+  check_mode:
+    description: Can run in check mode and says what it would do.
+    support: partial
+    details:
+      - In check mode O(step=look) looks; the other steps do nothing and return no result.
+  diff_mode:
+    description: Returns the differences in diff mode.
+    support: none
+  idempotent:
+    description: A second run with the same options changes nothing.
+    support: partial
+    details:
+      - O(step=look) changes nothing. The other steps disturb the stack each time, that being their use.
+  platform:
+    description: Where it runs.
+    support: full
+    platforms: posix
+options:
+  step:
+    description:
+      - V(clean_out) removes ALL containers, images, volumes and networks of the machine's Docker, and the login's data.
+      - V(make) runs C(make) as the login and waits until everything is well.
+      - V(look) looks at what runs.
+      - V(crash) kills the first process of each container, V(stop) stops and starts each.
+      - V(change_port) changes a port in C(srcs/.env), runs C(make), and changes it back.
+      - V(ftp) uploads a file by FTP and looks for it on the site.
+    type: str
+    choices: [clean_out, make, look, crash, stop, change_port, ftp]
+    required: true
+  login:
+    description: The evaluated login.
+    type: str
+    required: true
+  domain:
+    description: The site's name.
+    type: str
+    required: true
+  project:
+    description: The folder of the project.
+    type: path
+    required: true
+  make_timeout:
+    description: Seconds that C(make) may take.
+    type: int
+    default: 3600
+  cleaned:
+    description: For O(step=make), whether the data folder was emptied before.
+    type: bool
+    default: false
+  ftp_user:
+    description: For O(step=ftp), the user.
+    type: str
+    default: ""
+  ftp_password_file:
+    description: For O(step=ftp), the file on the machine with the user's password.
+    type: path
+    default: ""
+"""
+
+EXAMPLES = r"""
+- name: Look at what runs
+  fortytwo.inception.evaluate_stack:
+    step: look
+    login: wil
+    domain: wil.42.fr
+    project: /home/wil/inception
+"""
+
+RETURN = r"""
+results:
+  description: What was found of the items that this step decides.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{id: 30, verdict: pass, evidence: [{where: "127.0.0.1:80", text: no connection}]}]
+users:
+  description: With O(step=look), WordPress's users, each with its roles.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{login: wil, roles: [administrator]}]
+"""
+
+import time
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.fortytwo.inception.plugins.module_utils import _evaluation_disturb as disturb
+from ansible_collections.fortytwo.inception.plugins.module_utils import _evaluation_stack
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation import Result
+
+
+def do(subject: disturb.Subject, params: dict[str, Any]) -> tuple[list[Result], list[dict[str, Any]]]:
+    """The step, its results, and WordPress's users where it saw them."""
+    step = params["step"]
+    if step == "look":
+        stack = subject.observe()
+        users = [{"login": login, "roles": roles} for login, roles in stack.wordpress.users]
+        return _evaluation_stack.judge(stack), users
+    if step == "make":
+        return disturb.make(subject, cleaned=params["cleaned"]), []
+    if step == "ftp":
+        return disturb.ftp(subject, params["ftp_user"], params["ftp_password_file"]), []
+    steps = {
+        "clean_out": disturb.clean_out,
+        "crash": disturb.crash,
+        "stop": disturb.stop,
+        "change_port": disturb.change_port,
+    }
+    return steps[step](subject), []
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "step": {
+                "type": "str",
+                "choices": ["clean_out", "make", "look", "crash", "stop", "change_port", "ftp"],
+                "required": True,
+            },
+            "login": {"type": "str", "required": True},
+            "domain": {"type": "str", "required": True},
+            "project": {"type": "path", "required": True},
+            "make_timeout": {"type": "int", "default": 3600},
+            "cleaned": {"type": "bool", "default": False},
+            "ftp_user": {"type": "str", "default": ""},
+            "ftp_password_file": {"type": "path", "default": "", "no_log": False},
+        },
+        supports_check_mode=True,
+    )
+    params = module.params
+    if not module.get_bin_path("docker"):
+        module.fail_json(
+            "there is no docker on this machine; install it, for example: apt-get install docker.io docker-cli"
+        )
+    changes = params["step"] != "look"
+    if changes and module.check_mode:
+        module.exit_json(changed=True, results=[], users=[])
+    subject = disturb.Subject(params["login"], params["domain"], params["project"], params["make_timeout"])
+    start = time.monotonic()
+    try:
+        results, users = do(subject, params)
+    except (OSError, ValueError, KeyError) as error:
+        module.fail_json(f"the step {params['step']} of the evaluation: {type(error).__name__}: {error}")
+    # Each item took its share of the step, unless it was timed itself.
+    share = (time.monotonic() - start) / max(1, len(results))
+    for one in results:
+        one.seconds = one.seconds or share
+    module.exit_json(changed=changes, results=[one.to_dict() for one in results], users=users)
+
+
+if __name__ == "__main__":
+    main()

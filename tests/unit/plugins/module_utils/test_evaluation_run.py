@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Commands that never end, print without end, or leave something behind."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from ansible_collections.fortytwo.inception.plugins.module_utils import _evaluation_run
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation_run import run
+
+
+@pytest.mark.parametrize(
+    ("script", "code", "output"),
+    [("echo a; echo b >&2", 0, "a\nb\n"), ("exit 3", 3, ""), ("cat", 0, ""), (r"printf '\377'", 0, "�")],
+)
+def test_what_a_command_did(script: str, code: int, output: str) -> None:
+    answer = run(["sh", "-c", script])
+    assert (answer.code, answer.output, answer.ok) == (code, output, code == 0)
+
+
+@pytest.mark.parametrize("script", ["sleep 60", "yes", "exec 1>&- 2>&-; sleep 60", "trap '' TERM INT; sleep 60 & wait"])
+def test_a_command_that_never_ends(script: str) -> None:
+    answer = run(["sh", "-c", script], timeout=0.5)
+    assert answer.code is None
+    assert answer.seconds < 5
+    assert len(answer.output) <= _evaluation_run.KEPT
+
+
+def test_its_children_go_with_it(tmp_path: Path) -> None:
+    run(["sh", "-c", f"(sleep 1; touch {tmp_path}/late) & sleep 60"], timeout=0.3)
+    time.sleep(1.2)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_child_that_stays_does_not_hold_it_up() -> None:
+    start = time.monotonic()
+    assert run(["sh", "-c", "sleep 20 & echo started"], timeout=15).output == "started\n"
+    assert time.monotonic() - start < 5
+
+
+def test_only_the_end_is_kept() -> None:
+    answer = run(["sh", "-c", "yes x | head -c 1000000; echo end"])
+    assert len(answer.output) <= _evaluation_run.KEPT
+    assert answer.tail(1) == "end"
