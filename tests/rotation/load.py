@@ -122,7 +122,7 @@ class Load:
         for path in itertools.islice(itertools.cycle(["/", self.post_path]), place, None):
             if self.over.wait(self.pause):
                 return
-            self.tally.note("stranger", lambda path=path: expect(self.site.get(path), 200, "</html>"))  # type: ignore[misc]
+            self.tally.note("stranger", lambda path=path: expect(self.site.own().get(path), 200, "</html>"))  # type: ignore[misc]
 
     def author(self, visitor: Site) -> None:
         def read() -> None:

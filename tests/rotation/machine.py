@@ -154,7 +154,7 @@ class Machine:
         """What does not work. The users' values are those of the files with one of the endings."""
         values, settings = self.values(), self.stack.settings
         found = {
-            "the front page": self.site.get("/").status == 200,
+            "the front page": self.site.own().get("/").status == 200,
             "the database's health": is_healthy(self.stack.containers()["mariadb"]),
             "WordPress's account in the database": self.enters("db_password", "wordpress", "--host=mariadb"),
             "the database's root": self.enters("db_root_password", "root", "--socket=/run/mysqld/mysqld.sock"),

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.verify.support import Secret, Settings, Site, Stack, leaks
+from tests.verify.support import Secret, Settings, Site, Stack, leaks, wait_until
 
 UPLOADS = "wp-content/uploads"
 
@@ -119,6 +119,17 @@ client.delete("/{folder}/b.txt")
 answer = client.rmd("/{folder}")
 """
     assert ftp.run(removed).startswith("250")
+
+
+def test_the_pages_are_made_anew_after_a_change(site: Site, ftp: Client) -> None:
+    """Of a theme's file, say; what a visitor gets after it is no copy of before."""
+    name = f"verify-{random.token_hex(8)}.txt"
+    for change in (f'storbinary("STOR /{UPLOADS}/{name}", io.BytesIO(b"one"))', f'delete("/{UPLOADS}/{name}")'):
+        wait_until("the page is kept", lambda: site.get("/").headers["X-Page-Cache"] == "HIT")
+        assert ftp.run(f"client = signed_in()\nanswer = client.{change}")[0] == "2"
+        assert site.get("/").headers["X-Page-Cache"] == "MISS"
+        # Once more, when no program of before runs any longer.
+        wait_until("it is made again", lambda: site.get("/").headers["X-Page-Cache"] == "MISS")
 
 
 @pytest.mark.rule("BON-2")

@@ -78,7 +78,7 @@ def test_pages_are_made_with_it(stack: Stack, site: Site) -> None:
     site.wait_answers()
     before = info(stack, "stats")
     for _ in range(3):
-        assert site.get("/").status == 200
+        assert site.own().get("/").status == 200
     after = info(stack, "stats")
     hits, misses = (int(after[f"keyspace_{what}"]) - int(before[f"keyspace_{what}"]) for what in ("hits", "misses"))
     assert hits > 30
@@ -192,7 +192,7 @@ class Visitors:
         while not self._over.is_set():
             begun = time.monotonic()
             try:
-                page = Site(self.site.settings, self.site.ca).get("/")
+                page = self.site.own().get("/")
                 if page.status != 200:
                     self.failed.append(str(page.status))
             except OSError as error:
@@ -266,7 +266,7 @@ def test_what_changed_meanwhile_is_seen(stack: Stack, site: Site) -> None:
     time.sleep(6)
     assert php(stack, code + "echo get_option('verify_redis'), wp_using_ext_object_cache() ? '!' : '?';") == "new!"
     php(stack, code + "delete_option('verify_redis');")
-    assert site.get("/").status == 200
+    assert site.own().get("/").status == 200
 
 
 @pytest.mark.rule("BON-1")

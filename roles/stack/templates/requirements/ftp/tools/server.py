@@ -10,6 +10,7 @@ import configparser
 import hmac
 import logging
 import os
+import secrets
 import signal
 import socket
 import sys
@@ -24,6 +25,12 @@ from pyftpdlib.servers import FTPServer
 FOLDER = "/var/www/html"
 # The commands with which a client has the server open a connection.
 ACTIVE = {"PORT", "EPRT"}
+# Commands after which the site may look otherwise; a file that was sent is told of when it is complete.
+CHANGES = {"DELE", "RNTO", "MKD", "RMD", "SITE CHMOD"}
+# Where this link leads decides which pages nginx still knows (WordPress's conf/pages.php).
+PAGES = f"{FOLDER}/wp-content/.pages"
+# How long PHP may still run a program of which it has just looked at the date, in seconds.
+OLD_CODE_SECONDS = 3
 # Read by the command alive.
 SIGN_OF_LIFE = "/tmp/alive"
 
@@ -105,12 +112,43 @@ class Transfer(TLS_DTPHandler):
             self.close()
 
 
+def forget_pages() -> None:
+    """No page that was made before is found any more."""
+    if not os.path.islink(f"{PAGES}/current"):
+        return
+    name = secrets.token_hex(8)
+    try:
+        os.mkdir(f"{PAGES}/{name}")
+        os.symlink(name, f"{PAGES}/{name}/link")
+        os.replace(f"{PAGES}/{name}/link", f"{PAGES}/current")
+    except OSError as error:
+        # Without the link, nginx keeps nothing and uses nothing that it kept.
+        os.unlink(f"{PAGES}/current")
+        logging.warning("The page cache is off: %s", error)
+
+
 class Handler(TLS_FTPHandler):
     """One connection. The server never opens one by itself, so no client can point it at another machine."""
 
     banner = "Ready."
     dtp_handler = Transfer
     proto_cmds: ClassVar = {name: TLS_FTPHandler.proto_cmds[name] for name in TLS_FTPHandler.proto_cmds.keys() - ACTIVE}
+
+    def on_file_received(self, file: str) -> None:
+        self.changed()
+
+    def on_incomplete_file_received(self, file: str) -> None:
+        self.changed()
+
+    def process_command(self, cmd: str, *what: Any, **how: Any) -> None:
+        super().process_command(cmd, *what, **how)
+        if cmd in CHANGES:
+            self.changed()
+
+    def changed(self) -> None:
+        """Pages are made anew: at once, and when PHP is sure to have seen the change."""
+        forget_pages()
+        self.ioloop.call_later(OLD_CODE_SECONDS, forget_pages)
 
     def log(self, *what: Any, **how: Any) -> None:
         # The health check, from inside the container, is no news.

@@ -20,6 +20,17 @@ foreach (['the_content', 'the_excerpt', 'comment_text', 'widget_block_content'] 
 }
 unset($inception_filter);
 
+// Browsers keep a style or a script for a year: its version is its file's date, so that a changed one has another address.
+foreach (['style_loader_src', 'script_loader_src'] as $inception_filter) {
+    add_filter($inception_filter, static function ($address) {
+        $part = wp_parse_url((string) $address);
+        $file = rtrim(ABSPATH, '/') . ($part['path'] ?? '');
+        $is_ours = ($part['host'] ?? '') === getenv('DOMAIN') && preg_match('/\.(?:css|js)$/', $file) && is_file($file);
+        return $is_ours ? add_query_arg('ver', dechex(filemtime($file)), $address) : $address;
+    });
+}
+unset($inception_filter);
+
 if (getenv('MAIL_HOST')) {
     // The relay lets its own addresses through, and not every one that somebody thinks up.
     add_filter('wp_mail_from', static fn (): string => getenv('MAIL_FROM'));

@@ -33,6 +33,11 @@ fi
 mkdir -p "$site/wp-content/mu-plugins" "$site/wp-content/uploads"
 put /usr/src/inception/wp-config.php "$site/wp-config.php"
 put /usr/src/inception/inception.php "$site/wp-content/mu-plugins/inception.php"
+{% if stack_page_cache %}
+put /usr/src/inception/pages.php "$site/wp-content/mu-plugins/inception-pages.php"
+{% else %}
+rm -rf "$site/wp-content/mu-plugins/inception-pages.php" "$site/wp-content/.pages"
+{% endif %}
 
 # The object cache's drop-in comes and goes with Redis{{ ', and so does its plugin' if inception_wordpress_source == 'archive' else '' }}. One that somebody else has put there stays.
 cache=$site/wp-content/object-cache.php

@@ -1,0 +1,12 @@
+#!/bin/sh
+# Healthy is a php-fpm that answers. And each check is the tick of WordPress's clock: what is due is begun, such as to publish a post.
+set -eu
+
+ask() {
+    SCRIPT_NAME="$1" SCRIPT_FILENAME="$2" REQUEST_METHOD=GET cgi-fcgi -bind -connect "127.0.0.1:$WORDPRESS_PORT"
+}
+
+ask /ping /ping | grep -q pong
+
+# It answers before it works, so the check waits for nothing; and WordPress's own lock keeps it to one at a time.
+ask /wp-cron.php /var/www/html/wp-cron.php >/dev/null

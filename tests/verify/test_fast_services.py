@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is fast beside the cache of pages: TLS, PHP, the database, and files."""
+
+from __future__ import annotations
+
+import re
+import secrets as random
+import socket
+import ssl
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.verify.support import PATIENCE, Settings, Site, Stack, wait_until
+
+
+def resumed(settings: Settings, ca: Path, version: ssl.TLSVersion) -> bool:
+    """Whether a second connection goes on with the session of the first."""
+    context = ssl.create_default_context(cafile=str(ca))
+    context.minimum_version = context.maximum_version = version
+    session = None
+    for _ in range(2):
+        with (
+            socket.create_connection((settings.address, settings.forwarded_port), timeout=PATIENCE) as raw,
+            context.wrap_socket(raw, server_hostname=settings.domain, session=session) as connection,
+        ):
+            # With TLS 1.3, the session comes after the handshake: with the answer at the latest.
+            connection.sendall(f"HEAD /readme.html HTTP/1.0\r\nHost: {settings.domain}\r\n\r\n".encode())
+            while connection.recv(4096):
+                pass
+            session, again = connection.session, connection.session_reused
+    return bool(again)
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_sessions_are_resumed(settings: Settings, ca: Path, version: ssl.TLSVersion) -> None:
+    assert resumed(settings, ca, version)
+
+
+def test_tls_is_modern(settings: Settings, ca: Path) -> None:
+    """TLS 1.3 is what is agreed on, over X25519 and with an ECDSA key; and no early data is taken."""
+    command = ["openssl", "s_client", "-connect", f"{settings.address}:{settings.forwarded_port}"]
+    command += ["-servername", settings.domain, "-CAfile", str(ca), "-groups", "X25519:P-256"]
+    request = f"HEAD /readme.html HTTP/1.0\r\nHost: {settings.domain}\r\n\r\n"
+    told = subprocess.run(
+        [*command, "-ign_eof"], input=request, capture_output=True, text=True, check=False, timeout=PATIENCE
+    ).stdout
+    assert re.search(r"New, TLSv1\.3, Cipher is", told), told
+    assert re.search(r"Server Temp Key: X25519", told)
+    assert re.search(r"Peer signature type: ECDSA", told)
+    assert re.findall(r"Max Early Data: (\d+)", told), told
+    assert set(re.findall(r"Max Early Data: (\d+)", told)) == {"0"}
+
+
+def memory(container: dict[str, Any]) -> int:
+    return int(container["HostConfig"]["Memory"])
+
+
+def test_php_fits_its_container(stack: Stack, containers: dict[str, dict[str, Any]]) -> None:
+    """opcache and all children together, each at 48 MB, fill what the container may have, and no more."""
+    told = stack.execute("wordpress", "php-fpm", "-tt").stderr
+    children = int(re.findall(r"pm\.max_children = (\d+)", told)[-1])
+    code = 'echo ini_get("opcache.memory_consumption");'
+    shared = int(stack.execute("wordpress", "php", "-r", code).stdout) << 20
+    assert shared + children * (48 << 20) <= memory(containers["wordpress"]) < shared + (children + 1) * (48 << 20)
+
+
+def test_the_database_fits_its_container(stack: Stack, containers: dict[str, dict[str, Any]]) -> None:
+    """A quarter of it is for InnoDB; a write that was acknowledged is on the disk; no name is looked up."""
+    names = ("innodb_buffer_pool_size", "innodb_flush_log_at_trx_commit", "innodb_doublewrite", "skip_name_resolve")
+    [found] = stack.sql("SELECT " + ", ".join(f"@@{name}" for name in names))
+    assert found == [str(memory(containers["mariadb"]) // 4), "1", "1", "1"]
+
+
+def test_changed_code_is_seen(stack: Stack, site: Site) -> None:
+    """A file on the volume that an update, or FTP, has replaced: compiled code does not outlive it."""
+    path = f"/{random.token_hex(8)}.php"
+    file = f"/var/www/html{path}"
+    try:
+        for word in (random.token_hex(8), random.token_hex(8)):
+            put = stack.execute("wordpress", "sh", "-c", 'printf %s "$0" >"$1"', f"<?php echo '{word}';", file)
+            assert put.rc == 0, put.stderr
+            wait_until("PHP runs the new file", lambda word=word: site.get(path).text == word)  # type: ignore[misc]
+    finally:
+        stack.execute("wordpress", "rm", "-f", file)
+
+
+def test_a_visitor_does_not_wait_for_cron(stack: Stack) -> None:
+    code = 'require "/var/www/html/wp-load.php"; echo json_encode(DISABLE_WP_CRON);'
+    assert stack.execute("wordpress", "php", "-r", code).stdout == "true"
+
+
+def stylesheets(page: str) -> list[str]:
+    return re.findall(r"https://[^/'\"]+(/[^'\"]+\.(?:css|js)\?ver=[^'\"#]+)", page)
+
+
+def test_files_are_kept_for_long(site: Site) -> None:
+    """What has a version in its address, for a year; what has none, for a month."""
+    [path, *_] = stylesheets(site.get("/wp-login.php").text)
+    assert site.get(path).headers["Cache-Control"] == "max-age=31536000"
+    assert site.get(path.split("?")[0]).headers["Cache-Control"] == "max-age=2592000"
+
+
+def test_a_changed_file_has_another_address(stack: Stack, site: Site) -> None:
+    [path, *_] = stylesheets(site.get("/wp-login.php").text)
+    file = f"/var/www/html{path.split('?')[0]}"
+    date = stack.execute("wordpress", "stat", "-c", "%Y", file).stdout.strip()
+    try:
+        assert stack.execute("wordpress", "touch", "-d", "2001-01-01", file).rc == 0
+        # PHP remembers for a moment what it knows of files.
+        wait_until("the page names another version", lambda: path not in stylesheets(site.get("/wp-login.php").text))
+    finally:
+        assert stack.execute("wordpress", "touch", "-d", f"@{date}", file).rc == 0
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "br"])
+def test_files_are_compressed_once(site: Site, encoding: str) -> None:
+    """The second visitor gets the first one's copy, which has a length."""
+    [path, *_] = [found for found in stylesheets(site.get("/wp-login.php").text) if found.split("?")[0].endswith("css")]
+    address = f"{path}&{random.token_hex(4)}"
+    site.get(address, {"Accept-Encoding": encoding})
+    page = site.get(address, {"Accept-Encoding": encoding})
+    assert page.headers["X-Page-Cache"] == "HIT"
+    assert page.headers["Content-Encoding"] == encoding
+    assert int(page.headers["Content-Length"]) < len(site.get(path, {"Accept-Encoding": "identity"}).text)
