@@ -17,7 +17,6 @@ from __future__ import annotations
 import argparse
 import http.client
 import json
-import secrets
 import sys
 import threading
 import time
@@ -79,7 +78,7 @@ def measure(site: Site, editor: changes.Editor, times: int, readers: int) -> dic
             for kind, change in changes.KINDS.items():
                 found = Counter({"at_once": 0, "from_the_cache": 0, "kept": 0})
                 for _ in range(times):
-                    word = secrets.token_hex(6)
+                    word = changes.word()
                     path = change(editor, word)
                     first, second = site.get(path), site.get(path)
                     found["at_once"] += word in first.text

@@ -9,11 +9,18 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
+import string
 import urllib.parse
 from collections.abc import Callable
 from typing import Any
 
 from tests.verify.support import Page, Site
+
+
+def word() -> str:
+    """One that nobody has used; of letters, since WordPress breaks names at digits."""
+    return "".join(secrets.choice(string.ascii_lowercase) for _ in range(16))
 
 
 class Editor:

@@ -113,8 +113,13 @@ final class Inception_Pages
     /** A page is judged when it is complete, so it is made in a buffer. */
     public static function begin(): void
     {
-        if (!is_user_logged_in()) {
-            ob_start([self::class, 'judge']);
+        if (is_user_logged_in()) {
+            return;
+        }
+        ob_start([self::class, 'judge']);
+        // WordPress 6.1 goes on with a theme's old styles for a minute, which a page that is kept would have for an hour.
+        foreach (['global_styles_', 'global_styles_svg_filters_'] as $styles) {
+            add_filter('pre_transient_' . $styles . get_stylesheet(), '__return_empty_string');
         }
     }
 
