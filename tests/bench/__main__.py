@@ -9,6 +9,7 @@
     fleet        a deployment that changes nothing, on 1, 2 and 4 machines at once
     site         load, TLS, memory, images, stops and starts, beside the reference stack
     changes      a line of each service's configuration changed under load
+    freshness    whether the very next visitor sees what an editor has changed, under load
 
 Each part writes docs/bench/<part>.json; docs/bench/index.html shows all there are, and their summary is printed.
 
@@ -31,16 +32,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.bench import changes, fleet, report
+from tests.bench import changes, fleet, freshness, report
 from tests.bench.lab import Failed, Lab, run
 from tests.bench.lab import fleet as fresh_fleet
+from tests.verify.changes import Editor
 from tests.verify.support import ROOT
 
 FOLDER = ROOT / "docs/bench"
 PARTS = ("deploy", "fleet", "site", "changes")
 # What a machine of the user's own is measured by: these make no machine.
-OF_A_MACHINE = ("site", "changes")
+OF_A_MACHINE = ("site", "changes", "freshness")
 ROUNDS_OF_DEPLOYMENTS = 3
+# Of each kind, and how many visitors read meanwhile.
+CHANGES, READERS = 100, 16
 
 
 def setting(name: str, default: int) -> int:
@@ -77,12 +81,21 @@ def measure_site(lab: Lab, seconds: int, rounds: int) -> dict[str, Any]:
     return found
 
 
+def measure_freshness(lab: Lab, port: str | None) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory(prefix="inception-bench-") as folder:
+        stack, site = lab.visit(port, Path(folder) / "ca.crt")
+        visitor = site.sign_in(stack.settings.admin_user, stack.secrets()["wp_admin_password.txt"])
+        found = freshness.measure(site, Editor(visitor), CHANGES, READERS)
+    return {**found, "wrong": freshness.wrong(found)}
+
+
 def measure(arguments: argparse.Namespace, lab: Lab) -> None:
     """Each part in a lab; its figures are written as soon as they are there."""
     measures: dict[str, Callable[[], dict[str, Any]]] = {
         "fleet": lambda: fleet.measure(lab, ROUNDS_OF_DEPLOYMENTS),
         "site": lambda: measure_site(lab, arguments.seconds, arguments.rounds),
         "changes": lambda: changes.measure(lab, arguments.port),
+        "freshness": lambda: measure_freshness(lab, arguments.port),
     }
     for part in (part for part in measures if part in arguments.parts):
         print(f"--- {part}", flush=True)
