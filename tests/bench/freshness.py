@@ -6,8 +6,8 @@
 Each kind of change of tests/verify/changes.py is made --times times (100) through the dashboard's own interface, at a
 site that is read by --readers visitors (16) all the time. The next request of a stranger has to show it, and so has the
 one after that, which is answered from the cache. Prints one line of JSON: for each kind, how many of its changes were
-seen, and what the readers had meanwhile. Ends with 1 when one was not seen, or a reader got an error. It changes the
-site, and brings it back in the end: not for a site that somebody needs.
+seen, what the readers had meanwhile, and what was wrong. Ends with 1 when one was not seen, or a reader got an error.
+It changes the site, and brings it back in the end: not for a site that somebody needs.
 
 As a function, for another program: measure(site, editor, times, readers).
 """
@@ -89,7 +89,7 @@ def measure(site: Site, editor: changes.Editor, times: int, readers: int) -> dic
                 editor.clean()
     finally:
         changes.restore(editor, title, name)
-    return {
+    result = {
         "times": times,
         "readers": readers,
         "seconds": round(time.monotonic() - began, 1),
@@ -97,6 +97,7 @@ def measure(site: Site, editor: changes.Editor, times: int, readers: int) -> dic
         "answers": {str(status): count for status, count in sorted(crowd.answers.items())},
         "from": dict(crowd.kept),
     }
+    return {**result, "wrong": wrong(result)}
 
 
 def wrong(result: dict[str, Any]) -> list[str]:
@@ -139,9 +140,9 @@ def main() -> int:
     password = Secret(given.password_file.read_text(encoding="utf-8").rstrip("\r\n"))
     result = measure(site, changes.Editor(site.sign_in(given.user, password)), given.times, given.readers)
     print(json.dumps(result))
-    for line in wrong(result):
+    for line in result["wrong"]:
         print(line, file=sys.stderr)
-    return 1 if wrong(result) else 0
+    return 1 if result["wrong"] else 0
 
 
 if __name__ == "__main__":
