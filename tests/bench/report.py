@@ -85,7 +85,8 @@ def plot(title: str, groups: Sequence[Group], unit: str, *, logarithmic: bool = 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """The first column is text, the others are numbers."""
-    header = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in head)
+    header = f'<th scope="col">{escape(head[0])}</th>'
+    header += "".join(f'<th scope="col" class="number">{escape(cell)}</th>' for cell in head[1:])
     body = "".join(
         f"<tr><td>{escape(row[0])}</td>"
         + "".join(f'<td class="number">{escape(cell)}</td>' for cell in row[1:])
