@@ -75,7 +75,6 @@ def measure_site(lab: Lab, seconds: int, rounds: int) -> dict[str, Any]:
         lab.playbook(
             "tests/bench/site.yml",
             *(f"--extra-vars=bench_{name}={value}" for name, value in variables.items()),
-            show=True,
         )
         found: dict[str, Any] = json.loads(result.read_text(encoding="utf-8"))
     return found

@@ -60,10 +60,11 @@ class Lab:
     hosts: tuple[str, ...]
     environment: dict[str, str] = field(default_factory=dict)
 
-    def playbook(self, path: Path | str, *arguments: str, hosts: tuple[str, ...] = (), show: bool = False) -> str:
+    # People see what it says while it runs.
+    def playbook(self, path: Path | str, *arguments: str, hosts: tuple[str, ...] = ()) -> str:
         return run(
             "ansible-playbook", "--inventory", str(self.inventory), "--limit", ",".join(hosts or self.hosts[:1]),
-            str(path), *arguments, environment=self.environment, show=show,
+            str(path), *arguments, environment=self.environment, show=True,
         )  # fmt: skip
 
     def deploy(self, *hosts: str) -> str:
