@@ -54,7 +54,10 @@ lint: $(VENV)/ready-dev ## check the sources
 unit: $(VENV)/ready-dev ## the unit tests
 	@$(TOOL) pytest
 
-test: lint unit ## lint, unit tests, and the whole way on a system container
+corpus: $(VENV)/ready-dev ## what the evaluation reads, on broken projects, look-alikes and hostile ones
+	@$(TOOL) pytest tests/corpus
+
+test: lint unit corpus ## lint, unit tests, the corpus, and the whole way on a system container
 	@$(TOOL) molecule test
 
 test-vm: $(VENV)/ready-dev ## the whole way in a virtual machine, and again after its reboot
@@ -87,4 +90,4 @@ $(VENV)/ready-dev: requirements-dev.txt $(VENV)/ready-evaluate
 	@$(VENV)/bin/pip install --quiet --requirement $<
 	@touch $@
 
-.PHONY: help up deploy ssh status credentials rotate export evaluate host remove down destroy lint unit test test-vm test-secrets test-evaluate bench
+.PHONY: help up deploy ssh status credentials rotate export evaluate host remove down destroy lint unit corpus test test-vm test-secrets test-evaluate bench

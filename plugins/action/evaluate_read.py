@@ -30,7 +30,7 @@ class ActionModule(ActionBase):
         if MISSING:
             raise AnsibleActionFail(
                 f"the controller lacks a library for reading scripts ({MISSING}); "
-                "install it with: pip install --requirement requirements.txt"
+                "install it with: pip install --requirement requirements-evaluate.txt"
             )
         arguments = dict(self._task.args)
         date = _date(arguments.pop("date", None))

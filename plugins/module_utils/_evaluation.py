@@ -89,6 +89,11 @@ class Result:
         return cls(**{**values, "evidence": evidence})
 
 
+def printable(text: str) -> str:
+    """A text that harms no terminal and no report: control characters other than line breaks and tabs are escaped."""
+    return "".join(one if one.isprintable() or one in "\n\t" else one.encode("unicode_escape").decode() for one in text)
+
+
 def result(
     item_id: int,
     verdict: str,
@@ -106,12 +111,12 @@ def result(
         section=item.section,
         rules=list(item.rules),
         verdict=verdict,
-        evidence=list(evidence),
+        evidence=[Evidence(printable(one.where).replace("\n", "\\n"), printable(one.text)) for one in evidence],
         rule=item.rule,
         mend=item.mend,
         seconds=seconds,
-        question=question,
-        answer=answer,
+        question=printable(question),
+        answer=printable(answer),
     )
 
 

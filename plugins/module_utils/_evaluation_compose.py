@@ -27,31 +27,30 @@ class ComposeError(ValueError):
 
 
 class Located(dict[str, Any]):
-    """A mapping that knows its file and the line of each of its keys."""
+    """A mapping that knows its file, and where each of its keys stands: several files may have gone into it."""
 
     def __init__(self, file: str = "") -> None:
         super().__init__()
         self.file = file
-        self.lines: dict[str, int] = {}
+        self.places: dict[str, str] = {}
 
     def where(self, key: str) -> str:
-        return f"{self.file}:{self.lines[key]}" if key in self.lines else self.file
+        return self.places.get(key) or self.file
 
-    def put(self, key: str, value: Any, line: int) -> None:
+    def put(self, key: str, value: Any, place: str) -> None:
         self[key] = value
-        self.lines[key] = line
+        self.places[key] = place
 
 
 class LocatedList(list[Any]):
-    """A list that knows its file and the line of each of its values."""
+    """A list that knows where each of its values stands."""
 
-    def __init__(self, file: str = "") -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.file = file
-        self.lines: list[int] = []
+        self.places: list[str] = []
 
     def where(self, at: int) -> str:
-        return f"{self.file}:{self.lines[at]}" if at < len(self.lines) else self.file
+        return self.places[at]
 
 
 # --- Reading YAML ---
@@ -77,10 +76,10 @@ class _Builder:
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, depth)
         if isinstance(node, yaml.SequenceNode):
-            values = LocatedList(self._file)
+            values = LocatedList()
             for child in node.value:
                 values.append(self.build(child, depth + 1))
-                values.lines.append(child.start_mark.line + 1)
+                values.places.append(self._place(child))
             return values
         return self._scalar(node)
 
@@ -95,12 +94,15 @@ class _Builder:
                 )
                 continue
             key = key_node.value if isinstance(key_node, yaml.ScalarNode) else "?"
-            values.put(str(key), self.build(child, depth + 1), key_node.start_mark.line + 1)
+            values.put(str(key), self.build(child, depth + 1), self._place(key_node))
         for one in merged:
             for key, value in one.items():
                 if key not in values:
-                    values.put(key, value, one.lines[key])
+                    values.put(key, value, one.places[key])
         return values
+
+    def _place(self, node: yaml.Node) -> str:
+        return f"{self._file}:{node.start_mark.line + 1}"
 
     def _scalar(self, node: yaml.Node) -> Any:
         if node.tag in ("tag:yaml.org,2002:null", "tag:yaml.org,2002:bool"):
@@ -163,7 +165,7 @@ def load(files: list[str], read: ReadFile, variables: Mapping[str, str]) -> Loca
     services = whole.get("services")
     if isinstance(services, Located):
         for name in list(services):
-            services.put(name, _extended(services, name, read, variables, seen, 0), services.lines.get(name, 0))
+            services.put(name, _extended(services, name, read, variables, seen, 0), services.where(name))
     return whole
 
 
@@ -200,19 +202,19 @@ def _paths(include: Any) -> Iterator[str]:
 def _over(base: Located, top: Mapping[str, Any]) -> Located:
     """Lays one mapping over another, as compose does with several files."""
     for key, value in top.items():
-        line = top.lines.get(key, 0) if isinstance(top, Located) else 0
+        place = top.where(key) if isinstance(top, Located) else ""
         below = base.get(key)
         if isinstance(below, Located) and isinstance(value, Located):
             merged = _over(_copy(below), value)
             merged.file = value.file
-            base.put(key, merged, line)
+            base.put(key, merged, place)
         elif isinstance(below, LocatedList) and isinstance(value, LocatedList) and key not in ("command", "entrypoint"):
-            both = LocatedList(value.file)
+            both = LocatedList()
             both.extend([*below, *value])
-            both.lines = [*below.lines, *value.lines]
-            base.put(key, both, line)
+            both.places = [*below.places, *value.places]
+            base.put(key, both, place)
         else:
-            base.put(key, value, line)
+            base.put(key, value, place)
         base.file = base.file or getattr(top, "file", "")
     return base
 
@@ -220,7 +222,7 @@ def _over(base: Located, top: Mapping[str, Any]) -> Located:
 def _copy(one: Located) -> Located:
     copied = Located(one.file)
     copied.update(one)
-    copied.lines = dict(one.lines)
+    copied.places = dict(one.places)
     return copied
 
 

@@ -30,7 +30,7 @@ _SECRET_NAME = re.compile(
 # ... and what is only about one: MYSQL_PASSWORD_FILE, password_length, secret_name.
 _ABOUT = re.compile(
     r"(?:files?|paths?|dir|folder|name|user|len(?:gth)?|size|min|max|url|host|hash|policy|prompt|label|field|regex"
-    r"|var|env|id|lifetime|expire[sd]?|timeout|required|reset|nag|plugin|tokens|tokenizer|type|count|s)$",
+    r"|var|env|id|lifetime|expire[sd]?|timeout|required|reset|nag|plugin|eval|command|cmd|script|tokens|tokenizer|type|count|s)$",
     re.IGNORECASE,
 )
 _WORDS_OF_EXAMPLES = re.compile(
@@ -79,7 +79,7 @@ _DOCKER_ENV = re.compile(r"^\s*ENV\s+(?P<name>\w+)\s+(?:" + _QUOTED.format("v") 
 # ${MYSQL_PASSWORD:-literal}
 _DEFAULT = re.compile(r"\$\{(?P<name>\w+):?[-=](?P<vb>[^${}\s]+)\}")
 _SQL = re.compile(
-    r"(?P<name>IDENTIFIED\s+(?:VIA\s+\w+\s+)?(?:BY|USING)(?:\s+PASSWORD)?|\bPASSWORD)\s*\(?\s*\\?(?:"
+    r"(?P<name>IDENTIFIED\s+(?:VIA\s+\w+\s+)?(?:BY|USING)(?:\s+PASSWORD)?|\bPASSWORD(?=\s*\())\s*\(?\s*\\?(?:"
     + _QUOTED.format("v")
     + ")",
     re.IGNORECASE,
@@ -113,6 +113,9 @@ def _literal(value: str) -> bool:
     """Whether it is a value, and not a variable, a command, a template, a path or a switch."""
     if not value or value.startswith(("$", "`", "%", "{{", "{%", "@", "\\$", "\\", "(", "[", "{", "!", "/run/secrets")):
         return False
+    # The name of a variable stands for its value.
+    if re.fullmatch(r"[A-Z]+(?:_[A-Z]+)+", value):
+        return False
     return not (_NO_VALUE.match(value) or _PATH.match(value) or "$(" in value or "${" in value or value.startswith("."))
 
 
@@ -129,6 +132,7 @@ def _value(match: re.Match[str]) -> str:
 def _assignments(path: str, line: str) -> Iterator[tuple[str, str]]:
     """Names with their literal values in a line, as the kinds of files write them."""
     document = bool(_DOCUMENT.search(path))
+    colons = re.search(r"\.(?:ya?ml|json|toml|ini|conf|cnf|properties|php|js|ts|py)$", path)
     code = re.search(r"\.(?:js|ts|py|c|h|cpp|css|html?|go|rs)$", path)
     for pattern in (_ASSIGNMENT, _DEFINE, _DOCKER_ENV, _DEFAULT):
         if pattern is _DOCKER_ENV and "dockerfile" not in path.lower():
@@ -138,7 +142,7 @@ def _assignments(path: str, line: str) -> Iterator[tuple[str, str]]:
             # In a program only a string is a literal value.
             if pattern is _ASSIGNMENT and (code or path.endswith(".php")) and not (match["vd"] or match["vs"]):
                 continue
-            if pattern is _ASSIGNMENT and document and ":" in match.group(0).partition(name)[2][:3]:
+            if pattern is _ASSIGNMENT and not colons and ":" in match.group(0).partition(name)[2][:3].replace(":=", ""):
                 continue
             if _is_name(name) and _literal(value):
                 yield name, value
@@ -175,7 +179,7 @@ def without_values(path: str, text: str) -> str:
     if not _ENV_FILE.search(path):
         return text
     return re.sub(
-        r"(?m)^(\s*(?:export\s+)?([A-Za-z_]\w*)\s*=)(.+)$",
+        r"(?m)^([\s#]*(?:export\s+)?([A-Za-z_]\w*)\s*=)(.+)$",
         lambda match: f"{match[1]}********" if _is_name(match[2]) else match[0],
         text,
     )

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import bisect
 import json
 import re
 from collections.abc import Mapping
@@ -62,11 +63,11 @@ class Dockerfile:
     def chain(self) -> list[Stage]:
         """The last stage and those of this file that it is built from, the nearest first."""
         found: list[Stage] = []
-        wanted = self.stages[-1] if self.stages else None
-        while wanted is not None and wanted not in found:
-            found.append(wanted)
-            before = self.stages[: self.stages.index(wanted)]
-            wanted = next((one for one in reversed(before) if one.name and one.name == found[-1].base.lower()), None)
+        base = ""
+        for stage in reversed(self.stages):
+            if not found or stage.name == base:
+                found.append(stage)
+                base = stage.base.lower()
         return found
 
 
@@ -79,6 +80,7 @@ def parse(text: str, arguments: Mapping[str, str] | None = None) -> Dockerfile:
 def _instructions(text: str) -> list[Instruction]:
     lines = text.split("\n")
     escape = _escape(lines)
+    positions = _positions(lines)
     found: list[Instruction] = []
     at = 0
     while at < len(lines):
@@ -101,7 +103,7 @@ def _instructions(text: str) -> list[Instruction]:
             logical.append(raw)
             break
         value = " ".join(part.strip() for part in logical).strip()
-        at, heredocs = _heredocs(value, lines, at)
+        at, heredocs = _heredocs(value, lines, at, positions)
         found.append(_instruction(value, first + 1, heredocs))
     return found
 
@@ -117,20 +119,26 @@ def _escape(lines: list[str]) -> str:
     return "\\"
 
 
-def _heredocs(value: str, lines: list[str], at: int) -> tuple[int, tuple[Heredoc, ...]]:
+def _positions(lines: list[str]) -> dict[str, list[int]]:
+    """Where each line is; one that tabs may stand before is under a tab."""
+    found: dict[str, list[int]] = {}
+    for number, line in enumerate(lines):
+        if len(line) < 100:
+            found.setdefault(line, []).append(number)
+            found.setdefault("\t" + line.lstrip("\t"), []).append(number)
+    return found
+
+
+def _heredocs(
+    value: str, lines: list[str], at: int, positions: dict[str, list[int]]
+) -> tuple[int, tuple[Heredoc, ...]]:
     """The here-documents that an instruction announces, and the line behind them."""
     if value.split(None, 1)[0].upper() not in ("RUN", "COPY", "ADD"):
         return at, ()
     found = []
     for announced in _HEREDOC.finditer(value):
-        end = next(
-            (
-                number
-                for number in range(at, len(lines))
-                if (lines[number].lstrip("\t") if announced[1] else lines[number]) == announced[3]
-            ),
-            None,
-        )
+        ends = positions.get(("\t" if announced[1] else "") + announced[3], [])
+        end = next(iter(ends[bisect.bisect_left(ends, at) :][:1]), None)
         # `1<<X` in arithmetic announces nothing.
         if end is None:
             continue
@@ -140,8 +148,7 @@ def _heredocs(value: str, lines: list[str], at: int) -> tuple[int, tuple[Heredoc
 
 
 def _instruction(value: str, line: int, heredocs: tuple[Heredoc, ...]) -> Instruction:
-    name, _, rest = value.partition(" ") if " " in value else (value.split("\t")[0], "", value.partition("\t")[2])
-    rest = rest.strip()
+    name, rest = (*value.split(None, 1), "")[:2]
     flags: dict[str, str] = {}
     while rest and (flag := _FLAG.match(rest)):
         key, _, flag_value = flag.group(0).strip().partition("=")

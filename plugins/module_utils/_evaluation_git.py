@@ -116,7 +116,7 @@ class _Git:
 
     def _answer(self, process: subprocess.Popen[bytes], output: Any, command: str) -> bytes:
         try:
-            _out, trouble = process.communicate(timeout=max(0.1, self._ends - time.monotonic()))
+            _out, trouble = process.communicate(timeout=max(0.0, self._ends - time.monotonic()))
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
@@ -132,10 +132,9 @@ class _Git:
 def _borrow(scratch: Path, repository: Path, seconds: float) -> _Git:
     """An empty repository of ours beside the objects of a stranger's."""
     git = _Git(scratch, seconds)
-    references = _references(repository)
-    git.run(
-        "init", "--quiet", "--bare", f"--object-format={'sha256' if any(len(r) == 64 for r in references) else 'sha1'}"
-    )
+    form = "sha256" if any(len(one) == 64 for one in _references(repository)) else "sha1"
+    git.run("init", "--quiet", "--bare", "--template=", f"--object-format={form}")
+    (git.directory / "objects" / "info").mkdir(exist_ok=True)
     objects = str(repository / "objects")
     if "\n" in objects:
         raise _Trouble("the folder's name has a line break")
@@ -204,6 +203,8 @@ def _contents(git: _Git, blobs: list[str], hit: list[str]) -> Iterator[tuple[str
 def _search(git: _Git, repository: Path, known: Mapping[str, str], state: dict[str, Any]) -> list[Credential]:
     commits = _commits(git, _references(repository))
     if not commits:
+        if _references(repository):
+            raise _Trouble("its commits are not there")
         return []
     head = _commits(git, _HASH.findall(_small_text(repository / "HEAD")) or _head(repository))
     versions, state["commits"] = _versions(git, commits)
@@ -263,7 +264,7 @@ def history(folder: str, texts: Mapping[str, str], known: Mapping[str, str], sec
             if not os.path.lexists(repository):
                 state["state"] = "folder"
                 git = _Git(Path(scratch), seconds)
-                git.run("init", "--quiet", "--bare")
+                git.run("init", "--quiet", "--bare", "--template=")
                 for path in sorted(_unignored(git, Path(folder), texts)):
                     found.extend(find_credentials(path, texts[path].encode(), known, place=path))
             else:

@@ -66,7 +66,7 @@ def _layout(project: Project, _date: datetime.date) -> Finding:
             service = project.roles.get(role)
             if project.is_folder(f"srcs/requirements/{role}"):
                 continue
-            if service and service.context.startswith("srcs/requirements/"):
+            if service and service.context.startswith("srcs/requirements/") and project.is_folder(service.context):
                 warnings.append(Evidence(service.context, f"is the folder of {role} under another name"))
             else:
                 failures.append(Evidence(f"srcs/requirements/{role}", "is not there"))

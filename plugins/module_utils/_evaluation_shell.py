@@ -38,8 +38,6 @@ class Command:
     place: Place
     # It gets its input from a file, a here-document or another command.
     fed: bool = False
-    # It is within a loop or a function, or behind && and ||.
-    conditional: bool = False
 
     @property
     def name(self) -> str:
@@ -111,7 +109,7 @@ def _collect(text: str, first_line: int, script: Script, nested: int) -> None:
         kind = node.type
         if kind == "&" and not node.is_named:
             before = node.prev_sibling
-            if before is not None and before.type not in ("arithmetic_expansion", "binary_expression"):
+            if before is not None and not _ARITHMETIC & {*ancestors[-1:], before.type}:
                 script.background.append(place(before))
         elif kind == "while_statement":
             _loop(node, place(node), script)
@@ -122,20 +120,13 @@ def _collect(text: str, first_line: int, script: Script, nested: int) -> None:
             words = tuple(_words(node))
             if words:
                 fed = _fed(node)
-                conditional = any(one in _CONDITIONAL for one in ancestors)
-                _command(Command(words, place(node), fed, conditional), script, nested)
+                # The output of a command that is substituted is no service.
+                fed = fed or "command_substitution" in ancestors
+                _command(Command(words, place(node), fed), script, nested)
 
 
-_CONDITIONAL = frozenset(
-    {
-        "while_statement",
-        "if_statement",
-        "for_statement",
-        "c_style_for_statement",
-        "case_statement",
-        "function_definition",
-    }
-)
+# Where an ampersand is a number's.
+_ARITHMETIC = frozenset({"arithmetic_expansion", "binary_expression", "compound_assignment_expression"})
 
 
 def _nodes(root: tree_sitter.Node) -> Iterator[tuple[tree_sitter.Node, tuple[str, ...]]]:
@@ -247,7 +238,7 @@ def unwrapped(command: Command) -> tuple[Command, set[str]]:
             takes = len(words[at]) == 2 and words[at][1:] in _WRAPPERS[name]
             at += 2 if takes else 1
         words = words[at + _OPERANDS.get(name, 0) :]
-    return Command(tuple(words), command.place, command.fed, command.conditional), wrappers
+    return Command(tuple(words), command.place, command.fed), wrappers
 
 
 def _command(outer: Command, script: Script, nested: int) -> None:
@@ -260,7 +251,8 @@ def _command(outer: Command, script: Script, nested: int) -> None:
     if inner is not None and nested < _MAX_NESTED:
         _collect(inner, place.line, script, nested + 1)
         return
-    if "setsid --fork" in wrappers or _goes_background(name, arguments):
+    by_init = command.words[0].startswith("/etc/init.d/") and bool(_STARTS & set(arguments))
+    if by_init or "setsid --fork" in wrappers or _goes_background(name, arguments):
         script.background.append(place)
     if _never_ends(name, arguments, command.fed):
         script.endless.append(place)

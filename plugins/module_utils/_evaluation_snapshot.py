@@ -49,11 +49,10 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
-def printable(name: str | bytes) -> str:
+def _name(name: str) -> str:
     """A name as text that harms neither a terminal nor JSON: invalid bytes and control characters are escaped."""
-    raw = os.fsencode(name) if isinstance(name, str) else name
-    text = raw.decode("utf-8", "backslashreplace")
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+    text = os.fsencode(name).decode("utf-8", "backslashreplace")
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
 def _walk(walk: _Walk, folder: int, parents: tuple[str, ...]) -> None:
@@ -77,9 +76,9 @@ def _enter(walk: _Walk, folder: int, parts: tuple[str, ...]) -> None:
     try:
         status = os.lstat(name, dir_fd=folder)
         kind = next((label for test, label in _TYPES if test(status.st_mode)), "other")
-        entry = {"path": printable("/".join(parts)), "parts": parts, "type": kind, "size": status.st_size}
+        entry = {"path": _name("/".join(parts)), "parts": parts, "type": kind, "size": status.st_size}
         if kind == "link":
-            entry["target"] = printable(os.readlink(name, dir_fd=folder))
+            entry["target"] = _name(os.readlink(name, dir_fd=folder))
         walk.entries.append(entry)
         if kind == "folder" and name != ".git":
             below = os.open(name, _FOLDER, dir_fd=folder)
@@ -88,7 +87,7 @@ def _enter(walk: _Walk, folder: int, parts: tuple[str, ...]) -> None:
             finally:
                 os.close(below)
     except OSError as error:
-        walk.note(f"{printable('/'.join(parts))} could not be looked at: {error.strerror}")
+        walk.note(f"{_name('/'.join(parts))} could not be looked at: {error.strerror}")
 
 
 def _read(root: int, parts: tuple[str, ...], size: int) -> bytes | None:
@@ -130,7 +129,9 @@ def _texts(walk: _Walk, root: int) -> Iterator[tuple[str, str]]:
         if b"\0" in content:
             continue
         if len(content) > walk.limits.file_bytes:
-            walk.note(f"only the first {walk.limits.file_bytes} bytes of {entry['path']} were read")
+            # What is long because a program made it, such as a script of a website, is of no interest.
+            if _order(entry)[0] == 0:
+                walk.note(f"only the first {walk.limits.file_bytes} bytes of {entry['path']} were read")
             content = content[: walk.limits.file_bytes]
         left -= len(content)
         yield entry["path"], content.decode("utf-8", "replace").removeprefix("\ufeff").replace("\r\n", "\n")
@@ -150,7 +151,7 @@ def snapshot(folder: str, limits: Limits | None = None) -> dict[str, Any]:
     for entry in walk.entries:
         del entry["parts"]
     return {
-        "folder": printable(folder),
+        "folder": _name(folder),
         "entries": walk.entries,
         "texts": {path: without_values(path, text) for path, text in texts.items() if not holds_credentials(path)},
         "git": git,

@@ -1,0 +1,691 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The corpus: ways in which people break a rule, and look-alikes that break none. Every value is made up."""
+
+from __future__ import annotations
+
+from tests.corpus.build import Case, Change, append, breaks, fine, history, remove, rename, replace, write
+
+COMPOSE = "srcs/docker-compose.yml"
+ENV = "srcs/.env"
+NGINX, WORDPRESS, MARIADB = (f"srcs/requirements/{name}/Dockerfile" for name in ("nginx", "wordpress", "mariadb"))
+STATIC, FTP = (f"srcs/requirements/bonus/{name}/Dockerfile" for name in ("static", "ftp"))
+START_NGINX, START_WORDPRESS, START_MARIADB = (
+    f"srcs/requirements/{name}/tools/start.sh" for name in ("nginx", "wordpress", "mariadb")
+)
+SITE = "srcs/requirements/nginx/conf/site.conf"
+UNIGNORED = replace(".gitignore", "srcs/.env\nsecrets/\n", "*.log\n")
+PASSWORD = "MYSQL_PASSWORD=Tr0ub4dor-3\n"
+KEY = f"-----BEGIN PRIVATE KEY-----\n{'MIIEvQIBADANBgkqhkiG9w0B' * 3}\n-----END PRIVATE KEY-----\n"
+
+
+def in_start(text: str, path: str = START_MARIADB) -> Change:
+    return replace(path, 'exec "$@"\n', f'{text}\nexec "$@"\n')
+
+
+def nginx_command(new: str) -> Change:
+    return replace(NGINX, 'ENTRYPOINT ["/usr/local/bin/start.sh"]\nCMD ["nginx", "-g", "daemon off;"]', new)
+
+
+BROKEN: tuple[Case, ...] = (
+    # --- 1: credentials in git ---
+    history(1, "env-committed", (UNIGNORED, append(ENV, PASSWORD))),
+    history(1, "env-committed-then-deleted", (UNIGNORED, append(ENV, PASSWORD)), (remove(ENV),)),
+    history(
+        1,
+        "env-committed-then-ignored",
+        (UNIGNORED, append(ENV, PASSWORD)),
+        (remove(ENV), write(".gitignore", "srcs/.env\n")),
+    ),
+    history(1, "secret-file-committed", (UNIGNORED, write("secrets/db_password.txt", "hunter2hunter2\n"))),
+    history(
+        1,
+        "secret-file-committed-then-deleted",
+        (UNIGNORED, write("secrets/credentials.txt", "wil:Tr0ub4dor-3\n")),
+        (remove("secrets"),),
+    ),
+    history(1, "private-key-committed", (write("srcs/requirements/nginx/conf/site.key", KEY),)),
+    history(1, "env-in-another-folder", (write("srcs/requirements/mariadb/conf/mariadb.env", PASSWORD),)),
+    history(1, "real-value-in-a-script", (append(ENV, PASSWORD), in_start("echo 'Tr0ub4dor-3' >/dev/null"))),
+    breaks(1, "password-in-dockerfile-env", append(MARIADB, "ENV MYSQL_ROOT_PASSWORD=Tr0ub4dor-3\n")),
+    breaks(1, "password-in-dockerfile-env-old-form", append(MARIADB, "ENV MYSQL_ROOT_PASSWORD Tr0ub4dor-3\n")),
+    breaks(1, "password-in-dockerfile-arg", replace(FTP, "RUN ", "ARG FTP_PASS=Tr0ub4dor-3\nRUN ")),
+    breaks(1, "password-by-chpasswd", append(FTP, "RUN echo 'wil:Tr0ub4dor-3' | chpasswd\n")),
+    breaks(
+        1,
+        "password-in-compose",
+        replace(COMPOSE, "MYSQL_PASSWORD_FILE: /run/secrets/db_password", "MYSQL_PASSWORD: Tr0ub4dor-3"),
+    ),
+    breaks(
+        1,
+        "password-in-compose-default",
+        replace(COMPOSE, "MYSQL_PASSWORD_FILE: /run/secrets/db_password", "MYSQL_PASSWORD: ${DB_PW:-Tr0ub4dor-3}"),
+    ),
+    breaks(1, "password-in-sql", in_start("mariadb -e \"ALTER USER root@localhost IDENTIFIED BY 'Tr0ub4dor-3'\"")),
+    breaks(1, "password-of-mysql-p", in_start("mariadb -u root -pTr0ub4dor-3 -e 'SELECT 1'")),
+    breaks(
+        1, "password-of-wp-cli", in_start("wp user create visitor v@42.fr --user_pass=Tr0ub4dor-3", START_WORDPRESS)
+    ),
+    breaks(
+        1,
+        "password-in-wp-config",
+        write("srcs/requirements/wordpress/conf/wp-config.php", "<?php define('DB_PASSWORD', 'Tr0ub4dor-3');\n"),
+    ),
+    breaks(1, "password-of-redis", write("srcs/requirements/bonus/redis/redis.conf", "requirepass Tr0ub4dor-3\n")),
+    # --- 3, 5, 6: layout ---
+    breaks(3, "compose-file-at-the-root", rename(COMPOSE, "docker-compose.yml")),
+    breaks(3, "no-requirements-folder", rename("srcs/requirements", "srcs/services")),
+    breaks(3, "source-instead-of-srcs", rename("srcs", "src")),
+    breaks(3, "mariadb-folder-missing", remove("srcs/requirements/mariadb")),
+    breaks(5, "env-at-the-root", rename(ENV, ".env")),
+    breaks(5, "nginx-conf-at-the-root", rename(SITE, "conf/site.conf")),
+    breaks(
+        5,
+        "bonus-outside-srcs",
+        rename("srcs/requirements/bonus/static", "static"),
+        replace(COMPOSE, "requirements/bonus/static", "../static"),
+    ),
+    breaks(6, "no-makefile", remove("Makefile")),
+    breaks(6, "makefile-in-lower-case", rename("Makefile", "makefile")),
+    breaks(6, "makefile-in-srcs", rename("Makefile", "srcs/Makefile")),
+    breaks(
+        6,
+        "makefile-without-compose",
+        write("Makefile", "all:\n\tdocker build -t nginx srcs/requirements/nginx\n\tdocker run nginx\n"),
+    ),
+    breaks(6, "makefile-compose-in-a-comment", write("Makefile", "all:\n\t@true # docker compose up\n")),
+    # --- 9: host network and links ---
+    breaks(
+        9, "network-mode-host", replace(COMPOSE, "image: nginx:${TAG}", "image: nginx:${TAG}\n    network_mode: host")
+    ),
+    breaks(
+        9,
+        "network-mode-through-an-anchor",
+        replace(COMPOSE, "x-service: &service", 'x-net: &net\n  network_mode: "host"\nx-service: &service\n  <<: *net'),
+    ),
+    breaks(
+        9,
+        "network-mode-by-a-variable",
+        append(ENV, "MODE=host\n"),
+        replace(COMPOSE, "image: nginx:${TAG}", "image: nginx:${TAG}\n    network_mode: ${MODE}"),
+    ),
+    breaks(9, "links-as-a-list", replace(COMPOSE, "depends_on: [wordpress]", "links:\n      - wordpress")),
+    breaks(9, "links-in-flow-style", replace(COMPOSE, "depends_on: [wordpress]", "links: [wordpress]")),
+    breaks(
+        9,
+        "links-in-an-extended-file",
+        write("srcs/common.yml", "services:\n  web: {links: [wordpress]}\n"),
+        replace(COMPOSE, "depends_on: [wordpress]", "extends: {file: common.yml, service: web}"),
+    ),
+    breaks(
+        9,
+        "external-network-host",
+        replace(COMPOSE, "networks:\n  inception:\n", "networks:\n  inception:\n    name: host\n    external: true\n"),
+    ),
+    breaks(
+        9,
+        "host-in-json-style",
+        replace(COMPOSE, "image: ftp:${TAG}", "image: ftp:${TAG}\n    \"network_mode\": 'host'"),
+    ),
+    # --- 10, 36: network ---
+    breaks(
+        10,
+        "no-network",
+        replace(COMPOSE, "networks:\n  inception:\n\n", ""),
+        replace(COMPOSE, "  networks: [inception]\n", ""),
+    ),
+    breaks(
+        10,
+        "network-in-a-comment",
+        replace(COMPOSE, "networks:\n  inception:\n\n", "# networks:\n#   inception:\n\n"),
+        replace(COMPOSE, "  networks: [inception]\n", ""),
+    ),
+    breaks(36, "network-that-nobody-joins", replace(COMPOSE, "  networks: [inception]\n", "")),
+    breaks(36, "network-that-is-not-declared", replace(COMPOSE, "  networks: [inception]\n", "  networks: [other]\n")),
+    # --- 11: --link ---
+    breaks(11, "link-in-makefile", append("Makefile", "\nrun:\n\tdocker run --link mariadb:db wordpress\n")),
+    breaks(
+        11,
+        "link-in-a-script",
+        write("srcs/requirements/nginx/tools/run.sh", "#!/bin/sh\ndocker run -d \\\n  --link=wordpress nginx\n"),
+    ),
+    breaks(
+        11,
+        "link-by-a-make-variable",
+        append("Makefile", "\nOPTS = --link mariadb\nrun:\n\t@docker run $(OPTS) wordpress\n"),
+    ),
+    breaks(11, "host-network-in-makefile", append("Makefile", "\nrun:\n\tdocker run --net=host nginx\n")),
+    # --- 12: commands of Dockerfiles ---
+    breaks(12, "cmd-tail", nginx_command('CMD ["tail", "-f", "/dev/null"]')),
+    breaks(12, "cmd-tail-shell-form", nginx_command("CMD service nginx start && tail -f /var/log/nginx/access.log")),
+    breaks(12, "cmd-tail-capital", nginx_command("CMD nginx; tail -F /dev/null")),
+    breaks(12, "entrypoint-bash", nginx_command('ENTRYPOINT ["bash"]')),
+    breaks(12, "cmd-sh", nginx_command("CMD sh")),
+    breaks(12, "cmd-bin-bash-login", nginx_command('CMD ["/bin/bash", "-l"]')),
+    breaks(12, "cmd-of-an-entrypoint-is-bash", replace(NGINX, 'CMD ["nginx", "-g", "daemon off;"]', 'CMD ["bash"]')),
+    breaks(12, "entrypoint-background", nginx_command("ENTRYPOINT nginx & sleep 10")),
+    breaks(12, "entrypoint-background-sh-c", nginx_command('ENTRYPOINT ["sh", "-c", "nginx & wait"]')),
+    breaks(12, "cmd-sleep-infinity", nginx_command('CMD ["sleep", "infinity"]')),
+    breaks(12, "cmd-service-start", nginx_command('CMD ["service", "nginx", "start"]')),
+    breaks(12, "no-command-at-all", nginx_command("EXPOSE 444")),
+    breaks(
+        12,
+        "cmd-over-several-lines",
+        nginx_command("CMD nginx \\\n# a comment within\n    && tail \\\n    -f /dev/null"),
+    ),
+    breaks(
+        12,
+        "cmd-with-a-backtick-escape",
+        replace(NGINX, "FROM", "# escape=`\nFROM"),
+        nginx_command("CMD nginx && tail `\n  -f /dev/null"),
+    ),
+    breaks(
+        12,
+        "compose-command-tail",
+        replace(COMPOSE, "image: nginx:${TAG}", "image: nginx:${TAG}\n    command: tail -f /dev/null"),
+    ),
+    breaks(
+        12,
+        "compose-entrypoint-bash",
+        replace(COMPOSE, "image: nginx:${TAG}", "image: nginx:${TAG}\n    entrypoint: [bash]"),
+    ),
+    # --- 13, 32, 33: bases ---
+    breaks(33, "debian-latest", replace(NGINX, "debian:bookworm", "debian:latest")),
+    breaks(33, "debian-without-tag", replace(NGINX, "debian:bookworm", "debian")),
+    breaks(33, "alpine-without-tag", replace(STATIC, "alpine:3.23", "alpine")),
+    breaks(13, "debian-the-newest", replace(NGINX, "debian:bookworm", "debian:trixie-slim")),
+    breaks(13, "debian-too-old", replace(NGINX, "debian:bookworm", "debian:11")),
+    breaks(13, "alpine-too-old", replace(STATIC, "alpine:3.23", "alpine:3.16")),
+    breaks(13, "debian-stable", replace(NGINX, "debian:bookworm", "debian:stable")),
+    breaks(
+        13,
+        "release-by-an-argument",
+        replace(NGINX, "FROM debian:bookworm", "ARG RELEASE=buster\nFROM debian:${RELEASE}"),
+    ),
+    breaks(
+        13,
+        "release-by-a-compose-argument",
+        replace(NGINX, "FROM debian:bookworm", "ARG RELEASE=bookworm\nFROM debian:$RELEASE"),
+        replace(
+            COMPOSE,
+            "build: requirements/nginx",
+            "build:\n      context: requirements/nginx\n      args: {RELEASE: trixie}",
+        ),
+    ),
+    breaks(32, "from-wordpress", replace(WORDPRESS, "debian:bookworm", "wordpress:6-fpm")),
+    breaks(32, "from-own-name", replace(NGINX, "debian:bookworm", "nginx")),
+    breaks(32, "from-php", replace(WORDPRESS, "debian:bookworm", "php:8.2-fpm-alpine")),
+    breaks(
+        32,
+        "ready-made-image",
+        replace(COMPOSE, "image: redis:${TAG}\n    build: requirements/bonus/redis", "image: redis:7-alpine"),
+    ),
+    breaks(
+        32,
+        "builder-stage-from-node",
+        replace(STATIC, "FROM alpine:3.23", "FROM node:20 AS build\nRUN npm ci\nFROM alpine:3.23"),
+    ),
+    breaks(32, "copy-from-composer", append(WORDPRESS, "COPY --from=composer:2 /usr/bin/composer /usr/bin/composer\n")),
+    breaks(33, "from-ubuntu", replace(MARIADB, "debian:bookworm", "ubuntu:22.04")),
+    # --- 31, 38, 43, 50: Dockerfiles ---
+    breaks(31, "dockerfile-empty", write("srcs/requirements/bonus/cadvisor/Dockerfile", "")),
+    breaks(
+        31, "dockerfile-only-comments", write("srcs/requirements/bonus/cadvisor/Dockerfile", "# FROM alpine:3.23\n")
+    ),
+    breaks(31, "dockerfile-missing", remove("srcs/requirements/bonus/cadvisor")),
+    breaks(31, "service-without-build", replace(COMPOSE, "    build: requirements/bonus/cadvisor\n", "")),
+    breaks(38, "nginx-dockerfile-missing", remove(NGINX)),
+    breaks(43, "wordpress-dockerfile-empty", write(WORDPRESS, "\n")),
+    breaks(50, "mariadb-dockerfile-misnamed", rename(MARIADB, "srcs/requirements/mariadb/dockerfile.txt")),
+    # --- 34: names ---
+    breaks(34, "image-of-another-name", replace(COMPOSE, "image: nginx:${TAG}", "image: my_nginx:${TAG}")),
+    breaks(34, "no-image-name", replace(COMPOSE, "    image: nginx:${TAG}\n", "")),
+    breaks(34, "image-latest", replace(COMPOSE, "image: nginx:${TAG}", "image: nginx:latest")),
+    breaks(34, "image-without-tag", replace(COMPOSE, "image: nginx:${TAG}", "image: nginx")),
+    breaks(34, "image-latest-by-a-variable", replace(ENV, "TAG=inception", "TAG=latest")),
+    # --- 14: background in scripts ---
+    breaks(14, "mysqld-safe-in-the-background", in_start("mysqld_safe --skip-networking &\nsleep 5")),
+    breaks(14, "service-start", in_start("service mysql start")),
+    breaks(14, "etc-init-d", in_start("/etc/init.d/mariadb start")),
+    breaks(14, "nohup", in_start("nohup mariadbd >/dev/null 2>&1 &")),
+    breaks(14, "setsid-fork", in_start("setsid --fork mariadbd")),
+    breaks(14, "subshell", in_start("( mariadbd --skip-networking ) &")),
+    breaks(14, "group", in_start("{ sleep 3; mariadb < /init.sql; } &")),
+    breaks(14, "in-an-if", in_start("if true; then mariadbd & fi")),
+    breaks(
+        14,
+        "in-a-called-script",
+        write("srcs/requirements/mariadb/tools/setup.sh", "#!/bin/sh\nmariadbd &\n"),
+        in_start("sh /usr/local/bin/setup.sh"),
+        append(MARIADB, "COPY tools/setup.sh /usr/local/bin/\n"),
+    ),
+    breaks(14, "sh-c", in_start("sh -c 'mariadbd --skip-networking &'")),
+    breaks(14, "php-fpm-daemonized", in_start("php-fpm8.2 -D", START_WORDPRESS)),
+    breaks(14, "cron", in_start("cron", START_WORDPRESS)),
+    breaks(
+        14,
+        "heredoc-script-in-dockerfile",
+        nginx_command('COPY <<\'EOF\' /start.sh\n#!/bin/sh\nnginx &\nwait\nEOF\nENTRYPOINT ["sh", "/start.sh"]'),
+    ),
+    breaks(
+        14,
+        "renamed-by-copy",
+        replace(MARIADB, "COPY tools/start.sh /usr/local/bin/start.sh", "COPY tools/start.sh /entrypoint"),
+        replace(MARIADB, "/usr/local/bin/start.sh", "/entrypoint"),
+        in_start("mariadbd &"),
+    ),
+    # --- 15: endless scripts ---
+    breaks(15, "tail-dev-null", in_start("tail -f /dev/null")),
+    breaks(15, "while-true", in_start("while true; do sleep 1; done")),
+    breaks(15, "while-colon", in_start("while :; do sleep 10; done")),
+    breaks(15, "while-one", in_start("while [ 1 ]\ndo\n\tsleep 10\ndone")),
+    breaks(15, "until-false", in_start("until false; do sleep 10; done")),
+    breaks(15, "for-without-an-end", replace(START_WORDPRESS, 'exec "$@"', "for ((;;)); do sleep 1; done")),
+    breaks(15, "sleep-infinity", in_start("sleep infinity")),
+    breaks(15, "exec-sleep-inf", in_start("exec sleep inf")),
+    breaks(15, "sleep-for-years", in_start("sleep 2147483647")),
+    breaks(15, "tail-behind-and", in_start("mariadb-install-db && tail -f /var/log/mysql.log")),
+    breaks(15, "bare-bash-at-the-end", replace(START_NGINX, 'exec "$@"', "nginx\nexec bash")),
+    breaks(15, "eval", in_start("eval 'while true; do sleep 1; done'")),
+    # --- 21 to 26: documents ---
+    breaks(21, "no-readme", remove("README.md")),
+    breaks(21, "readme-in-lower-case", rename("README.md", "readme.md")),
+    breaks(
+        22,
+        "first-line-not-italic",
+        replace(
+            "README.md",
+            "*This project has been created as part of the 42 curriculum by wil.*",
+            "This project has been created as part of the 42 curriculum by wil.",
+        ),
+    ),
+    breaks(22, "first-line-is-a-title", replace("README.md", "*This project", "# Inception\n*This project")),
+    breaks(22, "first-line-names-nobody", replace("README.md", "by wil.*", "by <login1>.*")),
+    breaks(23, "no-resources", replace("README.md", "## Resources", "## Links")),
+    breaks(23, "description-only-in-code", replace("README.md", "## Description", "```\n## Description\n```")),
+    breaks(23, "no-word-about-ai", replace("README.md", " AI was used to review the text.", "")),
+    breaks(
+        23,
+        "no-comparison-of-networks",
+        replace(
+            "README.md",
+            "### Docker network and host network\n\n"
+            "Containers reach each other by name in a network of their own, not in the host network.\n",
+            "",
+        ),
+    ),
+    breaks(24, "no-user-doc", remove("USER_DOC.md")),
+    breaks(24, "dev-doc-empty", write("DEV_DOC.md", "\n")),
+    breaks(24, "docs-in-a-folder", rename("USER_DOC.md", "docs/USER_DOC.md")),
+    breaks(
+        25,
+        "user-doc-without-credentials",
+        replace("USER_DOC.md", "The credentials are in `secrets/`; change the file and start again. ", ""),
+    ),
+    breaks(25, "user-doc-a-stub", write("USER_DOC.md", "# User documentation\n")),
+    breaks(26, "dev-doc-without-persistence", replace("DEV_DOC.md", "; it persists when containers are removed", "")),
+    breaks(
+        26,
+        "dev-doc-without-data",
+        replace("DEV_DOC.md", "The data is in /home/wil/data; it persists when containers are removed.", "Ask wil."),
+    ),
+    # --- 27, 28, 30, 40, 42: nginx ---
+    breaks(27, "nginx-listens-on-80", replace(SITE, "listen 443 ssl;", "listen 80;\n    listen 443 ssl;")),
+    breaks(
+        27,
+        "nginx-listens-on-80-default-server",
+        replace(SITE, "server {", "server { listen 80 default_server; return 301 https://$host; }\nserver {"),
+    ),
+    breaks(
+        27, "mariadb-published", replace(COMPOSE, "secrets: [db_password, db_root_password]", 'ports: ["3306:3306"]')
+    ),
+    breaks(
+        27, "php-fpm-published", replace(COMPOSE, "secrets: [db_password, credentials]", "ports:\n      - 9000:9000")
+    ),
+    breaks(30, "port-80-published", replace(COMPOSE, '- "443:443"', '- "443:443"\n      - "80:80"')),
+    breaks(
+        40,
+        "port-80-published-in-long-form",
+        replace(COMPOSE, '- "443:443"', '- "443:443"\n      - {target: 443, published: 80}'),
+    ),
+    breaks(
+        30,
+        "port-80-published-on-an-address",
+        replace(COMPOSE, '- "443:443"', '- "443:443"\n      - 0.0.0.0:80:443/tcp'),
+    ),
+    breaks(
+        28,
+        "nginx-without-tls",
+        replace(SITE, "    listen 443 ssl;\n    listen [::]:443 ssl;", "    listen 443;"),
+        replace(SITE, "    ssl_certificate /run/tls/site.crt;\n    ssl_certificate_key /run/tls/site.key;\n", ""),
+    ),
+    breaks(42, "tls-1-1", replace(SITE, "TLSv1.2 TLSv1.3", "TLSv1.1 TLSv1.2 TLSv1.3")),
+    breaks(42, "tls-1-0", replace(SITE, "TLSv1.2 TLSv1.3", "TLSv1 TLSv1.2")),
+    # --- 44, 51: nginx where it does not belong ---
+    breaks(44, "wordpress-installs-nginx", replace(WORDPRESS, "php-mysql", "php-mysql nginx")),
+    breaks(44, "wordpress-starts-nginx", in_start("nginx -t", START_WORDPRESS)),
+    breaks(51, "mariadb-installs-nginx", replace(MARIADB, "mariadb-server", "mariadb-server nginx-light=1.22*")),
+    breaks(
+        51,
+        "mariadb-installs-nginx-by-a-stage",
+        replace(
+            MARIADB, "FROM debian:bookworm", "FROM debian:bookworm AS base\nRUN apt-get install -y nginx\nFROM base"
+        ),
+    ),
+    # --- 46, 53: volumes ---
+    breaks(
+        46,
+        "bind-mount",
+        replace(COMPOSE, "- wordpress:/var/www/html\n\n  nginx", "- /home/wil/data/wordpress:/var/www/html\n\n  nginx"),
+    ),
+    breaks(
+        46,
+        "bind-mount-relative",
+        replace(COMPOSE, "- wordpress:/var/www/html\n\n  nginx", "- ./data:/var/www/html\n\n  nginx"),
+    ),
+    breaks(46, "volume-in-dockers-own-folder", replace(COMPOSE, "device: /home/${LOGIN}/data/wordpress", "type: none")),
+    breaks(46, "device-elsewhere", replace(COMPOSE, "/home/${LOGIN}/data/wordpress", "/var/data/wordpress")),
+    breaks(53, "no-volume", replace(COMPOSE, "    volumes:\n      - mariadb:/var/lib/mysql\n", "")),
+    breaks(53, "anonymous-volume", replace(COMPOSE, "- mariadb:/var/lib/mysql", "- /var/lib/mysql")),
+    breaks(
+        53,
+        "bind-mount-in-long-form",
+        replace(
+            COMPOSE, "- mariadb:/var/lib/mysql", "- type: bind\n        source: ./db\n        target: /var/lib/mysql"
+        ),
+    ),
+    breaks(53, "device-at-the-root", replace(COMPOSE, "/home/${LOGIN}/data/mariadb", "/root/data/mariadb")),
+    # --- 48: the administrator's name ---
+    breaks(48, "admin", replace(ENV, "WP_ADMIN_USER=wil", "WP_ADMIN_USER=admin")),
+    breaks(48, "admin-in-capitals", replace(ENV, "WP_ADMIN_USER=wil", "WP_ADMIN_USER=wilADMIN")),
+    breaks(48, "administrator", replace(ENV, "WP_ADMIN_USER=wil", "WP_ADMIN_USER='Administrator42'")),
+    breaks(
+        48,
+        "admin-in-compose",
+        replace(COMPOSE, "MYSQL_PASSWORD_FILE:", "WORDPRESS_ADMIN_USER: theAdmin\n      MYSQL_PASSWORD_FILE:"),
+    ),
+    breaks(
+        48, "admin-in-a-script", replace(START_WORDPRESS, '--admin_user="$WP_ADMIN_USER"', "--admin_user=superadmin")
+    ),
+    breaks(
+        48,
+        "admin-under-another-variable",
+        append(ENV, "BOSS=wp-admin\n"),
+        replace(START_WORDPRESS, '--admin_user="$WP_ADMIN_USER"', '--admin_user="${BOSS}"'),
+    ),
+    # --- Bonus ---
+    breaks(57, "redis-dockerfile-empty", write("srcs/requirements/bonus/redis/Dockerfile", "")),
+    breaks(
+        58,
+        "ftp-without-the-website",
+        replace(COMPOSE, '- "21:21"\n    volumes:\n      - wordpress:/var/www/html', '- "21:21"'),
+    ),
+    breaks(59, "static-site-in-php", write("srcs/requirements/bonus/static/index.php", "<?php echo 1;\n")),
+    breaks(59, "static-site-with-php", replace(STATIC, "darkhttpd", "darkhttpd php83")),
+    breaks(60, "adminer-ready-made", replace(COMPOSE, "    build: requirements/bonus/adminer\n", "")),
+    breaks(61, "service-of-choice-without-dockerfile", remove("srcs/requirements/bonus/cadvisor")),
+)
+
+FINE: tuple[Case, ...] = (
+    fine("base"),
+    # --- Credentials that are none ---
+    history(None, "clean-history", (), (append("README.md", "\nMore.\n"),)),
+    history(None, "env-ignored", (append(ENV, PASSWORD), write("secrets/db_password.txt", "hunter2hunter2\n"))),
+    history(None, "env-example", (write("srcs/.env.example", "MYSQL_PASSWORD=\nWP_ADMIN_PASSWORD=change-me\n"),)),
+    history(None, "env-sample-with-placeholders", (write("srcs/.env.sample", "MYSQL_PASSWORD=<your password>\n"),)),
+    history(
+        None,
+        "secret-example",
+        (UNIGNORED, remove(ENV), write("secrets/db_password.txt.example", "your-password-here\n")),
+    ),
+    history(
+        None,
+        "secrets-folder-kept",
+        (UNIGNORED, remove(ENV), write("secrets/.gitkeep", ""), write("secrets/README.md", "One file each.\n")),
+    ),
+    history(None, "env-without-credentials", (UNIGNORED,)),
+    history(
+        None,
+        "certificate-is-public",
+        (write("srcs/requirements/nginx/conf/site.crt", KEY.replace("PRIVATE KEY", "CERTIFICATE")),),
+    ),
+    fine(
+        "password-of-a-variable",
+        in_start("mariadb -e \"ALTER USER root@localhost IDENTIFIED BY '$MYSQL_ROOT_PASSWORD'\""),
+    ),
+    fine(
+        "password-from-a-file",
+        in_start('MYSQL_PASSWORD=$(cat /run/secrets/db_password)\nexport DB_PASS="$(</run/secrets/x)"'),
+    ),
+    fine("password-prompt", in_start('read -r password; test "$password" = "" || echo "password: set"')),
+    fine("password-file-variable", append(MARIADB, "ENV MYSQL_ROOT_PASSWORD_FILE=/run/secrets/db_root_password\n")),
+    fine("password-argument-without-default", replace(FTP, "RUN ", "ARG FTP_PASSWORD\nRUN ")),
+    fine(
+        "getenv-in-php",
+        write(
+            "srcs/requirements/wordpress/conf/wp-config.php", "<?php define('DB_PASSWORD', getenv('DB_PASSWORD'));\n"
+        ),
+    ),
+    fine(
+        "password-required-in-compose",
+        replace(COMPOSE, "MYSQL_PASSWORD_FILE: /run/secrets/db_password", "MYSQL_PASSWORD: ${DB_PW:?set it}"),
+    ),
+    fine(
+        "password-in-a-sentence",
+        append("README.md", "\nThe password: see `secrets/`. Set MYSQL_PASSWORD=your_password first.\n"),
+    ),
+    fine("fastcgi-pass", append(SITE, "# proxy_pass = upstream\n")),
+    fine("mysql-with-p-alone", in_start("mariadb -u root -p < /dev/null || true")),
+    # --- Layout ---
+    fine("ci-folder", write(".github/workflows/docker-compose.yml", "---\non: push\n")),
+    fine("editor-settings", write(".vscode/settings.ini", "x=1\n")),
+    fine(
+        "makefile-by-a-script",
+        write("srcs/up.sh", "#!/bin/sh\ndocker compose -f srcs/docker-compose.yml up -d\n"),
+        replace("Makefile", "@$(COMPOSE) up --build --detach", "@./srcs/up.sh"),
+    ),
+    fine("makefile-docker-compose-v1", replace("Makefile", "docker compose -f", "docker-compose --file")),
+    fine(
+        "makefile-with-cd",
+        replace("Makefile", "docker compose -f srcs/docker-compose.yml", "cd srcs && docker compose"),
+    ),
+    fine(
+        "makefile-default-goal",
+        replace("Makefile", "all: up\n", "help:\n\t@echo help\n\n.DEFAULT_GOAL := up\n"),
+        replace("Makefile", ".PHONY: all", ".PHONY: help"),
+        replace("Makefile", "re: clean all", "re: clean up"),
+    ),
+    fine("makefile-calls-make", replace("Makefile", "all: up\n", "all:\n\t@$(MAKE) --no-print-directory up\n")),
+    # --- Compose ---
+    fine(
+        "a-variable-named-links",
+        append(ENV, "LINKS=links:\n"),
+        replace(COMPOSE, "MYSQL_PASSWORD_FILE:", "links: none\n      MYSQL_PASSWORD_FILE:"),
+    ),
+    fine("links-in-a-comment", append(COMPOSE, "# links:\n#   - wordpress\n# network_mode: host\n")),
+    fine(
+        "a-service-named-host",
+        replace(COMPOSE, "cadvisor:\n    <<", "host:\n    <<"),
+        replace(COMPOSE, "image: cadvisor", "image: host"),
+    ),
+    fine(
+        "a-network-with-a-name",
+        replace(
+            COMPOSE, "networks:\n  inception:\n", "networks:\n  inception:\n    name: host-of-wil\n    driver: bridge\n"
+        ),
+    ),
+    fine(
+        "default-network-declared",
+        replace(COMPOSE, "  networks: [inception]\n", ""),
+        replace(COMPOSE, "networks:\n  inception:", "networks:\n  default:"),
+    ),
+    fine(
+        "networks-as-a-mapping",
+        replace(COMPOSE, "  networks: [inception]", "  networks:\n    inception:\n      aliases: [host]"),
+    ),
+    fine(
+        "compose-in-flow-style",
+        replace(
+            COMPOSE,
+            "  redis:\n    <<: *service\n    image: redis:${TAG}\n    build: requirements/bonus/redis\n",
+            '  redis: {<<: *service, image: "redis:${TAG}", build: {context: requirements/bonus/redis}}\n',
+        ),
+    ),
+    fine(
+        "included-file",
+        write(
+            "srcs/bonus.yml",
+            "services:\n  portainer:\n    image: portainer:1\n    build: requirements/bonus/cadvisor2\n"
+            "    networks: [inception]\n",
+        ),
+        write(
+            "srcs/requirements/bonus/cadvisor2/Dockerfile",
+            'FROM alpine:3.23\nRUN apk add portainer\nCMD ["portainer"]\n',
+        ),
+        replace(COMPOSE, "services:\n  mariadb", "include: [bonus.yml]\n\nservices:\n  mariadb"),
+    ),
+    # --- --link ---
+    fine("copy-link", replace(NGINX, "COPY tools", "COPY --link tools")),
+    fine(
+        "ln-link-in-makefile",
+        append("Makefile", "\nfiles:\n\tcp --link a b\n\t@echo 'docker run --link is forbidden'\n"),
+    ),
+    fine("link-in-a-comment", in_start("# docker run --link mariadb wordpress")),
+    # --- Commands ---
+    fine("tail-in-a-comment", append(NGINX, "# CMD tail -f /dev/null\n"), in_start("# tail -f /dev/null & while true")),
+    fine("tail-of-a-file", in_start("tail -n 5 /etc/passwd; tail -5 /etc/group")),
+    fine("tail-in-a-string", in_start("echo 'tail -f /dev/null; while true; do sleep infinity; done &'")),
+    fine("and-and", in_start("true && echo yes || echo no")),
+    fine("redirections", in_start("ls >/dev/null 2>&1; ls &>/dev/null; ls >&2; ls 2>&1 | cat; ls &>>/dev/null")),
+    fine("ampersand-in-a-url", in_start("curl -s 'https://wil.42.fr/?a=1&b=2' || true; echo a\\&b", START_WORDPRESS)),
+    fine("ampersand-in-sed", in_start("sed -i 's/listen/& 9000/' /etc/php/www.conf", START_WORDPRESS)),
+    fine("ampersand-in-arithmetic", in_start("x=$((6 & 3)); [ $x -gt 1 ] && echo $x")),
+    fine(
+        "heredoc-with-an-ampersand",
+        in_start("cat > /tmp/page <<EOF\nTom & Jerry\nwhile true; do sleep infinity; done &\nEOF"),
+    ),
+    fine("heredoc-quoted", in_start("cat <<'END' > /tmp/x\n$(mariadbd &)\ntail -f /dev/null\nEND")),
+    fine("case-with-semicolons", in_start('case "$1" in\na&b) ;;\n*) ;;\nesac'.replace("a&b", "a"))),
+    fine("wait-for-loop", in_start("until mariadb-admin ping --silent; do sleep 1; done", START_WORDPRESS)),
+    fine("wait-for-loop-while", in_start("while ! mariadb-admin ping; do\n\tsleep 1\ndone", START_WORDPRESS)),
+    fine(
+        "wait-for-loop-counted",
+        in_start("for i in 1 2 3; do mariadb-admin ping && break; sleep 1; done", START_WORDPRESS),
+    ),
+    fine("c-style-loop-that-ends", in_start("for ((i = 0; i < 10; i++)); do echo $i; done", START_WORDPRESS)),
+    fine("while-read", in_start('while read -r line; do echo "$line"; done < /etc/passwd')),
+    fine("sleep-a-little", in_start("sleep 5")),
+    fine("cat-a-heredoc", in_start("cat <<EOF\nhello\nEOF\ntold=$(cat < /etc/hostname)")),
+    fine(
+        "bash-runs-a-script",
+        nginx_command('ENTRYPOINT ["bash", "/usr/local/bin/start.sh"]\nCMD ["nginx", "-g", "daemon off;"]'),
+    ),
+    fine(
+        "shell-in-entrypoint-script-in-cmd",
+        nginx_command('ENTRYPOINT ["/bin/sh"]\nCMD ["/usr/local/bin/start.sh", "nginx"]'),
+    ),
+    fine("shell-form-command", nginx_command("CMD nginx -g 'daemon off;'")),
+    fine("bash-fed-by-a-heredoc", in_start("bash <<EOF\necho hello\nEOF\necho 'echo hi' | sh")),
+    fine("run-bash-c", append(NGINX, 'RUN bash -c "echo hello && echo world"\n')),
+    fine("run-heredoc", append(NGINX, "RUN <<EOF\nset -e\necho 'a & b' > /etc/x\nEOF\n")),
+    fine(
+        "tabs-between-words",
+        nginx_command('ENTRYPOINT\t["sh",\t"/usr/local/bin/start.sh"]\nCMD\t["nginx", "-g", "daemon off;"]'),
+    ),
+    fine("build-script-follows-nothing", in_start("tail --lines=3 -- file-f")),
+    fine("service-status", in_start("service mariadb status || true")),
+    fine("a-function-named-start", in_start('start() { echo "starting service"; }\nstart')),
+    fine("trap", in_start("trap 'echo bye' TERM")),
+    fine("makefile-follows-logs", append("Makefile", "\nfollow:\n\ttail -f /tmp/x\n")),
+    # --- Bases ---
+    fine("bookworm-slim", replace(NGINX, "debian:bookworm", "debian:bookworm-slim")),
+    fine("debian-12", replace(NGINX, "debian:bookworm", "debian:12")),
+    fine("debian-12-11", replace(NGINX, "debian:bookworm", "debian:12.11-slim")),
+    fine("debian-of-a-day", replace(NGINX, "debian:bookworm", "debian:bookworm-20250610-slim")),
+    fine("debian-with-its-registry", replace(NGINX, "debian:bookworm", "docker.io/library/debian:bookworm")),
+    fine("debian-with-a-digest", replace(NGINX, "debian:bookworm", f"debian:bookworm@sha256:{'0a' * 32}")),
+    fine("debian-for-a-platform", replace(NGINX, "FROM debian", "FROM --platform=linux/amd64 debian")),
+    fine("alpine-3-23-4", replace(STATIC, "alpine:3.23", "alpine:3.23.4")),
+    fine("from-in-lower-case", replace(NGINX, "FROM debian:bookworm", "from debian:bookworm")),
+    fine(
+        "release-by-an-argument-that-is-right",
+        replace(NGINX, "FROM debian:bookworm", 'ARG RELEASE="bookworm"\nFROM debian:${RELEASE:-trixie}'),
+    ),
+    fine("two-stages", replace(STATIC, "FROM alpine:3.23", "FROM alpine:3.23 AS Build\nRUN echo hi > /x\nFROM build")),
+    fine(
+        "copy-from-a-stage",
+        replace(
+            STATIC,
+            "FROM alpine:3.23\n",
+            "FROM alpine:3.23 AS build\nRUN echo hi > /x\nFROM alpine:3.23\nCOPY --from=build /x /x\n",
+        ),
+    ),
+    fine("local-base-image", replace(MARIADB, "debian:bookworm", "wordpress:inception")),
+    fine("from-in-a-comment", replace(NGINX, "FROM", "# FROM debian:latest\nFROM")),
+    # --- Names ---
+    fine("nginx-in-a-comment", append(WORDPRESS, "# RUN apt-get install nginx\n")),
+    fine("nginx-in-a-string", in_start("echo 'nginx comes before me'", START_WORDPRESS)),
+    fine("nginx-helper-plugin", in_start("wp plugin install nginx-helper", START_WORDPRESS)),
+    fine("image-quoted", replace(COMPOSE, "image: nginx:${TAG}", "image: 'nginx:1.0'")),
+    fine("image-tag-by-a-default", replace(COMPOSE, "image: nginx:${TAG}", "image: nginx:${NGINX_TAG:-v1}")),
+    fine("user-named-admin-mail", replace(ENV, "wil@student.42.fr", "admin@wil.42.fr")),
+    fine(
+        "adminer-variable",
+        append(
+            ENV, "ADMINER_PORT=8081\nWP_ADMIN_TITLE=admin\nMYSQL_ADMIN=dbadmin\n".replace("MYSQL_ADMIN=dbadmin\n", "")
+        ),
+    ),
+    fine("admin-in-a-comment", append(ENV, "# WP_ADMIN_USER=admin\n")),
+    # --- nginx ---
+    fine("listen-80-in-a-comment", append(SITE, "# server { listen 80; }\n")),
+    fine("port-8080-for-a-bonus", replace(COMPOSE, '- "8080:8080"', '- "127.0.0.1:8080:80"')),
+    fine("tls-1-3-only", replace(SITE, "TLSv1.2 TLSv1.3", "TLSv1.3")),
+    # --- Volumes ---
+    fine("device-by-home", replace(COMPOSE, "/home/${LOGIN}/data/mariadb", "${HOME}/data/mariadb")),
+    fine(
+        "volume-in-long-form",
+        replace(
+            COMPOSE,
+            "- mariadb:/var/lib/mysql",
+            "- type: volume\n        source: mariadb\n        target: /var/lib/mysql",
+        ),
+    ),
+    fine(
+        "conf-bind-mounted",
+        replace(
+            COMPOSE,
+            "- mariadb:/var/lib/mysql",
+            "- mariadb:/var/lib/mysql\n      - ./requirements/mariadb/conf/server.cnf:/etc/mysql/data.cnf:ro",
+        ),
+    ),
+    # --- Documents ---
+    fine(
+        "underscores-for-italics",
+        replace(
+            "README.md",
+            "*This project has been created as part of the 42 curriculum by wil.*",
+            "_This project has been created as part of the 42 curriculum by wil, marvin._",
+        ),
+    ),
+    fine("underlined-headings", replace("README.md", "## Description", "Description\n-----------")),
+    fine("headings-with-a-mark", replace("README.md", "## Resources", "## 📚 Resources")),
+    fine(
+        "comparisons-in-a-table",
+        replace(
+            "README.md",
+            "### Volumes and bind mounts\n\nDocker manages a volume; a bind mount is a folder of the host.",
+            "| Volumes | Bind mounts |\n|---|---|\n| Docker's | the host's |",
+        ),
+    ),
+    # --- Bonus ---
+    fine(
+        "no-bonus-at-all",
+        *(
+            replace(
+                COMPOSE,
+                f"  {name}:\n    <<: *service\n    image: {name}:${{TAG}}\n    build: requirements/bonus/{name}\n",
+                "",
+            )
+            for name in ("redis", "adminer", "cadvisor")
+        ),
+    ),
+)
