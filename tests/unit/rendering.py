@@ -49,6 +49,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "inception_wordpress_source": "archive",
         "inception_https_port": 8443,
         "inception_admin_user": "wil the great",
+        "stack_page_cache": False,
         "inception_bonus_services": BONUS,
         # Any folder with files serves as a site.
         "stack_static_dir": str(ROLE / "templates/requirements/static/conf"),

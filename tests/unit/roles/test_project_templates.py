@@ -211,6 +211,33 @@ def test_the_object_cache_comes_with_redis(files: dict[str, str], variant: str) 
     assert ("WP_REDIS_HOST" in files["srcs/requirements/wordpress/conf/wp-config.php"]) == (with_redis and archive)
 
 
+def test_the_page_cache_can_be_off(files: dict[str, str], variant: str) -> None:
+    on = rendering.VARIANTS[variant].get("stack_page_cache", True)
+    rooms = "srcs/requirements"
+    assert (f"{rooms}/wordpress/conf/pages.php" in files) == on
+    assert ("pages.php" in files[f"{rooms}/wordpress/Dockerfile"]) == on
+    configuration = "".join(content for name, content in files.items() if name.startswith(f"{rooms}/nginx/conf/"))
+    assert ("proxy_cache" in configuration) == on
+    assert ("/var/cache/nginx" in files["srcs/docker-compose.yml"]) == on
+
+
+def test_memory_follows_the_limits(files: dict[str, str], compose: dict[str, Any]) -> None:
+    """One rule: a quarter of the container's for what is shared, and in PHP's 48 MB of the rest for each child."""
+
+    def limit(service: str) -> int:
+        return int(compose["services"][service]["deploy"]["resources"]["limits"]["memory"].removesuffix("M"))
+
+    def value(file: str, name: str) -> int:
+        [found] = re.findall(rf"^{re.escape(name)} = (\d+)", files[f"srcs/requirements/{file}"], flags=re.MULTILINE)
+        return int(found)
+
+    shared = value("wordpress/conf/php.ini", "opcache.memory_consumption")
+    children = value("wordpress/conf/php-fpm.conf", "pm.max_children")
+    assert shared == limit("wordpress") // 4
+    assert children == (limit("wordpress") - shared) // 48
+    assert value("mariadb/conf/mariadb.cnf", "innodb_buffer_pool_size") == limit("mariadb") // 4
+
+
 def test_make_credentials(folder: Path, variant: str) -> None:
     given = rendering.VARIANTS[variant]
     (folder / "secrets").mkdir()
