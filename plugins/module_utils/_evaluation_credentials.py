@@ -88,6 +88,9 @@ _REQUIREPASS = re.compile(r"(?:^|[\s\"'-])(?P<name>requirepass|masterauth)[\"',\
 _MYSQL_P = re.compile(
     r"\b(?:mysql|mariadb|mysqladmin|mariadb-admin|mysqldump)\b[^|;&\n]*?\s(?P<name>-p)(?:" + _QUOTED.format("v") + ")"
 )
+_MYSQLADMIN = re.compile(
+    r"\b(?:mysqladmin|mariadb-admin)\b[^|;&\n]*?\s(?P<name>password)\s+(?:" + _QUOTED.format("v") + ")"
+)
 _CHPASSWD = re.compile(
     r"echo\s+(?:-\w+\s+)*[\"']?(?P<name>[\w${}-]+):(?P<vb>[^\s\"'|]+)[\"']?\s*\|\s*(?:sudo\s+)?chpasswd"
 )
@@ -148,7 +151,7 @@ def _assignments(path: str, line: str) -> Iterator[tuple[str, str]]:
                 yield name, value
     if document:
         return
-    for pattern in (_SQL, _REQUIREPASS, _MYSQL_P, _CHPASSWD):
+    for pattern in (_SQL, _REQUIREPASS, _MYSQL_P, _MYSQLADMIN, _CHPASSWD):
         for match in pattern.finditer(line):
             quoted = pattern is not _SQL or match.groupdict().get("vs") or match.groupdict().get("vd")
             if quoted and _literal(_value(match)):

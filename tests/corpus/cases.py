@@ -61,6 +61,7 @@ BROKEN: tuple[Case, ...] = (
         replace(COMPOSE, "MYSQL_PASSWORD_FILE: /run/secrets/db_password", "MYSQL_PASSWORD: ${DB_PW:-Tr0ub4dor-3}"),
     ),
     breaks(1, "password-in-sql", in_start("mariadb -e \"ALTER USER root@localhost IDENTIFIED BY 'Tr0ub4dor-3'\"")),
+    breaks(1, "password-of-mysqladmin", append(MARIADB, 'RUN mysqladmin -u root password "Tr0ub4dor-3"\n')),
     breaks(1, "password-of-mysql-p", in_start("mariadb -u root -pTr0ub4dor-3 -e 'SELECT 1'")),
     breaks(
         1, "password-of-wp-cli", in_start("wp user create visitor v@42.fr --user_pass=Tr0ub4dor-3", START_WORDPRESS)
