@@ -393,17 +393,12 @@ def data_volumes(stack: Stack) -> Iterator[Result]:
                 place = (volume.get("Options") or {}).get("device") or volume.get("Mountpoint", "")
                 entry = Evidence(f"docker volume inspect {mount['Name']}", f"{mount['Destination']}: {place}")
                 (right if f"{place}/".startswith(wanted) else wrong).append(entry)
-            elif mount["Type"] == "bind" and mount["RW"]:
+            elif mount["Type"] == "bind" and mount["Destination"].startswith(("/var/www", "/var/lib/mysql")):
                 told = f"{mount['Destination']} is the folder {mount['Source']}, no volume"
                 wrong.append(Evidence(f"docker inspect {service}", told))
         if not right and not wrong:
             wrong = [Evidence(f"docker inspect {service}", "no volume")]
-        yield verdict(number, [] if right and kind == "wordpress" and not _data(wrong) else wrong, right)
-
-
-def _data(wrong: list[Evidence]) -> list[Evidence]:
-    """Mounts of WordPress that hold the site; a bind mount of a configuration is another rule's."""
-    return [entry for entry in wrong if "/var/www" in entry.text or entry.where.startswith("docker volume")]
+        yield verdict(number, wrong, right)
 
 
 def users(stack: Stack) -> Iterator[Result]:

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which port is changed, and that a browser looks for what was written."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.fortytwo.inception.plugins.module_utils import _evaluation_disturb as disturb
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation_browser import still_there
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation_site import Place
+
+LISTENS = {"nginx": {443}, "wordpress": {9000}, "mariadb": {3306}}
+
+
+@pytest.mark.parametrize(
+    ("text", "chosen"),
+    [
+        ("WORDPRESS_PORT=9000\nHTTPS_PORT=443\n", ("WORDPRESS_PORT", 9000, "wordpress")),
+        ("HTTPS_PORT=443\n", ("HTTPS_PORT", 443, "nginx")),
+        ("DB_PORT='3306'\n", ("DB_PORT", 3306, "mariadb")),
+        ("PHP_PORT=9001\n", None),
+        ("# DB_PORT=3306\nPASSWORD=9000\n", None),
+        ("DB_PORT=3306 9000\n", None),
+    ],
+)
+def test_which_port_is_changed(monkeypatch: pytest.MonkeyPatch, text: str, chosen: object) -> None:
+    """One that a service really listens on; one inside before the site's own."""
+    containers = {
+        name: {"name": name, "HostConfig": {"PortBindings": {"443/tcp": [{}]} if name == "nginx" else {}}}
+        for name in LISTENS
+    }
+    monkeypatch.setattr(disturb, "listening", lambda container: LISTENS[container["name"]])
+    assert disturb.port_to_change(text, containers) == chosen
+
+
+@pytest.mark.parametrize(
+    ("texts", "verdict"), [(["the comment"], "pass"), (["the comment", "gone"], "fail"), ([], "open")]
+)
+def test_what_was_written_is_looked_for(texts: list[str], verdict: str) -> None:
+    written = [{"path": "/", "text": text, "what": text} for text in texts]
+    found = still_there(Place("wil.42.fr", "127.0.0.1", 443), written, lambda path: "a page with the comment")
+    assert (found.id, found.verdict) == (55, verdict)
