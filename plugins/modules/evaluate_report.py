@@ -76,6 +76,10 @@ options:
         description: Whether the items count that only the newest sheet has.
         type: bool
         default: true
+      cloned:
+        description: Whether the evaluation itself cloned the project into an empty folder.
+        type: bool
+        default: false
       started:
         description: When it began.
         type: str
@@ -173,6 +177,7 @@ EVALUATION = {
     "depth": {"type": "str", "choices": ["read", "full"], "default": "read"},
     "sections": {"type": "list", "elements": "str", "default": []},
     "newest": {"type": "bool", "default": True},
+    "cloned": {"type": "bool", "default": False},
     "started": {"type": "str", "default": ""},
     "seconds": {"type": "float", "default": 0.0},
     "error": {"type": "str", "default": ""},

@@ -207,6 +207,13 @@ def test_the_worst_of_several_looks_counts(report: Report, looks: list[str], ver
     assert one["seconds"] == 0.5 + len(looks)
 
 
+def test_a_clone_of_its_own_is_item_4(report: Report) -> None:
+    for cloned, verdict in ((False, "open"), (True, "pass")):
+        report({"host": "wil", "cloned": cloned, "read": results(open=[4])})
+        (one,) = (one for one in json.loads(report.text("wil.json"))["results"] if one["id"] == 4)
+        assert one["verdict"] == verdict
+
+
 def test_the_older_sheet(report: Report) -> None:
     report({"host": "wil", "read": results(fail=[56]), "newest": False})
     document = json.loads(report.text("wil.json"))
