@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""After somebody spoiled the machine by hand (molecule/default/switch_off.yml): a deployment has put it right."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.verify.support import Stack
+
+
+def test_the_domain_has_its_address_again(stack: Stack) -> None:
+    assert stack.root("getent -s files ahosts %s", stack.settings.domain).startswith("127.0.0.1 ")
+
+
+def test_the_firewall_stands_again(stack: Stack) -> None:
+    """It runs, starts at boot, and has its rules."""
+    assert stack.root("systemctl is-active inception-firewall").strip() == "active"
+    assert stack.root("systemctl is-enabled inception-firewall").strip() == "enabled"
+    assert f"{stack.settings.https_port}" in stack.root("nft list chain inet inception prerouting")
+
+
+def test_the_data_is_closed_again(host: Any, stack: Stack) -> None:
+    assert host.file(stack.settings.data).mode == 0o750
+
+
+def test_the_login_may_use_the_engine_again(stack: Stack) -> None:
+    assert "docker" in stack.root("id -nG %s", stack.settings.login).split()
+
+
+def test_the_package_is_there_again(host: Any) -> None:
+    assert host.package("unattended-upgrades").is_installed
