@@ -9,6 +9,7 @@ from tests.verify.support import Stack
 
 
 def test_the_domain_has_its_address_again(stack: Stack) -> None:
+    """The machine itself finds the site: its line in /etc/hosts was taken out."""
     assert stack.root("getent -s files ahosts %s", stack.settings.domain).startswith("127.0.0.1 ")
 
 
@@ -20,12 +21,15 @@ def test_the_firewall_stands_again(stack: Stack) -> None:
 
 
 def test_the_data_is_closed_again(host: Any, stack: Stack) -> None:
+    """Others may not look into the data: it was opened to everybody."""
     assert host.file(stack.settings.data).mode == 0o750
 
 
 def test_the_login_may_use_the_engine_again(stack: Stack) -> None:
+    """The login is back in the group that it was taken out of."""
     assert "docker" in stack.root("id -nG %s", stack.settings.login).split()
 
 
 def test_the_package_is_there_again(host: Any) -> None:
+    """Security updates come again: their package was removed."""
     assert host.package("unattended-upgrades").is_installed
