@@ -52,10 +52,10 @@ lint: $(VENV)/ready-dev ## check the sources
 	@$(TOOL) tests/lint
 
 unit: $(VENV)/ready-dev ## the unit tests
-	@$(TOOL) pytest
+	@$(TOOL) pytest --numprocesses auto --dist loadfile
 
 corpus: $(VENV)/ready-dev ## what the evaluation reads, on broken projects, look-alikes and hostile ones
-	@$(TOOL) pytest tests/corpus
+	@$(TOOL) pytest --numprocesses auto --dist loadfile tests/corpus
 
 test: lint unit corpus ## lint, unit tests, the corpus, and the whole way on a system container
 	@$(TOOL) molecule test

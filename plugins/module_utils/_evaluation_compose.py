@@ -56,8 +56,17 @@ class LocatedList(list[Any]):
 # --- Reading YAML ---
 
 
+def _refuse_depth(file: str, text: str) -> None:
+    """Refuse what is nested deeper than a real compose file: composing calls itself in C until the stack is used up."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_LOADER):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _MAX_DEPTH:
+            raise ComposeError(f"{file} is nested deeper than {_MAX_DEPTH} levels")
+
+
 class _Builder:
-    """Makes values of YAML nodes, as many and as deep as a real compose file has."""
+    """Makes values of YAML nodes, as many as a real compose file has, and as deep: an alias adds to the depth."""
 
     def __init__(self, file: str, variables: Mapping[str, str]) -> None:
         self._file = file
@@ -177,10 +186,11 @@ def _file(file: str, read: ReadFile, variables: Mapping[str, str], seen: list[st
     if text is None:
         raise ComposeError(f"{file} is not there, or is not a text")
     try:
+        _refuse_depth(file, text)
         node = yaml.compose(text, Loader=_LOADER)
         found = _Builder(file, variables).build(node) if node is not None else None
-    except (yaml.YAMLError, RecursionError) as error:
-        problem = getattr(error, "problem", None) or "it is nested too deeply"
+    except yaml.YAMLError as error:
+        problem = getattr(error, "problem", None) or "nothing can be read"
         mark = getattr(error, "problem_mark", None)
         raise ComposeError(f"{file}{f':{mark.line + 1}' if mark else ''} is not YAML: {problem}") from None
     if not isinstance(found, Located):
