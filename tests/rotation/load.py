@@ -87,12 +87,14 @@ def expect(page: Page, status: int, text: str) -> None:
 class Load:
     """Visitors in threads, from the beginning of a `with` to its end."""
 
-    def __init__(self, stack: Stack, site: Site, *, strangers_alone: bool = False) -> None:
+    def __init__(
+        self, stack: Stack, site: Site, *, strangers: int = STRANGERS, pause: float = 0.0, strangers_alone: bool = False
+    ) -> None:
         self.site, self.settings = site, stack.settings
         self.tally = Tally()
         self.over = threading.Event()
         # Where the site's visitors are not what is looked at, they leave the machine some time.
-        strangers, self.pause = (2, 0.5) if strangers_alone else (STRANGERS, 0.0)
+        strangers, self.pause = (2, 0.5) if strangers_alone else (strangers, pause)
         self.comments: list[str] = []
         post = site.get("/wp-json/wp/v2/posts?per_page=1&orderby=id&order=asc").json()[0]
         self.post, self.post_path = str(post["id"]), urllib.parse.urlsplit(post["link"]).path
@@ -128,7 +130,7 @@ class Load:
         def read() -> None:
             expect(visitor.get("/wp-admin/profile.php"), 200, 'id="your-profile"')
 
-        while not self.over.wait(0.1) and self.tally.note("author", read):
+        while not self.over.wait(max(self.pause, 0.1)) and self.tally.note("author", read):
             pass
 
     def admin(self, visitor: Site) -> None:
@@ -143,7 +145,7 @@ class Load:
             expect(page, 302, "")
             self.comments.append(text)
 
-        while not self.over.wait(0.4) and self.tally.note("administrator", write):
+        while not self.over.wait(max(self.pause, 0.4)) and self.tally.note("administrator", write):
             pass
 
     def count_comments(self) -> None:
@@ -173,10 +175,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_machine_arguments(parser)
     parser.add_argument("--sessions", choices=["keep", "end"], default="keep", help="whether a session may end")
+    parser.add_argument("--strangers", type=int, default=STRANGERS, help="how many read at once")
+    parser.add_argument("--pause", type=float, default=0.0, help="seconds that each waits before the next page")
     parser.add_argument("command", nargs="+", help="what runs meanwhile, after --")
     arguments = parser.parse_args()
 
-    with Load(*connect(arguments)) as tally:
+    with Load(*connect(arguments), strangers=arguments.strangers, pause=arguments.pause) as tally:
         time.sleep(MARGIN)
         started = time.monotonic()
         finished = subprocess.run(arguments.command, stdin=subprocess.DEVNULL, stdout=sys.stderr, check=False)

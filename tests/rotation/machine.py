@@ -176,4 +176,7 @@ class Machine:
         environment = self.stack.containers()["wordpress"]["Config"]["Env"]
         if self.stack.root("cat %s/wordpress.env", self.folder).strip() not in environment:
             found.append("WordPress's container uses other secrets than the files say")
+        # The next deployment has nothing to replace, so that its visitors notice nothing either.
+        rehearsed = self.stack.compose("--dry-run up --detach 2>&1").splitlines()
+        found += [f"a deployment would do: {line.strip()}" for line in rehearsed if "Recreate" in line]
         return found

@@ -71,6 +71,16 @@ def test_the_firewall_keeps_the_users_of_the_machine_from_the_containers() -> No
     assert 'oifname "mine0" meta skuid != 0 jump refuse' in output[: output.index("}")]
 
 
+def test_the_firewall_can_have_visitors_wait() -> None:
+    """For the machine's own address only: what its containers ask others for goes out."""
+    lines = rules(host_firewall_trusted_interfaces=["mine0"])
+    for chain in ("chain prerouting {", "chain output {"):
+        inside = lines[lines.index(chain) :]
+        held = inside.index("fib daddr type local tcp dport @held drop")
+        assert "ct state established,related accept" in inside[:held]
+        assert not [line for line in inside[:held] if line.endswith("accept") and line.startswith(("iif", "tcp"))]
+
+
 def test_the_firewall_trusts_the_interfaces_that_are_named() -> None:
     lines = rules(host_firewall_trusted_interfaces=["mine0"])
     assert 'iifname "mine0" accept' in lines

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""After somebody spoiled the machine by hand (molecule/default/switch_off.yml): a deployment has put it right."""
+"""After somebody spoiled the machine by hand (molecule/default/switch.yml): a deployment has put it right."""
 
 from __future__ import annotations
 
