@@ -83,8 +83,9 @@ def render(settings: dict[str, Any], collections: str) -> dict[str, str]:
         found: list[dict[str, Any]] = read(ROLE / "tasks" / name)
         return found
 
-    def evaluate(expression: str, **more: Any) -> Any:
-        return Templar(loader, {**variables, **more}).template(trust_as_template(expression))
+    def evaluate(value: Any, **more: Any) -> Any:
+        text = isinstance(value, str)
+        return Templar(loader, {**variables, **more}).template(trust_as_template(value) if text else value)
 
     variables: dict[str, Any] = {
         "role_path": str(ROLE),
@@ -102,10 +103,14 @@ def render(settings: dict[str, Any], collections: str) -> dict[str, str]:
             file = evaluate(task["ansible.builtin.include_vars"]["file"])
             variables.update(read(ROLE / "vars" / file))
             continue
+        results = []
         for item in evaluate(task["loop"]) if "loop" in task else [None]:
             local = {**task.get("vars", {}), "item": item}
             facts = task["ansible.builtin.set_fact"]
-            variables.update({name: evaluate(value, **local) for name, value in facts.items()})
+            results.append({name: evaluate(value, **local) for name, value in facts.items()})
+        if "register" in task:
+            variables[task["register"]] = {"results": [{"ansible_facts": result} for result in results]}
+        variables.update(results[-1])
     [written] = tasks("project.yml")
     files = evaluate("{{ __stack_files }}", **written["vars"])
     return {str(path): str(content) for path, content in files.items()}
