@@ -257,7 +257,7 @@ answer = [tried(client.sendcmd, line) for line in lines]
     wanted = {int(ftp.environment["FTP_PORT"]), *range(first, last + 1)}
     assert published == wanted
     rules = stack.root("nft list table inet inception")
-    let_in = next(line for line in rules.splitlines() if "tcp dport" in line)
+    let_in = next(line for line in rules.splitlines() if "tcp dport {" in line)
     assert wanted <= {int(port) for port in re.findall(r"\d+", let_in)}, "the firewall lets them in"
 
 
