@@ -325,7 +325,7 @@ def available_memory() -> int:
 def kernel_command_line(config: dict[str, t.Any], arch: Arch, accelerator: str) -> str:
     """Host name and key travel as systemd's own kernel settings: nothing has to be written into the image."""
     # Warnings and worse on the console: without an audit daemon it would be full of audit records.
-    # After a panic the machine starts again, and whoever talks to it is told by a broken connection instead of by nothing.
+    # After a panic the machine starts again: a broken connection tells more than one that hangs.
     words = ["root=/dev/vda", "rw", f"console={arch.console}", "loglevel=5", "panic=10", "net.ifnames=0"]
     if accelerator == "tcg":
         # Guards against processor bugs that an emulated processor does not have.
