@@ -49,8 +49,10 @@ def _listens(directive: nginx.Directive) -> str:
     if directive.words[0] != "listen" or len(directive.words) < 2:
         return ""
     address = directive.words[1]
+    if address.startswith("unix:"):
+        return ""
     port = address.rpartition(":")[2] if "]" not in address else address.partition("]")[2].lstrip(":")
-    return port if port.isdigit() else "" if port.startswith(("$", "unix")) else "80"
+    return port if port.isdigit() else "" if port.startswith("$") else "80"
 
 
 def _publishes_80(project: Project) -> list[Evidence]:

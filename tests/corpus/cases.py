@@ -638,6 +638,7 @@ FINE: tuple[Case, ...] = (
     fine("admin-in-a-comment", append(ENV, "# WP_ADMIN_USER=admin\n")),
     # --- nginx ---
     fine("listen-80-in-a-comment", append(SITE, "# server { listen 80; }\n")),
+    fine("listen-on-a-socket", append(SITE, "server {\n    listen unix:/run/inside.sock;\n}\n")),
     fine("port-8080-for-a-bonus", replace(COMPOSE, '- "8080:8080"', '- "127.0.0.1:8080:80"')),
     fine("tls-1-3-only", replace(SITE, "TLSv1.2 TLSv1.3", "TLSv1.3")),
     # --- Volumes ---

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import re
 import shutil
@@ -14,6 +15,9 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation import FAIL, PASS, WARNING
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation_read import read
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation_snapshot import snapshot
 from ansible_collections.fortytwo.inception.tests.unit import rendering
 
 pytestmark = pytest.mark.parametrize("variant", rendering.VARIANTS)
@@ -24,14 +28,18 @@ def files(variant: str, collections_path: Path) -> dict[str, str]:
     return rendering.project(variant, str(collections_path))
 
 
-@pytest.fixture
-def folder(files: dict[str, str], tmp_path: Path) -> Path:
-    """The project on disk, with its data beside it."""
-    root = tmp_path / "inception"
+def write(files: dict[str, str], root: Path) -> Path:
     for name, content in files.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content)
+    return root
+
+
+@pytest.fixture
+def folder(files: dict[str, str], tmp_path: Path) -> Path:
+    """The project on disk, with its data beside it."""
+    root = write(files, tmp_path / "inception")
     environment = root / "srcs/.env"
     environment.write_text(environment.read_text().replace("/home/wil/data", f"{tmp_path}/data"))
     return root
@@ -102,6 +110,20 @@ def test_no_trace_of_the_templates(files: dict[str, str]) -> None:
         assert "\n" * (4 if name.endswith(".py") else 3) not in content, f"{name} has more than one blank line in a row"
         assert re.search(r"\S\n\Z", content), f"{name} does not end with one line end"
         assert not content.startswith("\n"), f"{name} begins with a blank line"
+
+
+def test_our_own_evaluation_blames_nothing(files: dict[str, str], variant: str, tmp_path: Path) -> None:
+    """As far as reading goes; that another port than 443 is not the exercise's is for the user to know."""
+    results = read(snapshot(str(write(files, tmp_path / "inception"))), datetime.date.today())
+    blamed = {
+        one.id: [f"{piece.where}: {piece.text}" for piece in one.evidence]
+        for one in results
+        if one.verdict in (FAIL, WARNING)
+    }
+    if "inception_https_port" in rendering.VARIANTS[variant]:
+        assert len(blamed.pop(27)) == 1
+    assert blamed == {}
+    assert sum(one.verdict == PASS for one in results) >= 30
 
 
 def test_layout(files: dict[str, str], compose: dict[str, Any]) -> None:
