@@ -36,6 +36,7 @@ from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation_sta
     Stack,
     containers_of,
     docker,
+    listed,
     observe,
 )
 
@@ -115,15 +116,15 @@ def clean_out(subject: Subject) -> list[Result]:
         for name in names:
             docker(*command, name, timeout=300)
 
-    each("rm", "--force", "--volumes", names=docker("ps", "--all", "--quiet").output.split())
-    each("rmi", "--force", names=dict.fromkeys(docker("images", "--all", "--quiet").output.split()))
-    each("volume", "rm", "--force", names=docker("volume", "ls", "--quiet").output.split())
-    networks = docker("network", "ls", "--format", "{{.Name}}").output.split()
+    each("rm", "--force", "--volumes", names=listed("ps", "--all", "--quiet"))
+    each("rmi", "--force", names=dict.fromkeys(listed("images", "--all", "--quiet")))
+    each("volume", "rm", "--force", names=listed("volume", "ls", "--quiet"))
+    networks = listed("network", "ls", "--format", "{{.Name}}")
     each("network", "rm", names=[name for name in networks if name not in ("bridge", "host", "none")])
     left = [
-        Evidence(f"docker {kind}", answer.output.strip())
+        Evidence(f"docker {kind}", "\n".join(names))
         for kind in ("ps --all --quiet", "images --all --quiet", "volume ls --quiet")
-        if (answer := docker(*kind.split())).output.strip()
+        if (names := listed(*kind.split()))
     ]
     data = Path("/home", subject.login, "data")
     if data.is_dir() and not data.is_symlink():

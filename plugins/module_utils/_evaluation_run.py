@@ -35,14 +35,17 @@ class Answer:
         return "\n".join(self.output.splitlines()[-lines:])
 
 
-def run(argv: Sequence[str], timeout: float = 60, cwd: str | None = None) -> Answer:
-    """Run a command with no input; what it started goes with it when its time is over, however much it prints."""
+def run(argv: Sequence[str], timeout: float = 60, cwd: str | None = None, *, errors: bool = True) -> Answer:
+    """Run a command with no input; what it started goes with it when its time is over, however much it prints.
+
+    For people, `errors` are part of what it printed; a program that reads the rest leaves them out.
+    """
     start = time.monotonic()
     process = subprocess.Popen(
         list(argv),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        stderr=subprocess.STDOUT if errors else subprocess.DEVNULL,
         cwd=cwd,
         start_new_session=True,
         env={**os.environ, "LC_ALL": "C.UTF-8"},

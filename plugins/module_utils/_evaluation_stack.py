@@ -96,11 +96,17 @@ def docker(*argv: str, timeout: float = 60) -> Answer:
     return run(["docker", *argv], timeout)
 
 
+def listed(*argv: str) -> list[str]:
+    """The words that Docker prints, without the warnings that it has for the project: none where it fails."""
+    answer = run(["docker", *argv], errors=False)
+    return answer.output.split() if answer.ok else []
+
+
 def inspected(kind: str, names: Iterable[str]) -> list[dict[str, Any]]:
     """What Docker says of objects; those that went away meanwhile are left out."""
     found = []
     for name in names:
-        answer = docker(kind, "inspect", name)
+        answer = run(["docker", kind, "inspect", name], errors=False)
         if answer.ok:
             found += json.loads(answer.output)
     return found
@@ -116,7 +122,7 @@ def is_of(project: str, container: dict[str, Any]) -> bool:
 
 def containers_of(project: str) -> dict[str, dict[str, Any]]:
     """The containers of a project by their services, stopped ones too."""
-    ids = docker("ps", "--all", "--quiet", "--no-trunc").output.split()
+    ids = listed("ps", "--all", "--quiet", "--no-trunc")
     mine = [one for one in inspected("container", ids) if is_of(project, one)]
     return {one["Config"]["Labels"]["com.docker.compose.service"]: one for one in mine}
 
@@ -217,8 +223,7 @@ def observe(login: str, domain: str, project: str) -> Stack:
     """The running stack of a project."""
     stack = Stack(login, domain, project, containers=containers_of(project))
     compose = str(Path(project, "srcs/docker-compose.yml"))
-    services = docker("compose", "--file", compose, "config", "--services")
-    stack.services = services.output.split() if services.ok else list(stack.containers)
+    stack.services = listed("compose", "--file", compose, "config", "--services") or list(stack.containers)
     names = {name for one in stack.containers.values() for name in one["NetworkSettings"]["Networks"] if name != "host"}
     stack.networks = {one["Name"]: one for one in inspected("network", sorted(names))}
     volumes = {m["Name"] for one in stack.containers.values() for m in one["Mounts"] if m["Type"] == "volume"}

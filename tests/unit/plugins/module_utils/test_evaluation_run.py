@@ -20,6 +20,10 @@ def test_what_a_command_did(script: str, code: int, output: str) -> None:
     assert (answer.code, answer.output, answer.ok) == (code, output, code == 0)
 
 
+def test_errors_may_be_left_out() -> None:
+    assert run(["sh", "-c", "echo a; echo b >&2"], errors=False).output == "a\n"
+
+
 @pytest.mark.parametrize("script", ["sleep 60", "yes", "exec 1>&- 2>&-; sleep 60", "trap '' TERM INT; sleep 60 & wait"])
 def test_a_command_that_never_ends(script: str) -> None:
     answer = run(["sh", "-c", script], timeout=0.5)

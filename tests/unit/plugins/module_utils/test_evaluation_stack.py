@@ -6,6 +6,7 @@ from __future__ import annotations
 import copy
 import datetime
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -225,3 +226,23 @@ def test_nothing_runs() -> None:
 def test_whose_container_it_is(files: str, mine: bool) -> None:
     labels = {"com.docker.compose.project.config_files": files}
     assert _evaluation_stack.is_of("/home/wil/inception", {"Config": {"Labels": labels}}) is mine
+
+
+# Compose 2.26 says this of every file of old, whatever it is asked.
+WARNS = """\
+#!/bin/sh
+echo 'time="2026-11-26T13:00:00Z" level=warning msg="docker-compose.yml: `version` is obsolete"' >&2
+case "$*" in
+    *--services) printf 'nginx\nwordpress\n' ;;
+    "network inspect inception") echo '[{"Name": "inception"}]' ;;
+    "network inspect gone") echo '[]'; exit 1 ;;
+esac
+"""
+
+
+def test_a_warning_of_dockers_is_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "docker").write_text(WARNS)
+    (tmp_path / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    assert _evaluation_stack.observe("wil", "localhost", str(tmp_path)).services == ["nginx", "wordpress"]
+    assert _evaluation_stack.inspected("network", ["inception", "gone"]) == [{"Name": "inception"}]
