@@ -182,3 +182,20 @@ def test_a_folder_is_put_there(evaluate: Evaluate, stack: Stack, settings: Setti
     assert stack.login(f"stat -c %U {folder}/Makefile").strip() == settings.login
     again = evaluate({"put": given})
     assert "is not empty" in again.document("put")["error"]
+
+
+def test_a_repository_is_cloned(evaluate: Evaluate, stack: Stack, settings: Settings, host: Any) -> None:
+    """From a URL, which makes item 4 a pass; it belongs to the login then."""
+    repository, folder = "/root/repository", f"/home/{settings.login}/cloned"
+    stack.login(f"rm -rf {folder}")
+    host.check_output("command -v git || { apt-get -qq update && apt-get -qq install git; }")
+    host.check_output(
+        f"rm -rf {repository} && git init --quiet {repository} && cd {repository} && touch Makefile && git add . "
+        "&& git -c user.name=wil -c user.email=wil@example.org commit --quiet --message=first"
+    )
+    run = evaluate({"cloned": {"evaluate_source": f"file://{repository}", "evaluate_project": folder}})
+    assert 4 in run.found("cloned", "pass"), run.output[-3000:]
+    assert stack.login(f"ls -A {folder}").split() == [".git", "Makefile"]
+    assert stack.login(f"stat -c %U {folder} {folder}/Makefile").split() == [settings.login] * 2
+    # The login may work in it.
+    assert stack.login(f"git -C {folder} log --format=%s").strip() == "first"
