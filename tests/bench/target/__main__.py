@@ -55,6 +55,8 @@ def measure_load(client: Client, stacks: dict[str, Stack], rounds: int, seconds:
     for number in range(1, rounds + 1):
         for case in load.CASES:
             for name in case.stacks:
+                # The round before has changed the site: what a cache makes anew then is measured in measure_cold.
+                load.check(stacks[name], case)
                 result = load.measure(client, stacks[name], case, seconds)
                 found[case.name][name].append(asdict(result))
                 say(f"round {number}: {case.title}, {name}: {result.rate:.1f}/s, {result.failed} failed")
