@@ -307,7 +307,7 @@ def _never_ends(name: str, arguments: list[str], fed: bool) -> bool:
         return False
     if name == "tail":
         return any(
-            re.fullmatch(r"-[0-9a-zA-Z]*[fF][0-9a-zA-Z]*|--follow(?:=.*)?|--f\w*|\+?\d*f", argument)
+            re.fullmatch(r"-[0-9a-zA-Z]*[fF][0-9a-zA-Z]*|--follow(?:=.*)?|--f\w*|\+\d*[bcl]?f", argument)
             for argument in arguments
         ) and not any(argument.startswith("--pid") for argument in arguments)
     if name in ("sleep", "gsleep"):

@@ -58,6 +58,7 @@ def test_dockerfile_chain(text: str, arguments: dict[str, str], bases: list[str]
         ("exec su-exec wil tail -n 1 -F x", [], [1], []),
         ("sh -c 'sleep infinity'", [], [1], []),
         ("timeout 5 tail -f x", [], [], []),
+        ("tail +5f x\ntail f", [], [1], []),
         ("sh start.sh; echo a | bash; bash -l", [], [], [1]),
     ],
 )
