@@ -22,6 +22,10 @@ def in_start(text: str, path: str = START_MARIADB) -> Change:
     return replace(path, 'exec "$@"\n', f'{text}\nexec "$@"\n')
 
 
+def windows(path: str) -> Change:
+    return lambda files: files.update({path: (files[path] or "").replace("\n", "\r\n")})
+
+
 def nginx_command(new: str) -> Change:
     return replace(NGINX, 'ENTRYPOINT ["/usr/local/bin/start.sh"]\nCMD ["nginx", "-g", "daemon off;"]', new)
 
@@ -678,6 +682,195 @@ FINE: tuple[Case, ...] = (
             "| Volumes | Bind mounts |\n|---|---|\n| Docker's | the host's |",
         ),
     ),
+    # --- The forms in which students write the same thing ---
+    # Credentials
+    fine("env-file-template", write("srcs/.env.template", "MYSQL_PASSWORD=\nMYSQL_USER=\n")),
+    fine("env-dist-with-changeme", write("srcs/.env.dist", "MYSQL_PASSWORD=changeme\n")),
+    fine("password-by-a-variable-with-braces", in_start('mariadb -u root -p"${MYSQL_ROOT_PASSWORD}" -e "SELECT 1"')),
+    fine("password-by-command-substitution", in_start('mariadb -uroot -p"$(cat /run/secrets/x)" -e "SELECT 1"')),
+    fine(
+        "password-argument-of-a-variable", in_start('wp user create v v@42.fr --user_pass="$WP_PASS"', START_WORDPRESS)
+    ),
+    fine("chpasswd-of-a-variable", in_start('echo "$FTP_USER:$FTP_PASS" | chpasswd')),
+    fine("chpasswd-of-a-secret", in_start('echo "wil:$(cat /run/secrets/ftp_password)" | chpasswd')),
+    fine("sed-writes-a-variable", in_start('sed -i "s/requirepass .*/requirepass $REDIS_PASSWORD/" /etc/redis.conf')),
+    fine("envsubst-template", write("srcs/requirements/bonus/redis/redis.conf.template", "requirepass ${REDIS_PW}\n")),
+    fine("secret-by-environment", replace(COMPOSE, "file: ../secrets/credentials.txt", "environment: CREDENTIALS")),
+    fine("password-unset", in_start("unset MYSQL_PASSWORD; export MYSQL_PWD=")),
+    fine("password-generated", in_start('password=$(openssl rand -base64 24)\ntest -n "$password"')),
+    fine(
+        "password-checked", in_start('[ -n "${MYSQL_PASSWORD:-}" ] || { echo "MYSQL_PASSWORD: not set" >&2; exit 1; }')
+    ),
+    fine(
+        "secrets-in-long-form",
+        replace(
+            COMPOSE,
+            "secrets: [db_password, db_root_password]",
+            "secrets:\n      - source: db_password\n        target: db_password\n      - db_root_password",
+        ),
+    ),
+    # Layout
+    fine("readme-in-a-language", write("README.fr.md", "# Inception\n")),
+    fine("docs-folder", write("docs/notes.md", "docker run --link is forbidden; tail -f too\n")),
+    fine("dockerignore", write("srcs/requirements/nginx/.dockerignore", "*.md\n.git\n")),
+    fine("gitattributes", write(".gitattributes", "* text=auto\n")),
+    fine("license", write("LICENSE", "GPL\n")),
+    fine("tools-folder", write("srcs/requirements/tools/.gitkeep", "")),
+    # Makefile
+    fine("makefile-env-file", replace("Makefile", "docker compose -f", "docker compose --env-file srcs/.env -f")),
+    fine("makefile-sudo", replace("Makefile", "docker compose -f", "sudo docker compose -f")),
+    fine("makefile-include", replace("Makefile", "COMPOSE :=", "-include srcs/.env\nexport\nCOMPOSE :=")),
+    fine(
+        "makefile-continued-line",
+        replace("Makefile", "@$(COMPOSE) up --build --detach", "@$(COMPOSE) up \\\n\t\t--build \\\n\t\t--detach"),
+    ),
+    fine(
+        "makefile-with-a-condition",
+        append("Makefile", "\nifeq ($(shell uname),Linux)\nOS := linux\nelse\nOS := other\nendif\n"),
+    ),
+    fine("makefile-prune", append("Makefile", "\nfclean: clean\n\t@docker system prune --all --force --volumes\n")),
+    fine("makefile-looks-at-networks", append("Makefile", "\nnet:\n\t@docker network ls\n")),
+    fine("makefile-follows-docker-logs", append("Makefile", "\nwatch:\n\t@docker logs -f nginx & wait\n")),
+    fine("makefile-project-name", replace("Makefile", "docker compose -f", "docker compose -p inception -f")),
+    fine(
+        "makefile-if-not-there",
+        append("Makefile", '\ndirs:\n\t@if [ ! -d $(DATA) ]; then mkdir -p $(DATA); fi && echo "made"\n'),
+    ),
+    # Compose
+    fine("compose-with-a-version", replace(COMPOSE, "x-service:", 'version: "3.8"\n\nx-service:')),
+    fine("compose-with-a-name", replace(COMPOSE, "x-service:", "name: inception\n\nx-service:")),
+    fine(
+        "environment-as-a-list",
+        replace(
+            COMPOSE,
+            "environment:\n      MYSQL_PASSWORD_FILE: /run/secrets/db_password",
+            "environment:\n      - MYSQL_PASSWORD_FILE=/run/secrets/db_password\n      - WP_PASSWORD=${WP_PASSWORD}",
+        ),
+    ),
+    fine(
+        "build-with-a-dockerfile",
+        replace(
+            COMPOSE,
+            "build: requirements/nginx",
+            "build:\n      context: ./requirements/nginx\n      dockerfile: Dockerfile",
+        ),
+    ),
+    fine("build-with-a-slash", replace(COMPOSE, "build: requirements/nginx", "build: ./requirements/nginx/")),
+    fine(
+        "build-with-arguments",
+        replace(
+            COMPOSE,
+            "context: requirements/wordpress",
+            "context: requirements/wordpress\n      args:\n        - PHP_VERSION=8.2\n        - DB_PASSWORD",
+        ),
+    ),
+    fine("env-file-as-a-list", replace(COMPOSE, "env_file: .env", "env_file:\n      - .env")),
+    fine("container-names", replace(COMPOSE, "image: nginx:${TAG}", "container_name: nginx\n    image: nginx:${TAG}")),
+    fine("exposed-port", replace(COMPOSE, "image: redis:${TAG}", 'expose: ["6379"]\n    image: redis:${TAG}')),
+    fine("temporary-file-system", replace(COMPOSE, "image: redis:${TAG}", "tmpfs: [/tmp]\n    image: redis:${TAG}")),
+    fine(
+        "extra-hosts", replace(COMPOSE, "image: redis:${TAG}", 'extra_hosts: ["h:127.0.0.1"]\n    image: redis:${TAG}')
+    ),
+    fine("port-in-long-form", replace(COMPOSE, '- "443:443"', "- target: 443\n        published: 443")),
+    fine("port-without-quotes", replace(COMPOSE, '- "443:443"', "- 443:443")),
+    fine("port-of-one-address", replace(COMPOSE, '- "443:443"', '- "0.0.0.0:443:443/tcp"')),
+    fine(
+        "network-with-a-driver",
+        replace(
+            COMPOSE,
+            "networks:\n  inception:\n",
+            "networks:\n  inception:\n    driver: bridge\n    ipam:\n      config:\n        - subnet: 172.20.0.0/16\n",
+        ),
+    ),
+    fine(
+        "two-networks",
+        replace(COMPOSE, "networks:\n  inception:\n", "networks:\n  inception:\n  backend:\n    internal: true\n"),
+        replace(COMPOSE, "image: redis:${TAG}", "image: redis:${TAG}\n    networks: [inception, backend]"),
+    ),
+    fine("labels", replace(COMPOSE, "image: redis:${TAG}", 'labels: {links: "none"}\n    image: redis:${TAG}')),
+    fine(
+        "healthcheck-by-a-shell",
+        replace(
+            COMPOSE,
+            "test: [CMD, mariadb-admin, ping]",
+            'test: ["CMD-SHELL", "mariadb-admin ping -p$$(cat /run/secrets/db_root_password) || exit 1"]',
+        ),
+    ),
+    fine("restart-always", replace(COMPOSE, "restart: on-failure", "restart: always")),
+    fine("restart-unless-stopped", replace(COMPOSE, "restart: on-failure", "restart: unless-stopped")),
+    fine("restart-on-failure-counted", replace(COMPOSE, "restart: on-failure", 'restart: "on-failure:5"')),
+    fine("init", replace(COMPOSE, "image: redis:${TAG}", "init: true\n    image: redis:${TAG}")),
+    fine("network-alias", replace(COMPOSE, "x-service:", "x-unused: {network: host}\nx-service:")),
+    # Scripts
+    fine("and-at-the-end-of-a-line", in_start("true &&\n\techo yes")),
+    fine("and-after-a-continuation", in_start("true \\\n\t&& echo yes \\\n\t|| echo no")),
+    fine("pipe-with-errors", in_start("ls |& cat", START_WORDPRESS)),
+    fine("process-substitution", in_start("while read -r x; do echo $x; done < <(ls)", START_WORDPRESS)),
+    fine("here-string", in_start('read -r x <<< "a & b"', START_WORDPRESS)),
+    fine("file-descriptors", in_start("exec 3>&1; echo hello >&3; exec 3>&-", START_WORDPRESS)),
+    fine("both-outputs-to-a-file", in_start("ls &> /dev/null; ls >& /dev/null", START_WORDPRESS)),
+    fine(
+        "wait-with-a-deadline",
+        in_start("i=0\nwhile ! mariadb-admin ping && [ $i -lt 30 ]; do i=$((i + 1)); sleep 1; done", START_WORDPRESS),
+    ),
+    fine("wait-for-a-port", in_start("until nc -z mariadb 3306; do echo waiting; sleep 2; done", START_WORDPRESS)),
+    fine("wait-by-timeout", in_start("timeout 60 sh -c 'until nc -z mariadb 3306; do sleep 1; done'", START_WORDPRESS)),
+    fine("tail-from-a-line", in_start("mariadb --version | tail -n +2; tail +2 /etc/group; tail -c 100 /etc/group")),
+    fine("tail-of-a-file-named-f", in_start("tail f; tail -n 1 f")),
+    fine("cat-of-a-file", in_start("cat /etc/hostname /etc/hosts; echo a | cat; cat < /etc/hosts")),
+    fine("a-variable-named-sleep", in_start('sleep=infinity; echo "$sleep" "tail -f"')),
+    fine("kill-and-wait", in_start('mariadb-admin shutdown; kill -0 1; wait "$!" || true')),
+    fine("exec-through-gosu", replace(START_MARIADB, 'exec "$@"', 'exec gosu mysql "$@"')),
+    fine("regular-expression-with-ampersand", in_start("echo 'x' | sed -e 's/x/[&]/g' -e \"s/y/&&/\"")),
+    fine("ampersand-in-a-comment", in_start("# mariadbd & wait, as others do\ntrue # and & here")),
+    fine("function-with-keyword", in_start("function log { echo \"$1\"; }\nlog 'start & stop'", START_WORDPRESS)),
+    fine("loop-over-arguments", in_start('for name in "$@"; do echo "$name"; done')),
+    fine("tests-in-brackets", in_start('[[ -f /x && -d /y ]] && echo "both"', START_WORDPRESS)),
+    fine("arithmetic-loop", in_start("n=3; while ((n > 0)); do n=$((n - 1)); done", START_WORDPRESS)),
+    # Dockerfiles
+    fine("syntax-line", replace(NGINX, "FROM", "# syntax=docker/dockerfile:1\nFROM")),
+    fine(
+        "cache-mount",
+        replace(NGINX, "RUN apt-get update", "RUN --mount=type=cache,target=/var/cache/apt apt-get update"),
+    ),
+    fine("stage-name-in-lower-case", replace(STATIC, "FROM alpine:3.23", "FROM alpine:3.23 as site")),
+    fine(
+        "shell-instruction", replace(NGINX, "RUN apt-get", 'SHELL ["/bin/bash", "-o", "pipefail", "-c"]\nRUN apt-get')
+    ),
+    fine("stop-signal", append(NGINX, "STOPSIGNAL SIGQUIT\n")),
+    fine("link-of-logs", append(NGINX, "RUN ln -sf /dev/stdout /var/log/nginx/access.log\n")),
+    fine("lower-case-instructions", replace(FTP, "RUN apt-get", "run apt-get")),
+    fine("windows-line-ends", windows(NGINX)),
+    fine("entrypoint-alone", nginx_command('ENTRYPOINT ["nginx", "-g", "daemon off;"]')),
+    fine("tini-as-init", nginx_command('ENTRYPOINT ["tini", "--", "nginx", "-g", "daemon off;"]')),
+    # nginx
+    fine("http2-on", replace(SITE, "listen 443 ssl;", "listen 443 ssl http2 default_server reuseport;")),
+    fine("listen-with-an-address", replace(SITE, "listen 443 ssl;", "listen 0.0.0.0:443 ssl;")),
+    fine(
+        "proxy-to-port-80-of-another",
+        append(SITE, "upstream static { server static:80; }\n# proxy_pass http://adminer:80;\n"),
+    ),
+    fine(
+        "old-tls-in-a-comment", replace(SITE, "    ssl_protocols", "    # not TLSv1 TLSv1.1 SSLv3\n    ssl_protocols")
+    ),
+    fine("protocols-in-another-order", replace(SITE, "TLSv1.2 TLSv1.3", "TLSv1.3 TLSv1.2")),
+    # Names
+    fine("database-user-administrator", append(ENV, "MYSQL_USER=administrator_of_db\n")),
+    fine("admin-name-near-to-it", replace(ENV, "WP_ADMIN_USER=wil", "WP_ADMIN_USER=wil_adm")),
+    fine(
+        "ftp-in-long-form",
+        replace(
+            COMPOSE,
+            "- wordpress:/var/www/html\n\n  static",
+            "- type: volume\n        source: wordpress\n        target: /srv/ftp\n\n  static",
+        ),
+    ),
+    # Documents
+    fine("deeper-headings", replace("README.md", "## Instructions", "### Instructions")),
+    fine("headings-that-say-more", replace("README.md", "## Resources", "## Resources and AI usage")),
+    fine("readme-with-windows-line-ends", windows("README.md")),
+    # Static site
+    fine("static-site-with-a-script", write("srcs/requirements/bonus/static/site.js", "const php = 'none';\n")),
     # --- Bonus ---
     fine(
         "no-bonus-at-all",
