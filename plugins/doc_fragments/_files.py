@@ -8,14 +8,7 @@ from __future__ import annotations
 class ModuleDocFragment:
     DOCUMENTATION = r"""
 attributes:
-  check_mode:
-    description: Can run in check mode and says what it would do.
-  diff_mode:
-    description: Returns the differences in diff mode.
-  idempotent:
-    description: A second run with the same options changes nothing.
   platform:
-    platforms: posix
     description: Linux, with a file system that has owners, modes, hard links and locks.
 options:
   owner:

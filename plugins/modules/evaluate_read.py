@@ -18,6 +18,8 @@ description:
   - The project may be hostile. Symbolic links are not followed out of it, only regular files are opened,
     its git configuration is not in use, and everything has a limit; one that was hit is named.
   - The controller needs C(tree-sitter) and C(tree-sitter-bash). The host needs C(git) for the history.
+extends_documentation_fragment:
+  - fortytwo.inception._attributes
 attributes:
   check_mode:
     support: full

@@ -15,22 +15,19 @@ description:
   - Writes for each evaluated host a page that is one file (C(<host>.html)), the same as JSON (C(<host>.json), whose
     form is C(docs/evaluation.schema.json)) and as JUnit XML (C(<host>.xml)), and C(index.html) over all hosts.
   - Runs on the controller. What it is given comes from projects of others. Each text is made harmless and is bounded.
+extends_documentation_fragment:
+  - fortytwo.inception._attributes
 attributes:
   check_mode:
-    description: Can run in check mode and says what it would do.
     support: full
   diff_mode:
-    description: Returns the differences in diff mode.
     support: none
     details:
       - A report is read, and not its difference.
   idempotent:
-    description: A second run with the same options changes nothing.
     support: full
   platform:
-    description: Where it runs.
     support: full
-    platforms: posix
 options:
   path:
     description: The folder of the reports. It is made when it is missing; other files in it are left alone.

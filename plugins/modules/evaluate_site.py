@@ -15,24 +15,21 @@ description:
   - Looks at the site of an Inception project from outside, as an evaluator does at a browser, and says what that means
     for the items of the sheet.
   - Runs on the controller.
+extends_documentation_fragment:
+  - fortytwo.inception._attributes
 attributes:
   check_mode:
-    description: Can run in check mode and says what it would do.
     support: partial
     details:
       - In check mode O(step=visit), which writes a comment and edits a page, does nothing.
   diff_mode:
-    description: Returns the differences in diff mode.
     support: none
   idempotent:
-    description: A second run with the same options changes nothing.
     support: partial
     details:
       - O(step=visit) writes something new each time.
   platform:
-    description: Where it runs.
     support: full
-    platforms: posix
 options:
   step:
     description:

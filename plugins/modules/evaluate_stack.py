@@ -15,24 +15,21 @@ description:
   - Does on the machine what an evaluator of 42's Inception does there, and says what that means for the items of the
     sheet.
   - It executes what the project has in it. Use it on a machine that may be lost.
+extends_documentation_fragment:
+  - fortytwo.inception._attributes
 attributes:
   check_mode:
-    description: Can run in check mode and says what it would do.
     support: partial
     details:
       - In check mode O(step=look) looks; the other steps do nothing and return no result.
   diff_mode:
-    description: Returns the differences in diff mode.
     support: none
   idempotent:
-    description: A second run with the same options changes nothing.
     support: partial
     details:
       - O(step=look) changes nothing. The other steps disturb the stack each time, that being their use.
   platform:
-    description: Where it runs.
     support: full
-    platforms: posix
 options:
   step:
     description:

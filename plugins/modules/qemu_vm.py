@@ -9,17 +9,14 @@ module: qemu_vm
 short_description: A virtual machine of this computer, run by QEMU without any daemon
 version_added: 1.0.0
 description:
-  - Defines, starts, stops, resets and removes one virtual machine on the computer that the task runs on, normally
-    the controller.
+  - Defines, starts, stops, resets and removes one virtual machine on the computer that the task runs on, normally the
+    controller.
   - Everything of the machine, its disk, serial log, process id, monitor socket, definition and host key, lies in
-    O(state_dir). The image
-    is linked (or copied) into it, so that a cache of images can be emptied at any time.
+    O(state_dir). The image is linked (or copied) into it, so that a cache of images can be emptied at any time.
   - The machine goes on running when Ansible has ended.
-  - KVM is not trusted because its device is there. A guest is started under it once, and it is used only if that
-    guest writes something
-    on its serial port. Otherwise the processor is emulated with several threads. The answer is remembered in
-    O(cache_dir) until the
-    kernel, QEMU, the processor or the right to open the device changes.
+  - KVM is not trusted because its device is there. A guest is started under it once, and it is used only if that guest
+    writes something on its serial port. Otherwise the processor is emulated with several threads. The answer is
+    remembered in O(cache_dir) until the kernel, QEMU, the processor or the right to open the device changes.
 author:
   - fortytwo.inception contributors
 options:
@@ -31,15 +28,13 @@ options:
     description:
       - V(present) defines the machine and makes its disk, and does not start it. A machine that runs goes on running.
       - V(started) also starts it and waits until its ssh answers. A running machine whose memory, processors, disk
-        size, ports, kernel
-        arguments or accelerator have changed is shut down cleanly and started anew, so that the result is what was
-        asked for.
-      - V(stopped) presses the power button and waits until the machine has switched itself off. A machine that does
-        not exist is stopped.
+        size, ports, kernel arguments or accelerator have changed is shut down cleanly and started anew, so that the
+        result is what was asked for.
+      - V(stopped) presses the power button and waits until the machine has switched itself off. A machine that does not
+        exist is stopped.
       - V(restarted) stops a running machine in the same clean way, and starts it.
-      - V(reset) presses the reset button, without asking the guest, and waits until its ssh answers. The process
-        stays, so changed
-        options wait for the next start. A machine that does not run is started.
+      - V(reset) presses the reset button, without asking the guest, and waits until its ssh answers. The process stays,
+        so changed options wait for the next start. A machine that does not run is started.
       - V(absent) ends the process hard and removes O(state_dir). It refuses when a file is in there that is not the
         machine's.
     type: str
@@ -65,8 +60,7 @@ options:
       kernel:
         description:
           - Kernel that QEMU starts directly; the disk image is then a root file system without partitions and with
-            systemd 252 or later.
-            The key and the host name are handed over on the kernel's command line.
+            systemd 252 or later. The key and the host name are handed over on the kernel's command line.
           - Without it the disk image starts by itself and gets the key and the name from a NoCloud seed, as cloud
             images do.
         type: path
@@ -80,8 +74,7 @@ options:
     description: Number of processors. What is defined already stays when it is not given; a new machine gets 2.
     type: int
   disk_size:
-    description: Size of the disk in GiB; it can grow, not shrink. What is defined already stays; a new machine gets
-      20.
+    description: Size of the disk in GiB; it can grow, not shrink. What is defined already stays; a new machine gets 20.
     type: int
   forwarded_ports:
     description:
@@ -128,6 +121,8 @@ options:
     description: End a machine hard when it has not switched itself off within O(timeout).
     type: bool
     default: false
+extends_documentation_fragment:
+  - fortytwo.inception._attributes
 attributes:
   check_mode:
     description: Says what would change; nothing is written, started, stopped or probed. Taken ports and too little
@@ -140,17 +135,14 @@ attributes:
     description: Except O(state=restarted) and O(state=reset), which restart on each call.
     support: partial
   platform:
-    description: Runs on.
     platforms: linux
     support: full
-extends_documentation_fragment: []
 requirements:
   - Linux with Python 3.11 or later
   - qemu-system-x86_64 or qemu-system-aarch64, and qemu-img
   - ssh-keyscan
 notes:
-  - The guest can be reached through its forwarded ports only, and it reaches the network with the controller's
-    rights.
+  - The guest can be reached through its forwarded ports only, and it reaches the network with the controller's rights.
 seealso:
   - name: Role fortytwo.inception.vm
     description: Makes the image and the key, and calls this module.

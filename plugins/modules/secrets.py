@@ -28,6 +28,7 @@ description:
     Values that exist are read there, to compare them with a given one and to find weak ones.
 extends_documentation_fragment:
   - fortytwo.inception._files
+  - fortytwo.inception._attributes
 attributes:
   check_mode:
     support: full

@@ -16,18 +16,17 @@ description:
   - A role that looks once and then only calls the modules for what is lacking is done with a finished machine
     in the time of one module.
   - What it returns is what was found at that moment. Nothing is remembered from an earlier run.
+extends_documentation_fragment:
+  - fortytwo.inception._attributes
 attributes:
   check_mode:
     support: full
     description: It changes nothing in either mode.
   diff_mode:
     support: N/A
-    description: Returns the differences in diff mode.
   idempotent:
     support: full
-    description: A second run with the same options changes nothing.
   platform:
-    platforms: posix
     support: full
     description: Linux, with dpkg or apk as its package manager, and systemd or OpenRC for its services.
 options:

@@ -18,6 +18,7 @@ description:
   - Files that the module did not write are never touched.
 extends_documentation_fragment:
   - fortytwo.inception._files
+  - fortytwo.inception._attributes
 attributes:
   check_mode:
     support: full
