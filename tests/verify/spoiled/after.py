@@ -33,3 +33,14 @@ def test_the_login_may_use_the_engine_again(stack: Stack) -> None:
 def test_the_package_is_there_again(host: Any) -> None:
     """Security updates come again: their package was removed."""
     assert host.package("unattended-upgrades").is_installed
+
+
+def test_the_lost_certificate_is_there_and_served(stack: Stack) -> None:
+    """The authority signed another one, and visitors get that one: the file was removed."""
+    kept = stack.root("openssl x509 -noout -fingerprint -in %s/secrets/tls.crt", stack.settings.project)
+    shown = stack.root(
+        "true | openssl s_client -connect 127.0.0.1:%s -servername %s 2>/dev/null | openssl x509 -noout -fingerprint",
+        str(stack.settings.https_port),
+        stack.settings.domain,
+    )
+    assert kept == shown
