@@ -3,6 +3,8 @@
 # build.sh ARCHIVE PARTIAL REFRESH MMDEBSTRAP-ARGUMENT...: mmdebstrap makes PARTIAL, which is renamed to ARCHIVE, so that what is in the cache is whole.
 # Who wants the same archive meanwhile waits and takes it. Says "built" when it was built here.
 set -eu
+# Whatever the user's: services in the tree run as users of their own.
+umask 022
 
 archive=$1 partial=$2 refresh=$3
 shift 3

@@ -3,6 +3,8 @@
 # Builds the guest's image aside and renames it into place:  build-image.sh FOLDER MMDEBSTRAP-ARGUMENT...
 # FOLDER then holds root.qcow2, vmlinuz and initrd. Prints "built" or "present". Several builds at once take turns.
 set -eu
+# Whatever the user's: services in the tree run as users of their own.
+umask 022
 folder=$1
 shift
 
