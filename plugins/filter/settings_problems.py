@@ -46,7 +46,7 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.fortytwo.inception.plugins.filter.penultimate_release import day
-from ansible_collections.fortytwo.inception.plugins.module_utils import _settings
+from ansible_collections.fortytwo.inception.plugins.plugin_utils import _settings
 
 
 def settings_problems(settings: Mapping[str, Any], date: Any = None) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.fortytwo.inception.plugins.module_utils import _settings
+from ansible_collections.fortytwo.inception.plugins.plugin_utils import _settings
 
 # host: its settings, and the beginnings of the lines that it must get
 HOSTS: dict[str, tuple[dict[str, Any], list[str]]] = {

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from ansible.errors import AnsibleFilterError
 from ansible_collections.fortytwo.inception.plugins.filter.settings_problems import settings_problems
-from ansible_collections.fortytwo.inception.plugins.module_utils import _settings
+from ansible_collections.fortytwo.inception.plugins.plugin_utils import _settings
 
 TODAY = "2026-11-24"
 GOOD: dict[str, Any] = {
