@@ -1,12 +1,26 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Each command is one playbook. LIMIT=host narrows it to one machine; INVENTORY=path uses another inventory.
+# Each command is one playbook. LIMIT=host narrows it to one host; INVENTORY=path uses another inventory.
 
 INVENTORY ?= inventory/hosts.yml
 VENV := .venv
 PYTHON ?= python3
-PLAYBOOK = $(VENV)/bin/ansible-playbook --inventory $(INVENTORY) $(if $(LIMIT),--limit $(LIMIT)) $(ARGS)
+# A module, not a script of bin: those begin with a path that may have spaces, be too long, or have been moved away from.
+# Hints name these targets; the configuration holds also where others can write to the folder; no collection of this name that is
+# installed elsewhere comes first.
+ANSIBLE = INCEPTION_COMMAND=make ANSIBLE_CONFIG="$${ANSIBLE_CONFIG:-ansible.cfg}" \
+	ANSIBLE_COLLECTIONS_PATH="$$(echo $(VENV)/lib/python*/site-packages):$${ANSIBLE_COLLECTIONS_PATH:-$$HOME/.ansible/collections}" \
+	$(VENV)/bin/python -P -m ansible playbook
+PLAYBOOK = $(ANSIBLE) --inventory "$$INVENTORY" $${LIMIT:+--limit "$$LIMIT"} $(ARGS)
+# The playbook writes a script that runs a command as the login.
+SSH = rm -f .ansible/ssh.sh; $(PLAYBOOK) playbooks/ssh.yml -e ssh_script=.ansible/ssh.sh >/dev/null && LC_ALL="$$USER_LC_ALL" sh .ansible/ssh.sh
+PIP = $(VENV)/bin/python -m pip install
 # What the tests call is the virtual environment's.
 TOOL = PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
+
+export INVENTORY LIMIT
+# Ansible wants UTF-8; a shell on the host keeps the user's locale.
+export USER_LC_ALL := $(LC_ALL)
+export LC_ALL := C.UTF-8
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -18,13 +32,13 @@ deploy: $(VENV)/ready ## a finished stack on each machine of the inventory; make
 	@$(PLAYBOOK) playbooks/deploy.yml
 
 ssh: $(VENV)/ready ## a shell on the machine, as the login
-	@rm -f .ansible/ssh.sh; $(PLAYBOOK) playbooks/ssh.yml >/dev/null && sh .ansible/ssh.sh
+	@$(SSH)
 
 status: $(VENV)/ready ## how the services of each machine are, and what each says of itself
 	@$(PLAYBOOK) playbooks/status.yml
 
 credentials: $(VENV)/ready ## show the passwords that people need
-	@rm -f .ansible/ssh.sh; $(PLAYBOOK) playbooks/ssh.yml >/dev/null && sh .ansible/ssh.sh make --no-print-directory -C inception credentials
+	@$(SSH) make --no-print-directory -C inception credentials
 
 rotate: $(VENV)/ready ## new values for all secrets, while the site goes on; some: ARGS='-e rotate_secrets=db_password,wp_salt'
 	@$(PLAYBOOK) playbooks/rotate.yml
@@ -36,8 +50,13 @@ evaluate: $(VENV)/ready-evaluate ## the evaluation sheet for every project of th
 	@$(PLAYBOOK) playbooks/evaluate.yml
 
 host: $(VENV)/ready ## add a login to evaluate: LOGIN=wil ADDRESS=203.0.113.10 REPO=...; without ADDRESS in a virtual machine of its own
-	@$(VENV)/bin/ansible-playbook --inventory localhost, playbooks/host.yml \
-		-e '{"host_login": "$(LOGIN)", "host_address": "$(ADDRESS)", "host_repo": "$(REPO)"}' $(ARGS)
+	@$(ANSIBLE) --inventory localhost, playbooks/host.yml $(ARGS)
+
+# They are data: no template, and no word for make or the shell.
+unexport LOGIN ADDRESS REPO
+host: export INCEPTION_HOST_LOGIN := $(value LOGIN)
+host: export INCEPTION_HOST_ADDRESS := $(value ADDRESS)
+host: export INCEPTION_HOST_REPO := $(value REPO)
 
 remove: $(VENV)/ready ## remove the stack and its data from the machine, which stays; asks first
 	@$(PLAYBOOK) playbooks/remove.yml
@@ -81,18 +100,17 @@ bench: $(VENV)/ready-dev ## figures, beside a reference stack; some parts, or an
 $(VENV)/ready: requirements.txt
 	@echo 'Installing Ansible into $(VENV), some minutes the first time ...'
 	@$(PYTHON) -m venv $(VENV)
-	@$(VENV)/bin/pip install --progress-bar off --requirement $<
-	@$(VENV)/bin/python -c 'import pathlib, sys; [site] = pathlib.Path(sys.prefix).glob("lib/python*/site-packages"); \
-		link = site / "ansible_collections/fortytwo/inception"; link.parent.mkdir(exist_ok=True); \
-		link.unlink(missing_ok=True); link.symlink_to("$(CURDIR)")'
+	@$(PIP) --progress-bar off --requirement $<
+	@cd $(VENV)/lib/python*/site-packages && mkdir -p ansible_collections/fortytwo && \
+		ln -sfn ../../../../../../.. ansible_collections/fortytwo/inception
 	@touch $@
 
 $(VENV)/ready-evaluate: requirements-evaluate.txt $(VENV)/ready
-	@$(VENV)/bin/pip install --quiet --requirement $<
+	@$(PIP) --quiet --requirement $<
 	@touch $@
 
 $(VENV)/ready-dev: requirements-dev.txt $(VENV)/ready-evaluate
-	@$(VENV)/bin/pip install --quiet --requirement $<
+	@$(PIP) --quiet --requirement $<
 	@touch $@
 
 .PHONY: help up deploy ssh status credentials rotate export evaluate host remove down destroy lint unit corpus test test-default test-vm test-vm-core test-secrets test-evaluate bench

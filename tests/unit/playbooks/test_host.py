@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,11 @@ def inventory(folder: Path) -> dict[str, Any]:
     return read
 
 
+def unsafe(value: str) -> dict[str, str]:
+    """As ansible-inventory lists what no template is looked for in."""
+    return {"__ansible_unsafe": value}
+
+
 def test_hosts_are_added_and_never_overwritten(add_host: AddHost, tmp_path: Path) -> None:
     added = add_host(host_login="wil", host_address="203.0.113.10", host_repo="https://example.org/wil.git")
     assert added.returncode == 0, added.stdout
@@ -56,7 +62,7 @@ def test_hosts_are_added_and_never_overwritten(add_host: AddHost, tmp_path: Path
     assert found["vms"]["hosts"] == ["ann", "zoe"]
     wil = variables["wil"]
     assert (wil["ansible_host"], wil["inception_login"]) == ("203.0.113.10", "wil")
-    assert wil["evaluate_source"] == "https://example.org/wil.git"
+    assert wil["evaluate_source"] == unsafe("https://example.org/wil.git")
     # A machine that somebody lent is neither cleaned out nor rebooted, nor is another's port taken.
     assert "evaluate_clean_out" not in wil
     assert variables["zoe"]["evaluate_clean_out"] is True
@@ -65,7 +71,7 @@ def test_hosts_are_added_and_never_overwritten(add_host: AddHost, tmp_path: Path
     before = (tmp_path / "logins/host_vars/wil.yml").read_text()
     again = add_host(host_login="wil", host_address="203.0.113.99")
     assert again.returncode != 0
-    assert "LOGIN:" in again.stdout + again.stderr
+    assert "LOGIN (host_login):" in again.stdout + again.stderr
     assert "is there already and stays as it is" in " ".join((again.stdout + again.stderr).split())
     assert (tmp_path / "logins/host_vars/wil.yml").read_text() == before
 
@@ -73,8 +79,10 @@ def test_hosts_are_added_and_never_overwritten(add_host: AddHost, tmp_path: Path
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        ({"host_login": "Wil"}, "LOGIN: 'Wil' is no login"),
-        ({"host_login": "wil", "host_address": "a b"}, "ADDRESS: 'a b' is no name and no address"),
+        ({"host_login": "Wil"}, "LOGIN (host_login): 'Wil' is no login"),
+        ({"host_login": "wil", "host_address": "a b"}, "ADDRESS (host_address): 'a b' is no name and no address"),
+        ({"host_login": "wil", "host_repo": "--upload-pack=x"}, "REPO (host_repo): '--upload-pack=x' is no URL"),
+        ({"host_login": "wil\n"}, "LOGIN (host_login):"),
     ],
 )
 def test_bad_input_is_told_before_anything_is_written(
@@ -84,3 +92,37 @@ def test_bad_input_is_told_before_anything_is_written(
     assert refused.returncode != 0
     assert told in " ".join((refused.stdout + refused.stderr).split())
     assert not (tmp_path / "logins").exists()
+
+
+def test_what_make_is_given_is_neither_template_nor_word(
+    collections_path: Path, repository: Path, tmp_path: Path
+) -> None:
+    """From the command line of make through the playbook into the inventory, and out of it as it was."""
+    planted = tmp_path / "planted"
+    touch = f"touch {planted}"
+    repo = f"https://example.org/$(shell {touch})`{touch}`'\"; {touch}; {{{{ lookup('pipe', '{touch}') }}}} \u00fc.git"
+    (tmp_path / "venv/bin").mkdir(parents=True)
+    (tmp_path / "venv/ready").touch()
+    (tmp_path / "venv/bin/python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    (tmp_path / "venv/bin/python").chmod(0o755)
+    playbook = repository / "playbooks/host.yml"
+    done = subprocess.run(
+        ["make", "--file", str(repository / "Makefile"), f"VENV={tmp_path}/venv", "host", "LOGIN=wil", f"REPO={repo}"],
+        cwd=_checkout(tmp_path, playbook),
+        env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(collections_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert inventory(tmp_path / "checkout/evaluated")["_meta"]["hostvars"]["wil"]["evaluate_source"] == unsafe(repo)
+    assert not planted.exists()
+
+
+def _checkout(folder: Path, playbook: Path) -> Path:
+    """A folder that make is called in, so that nothing is written into this one."""
+    checkout = folder / "checkout"
+    checkout.mkdir()
+    for name in ("playbooks", "inventory", "requirements.txt", "ansible.cfg"):
+        (checkout / name).symlink_to(playbook.parents[1] / name)
+    return checkout
