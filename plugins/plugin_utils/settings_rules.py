@@ -1,21 +1,22 @@
 # Copyright: (c) 2026, fortytwo.inception contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is a good value of each setting. Private to this collection: it may change without notice.
+"""What is a good value of each setting.
 
 RULES is the table: a setting, the check of its value, a good example. A check yields what is wrong
 with the value, as the rest of a sentence. It gets all settings too, for those that concern others.
+What has no rule here is checked by its argument spec (settings_specs.py).
 """
 
 from __future__ import annotations
 
 import datetime
-import difflib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ansible_collections.fortytwo.inception.plugins.module_utils import _releases
 
@@ -34,6 +35,16 @@ WORDPRESS_USER = re.compile(r"[A-Za-z0-9_.@-]+( [A-Za-z0-9_.@-]+)*")
 MAIL_NAME = re.compile(r"[A-Za-z0-9_%+-]+(\.[A-Za-z0-9_%+-]+)*")
 TIME_ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}")
 URL_PATH = re.compile(r"[A-Za-z0-9._~/+-]*")
+IMAGE = re.compile(r"[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+INTERFACE = re.compile(r"[A-Za-z0-9_.:@-]{1,15}|[A-Za-z0-9_.:@-]{0,14}\*")
+PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+")
+URL = re.compile(r"https?://\S+")
+PUBLIC_KEY = re.compile(
+    r"((ssh|sk-ssh)-(rsa|ed25519)|(sk-)?ecdsa-sha2-nistp(256|384|521))(-cert-v01)?(@openssh\.com)?"
+    r" AAAA[A-Za-z0-9+/]+=*( |$)"
+)
+GIT_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/@+-]*")
+CHECKSUM = re.compile(r"sha(256:[0-9a-f]{64}|512:[0-9a-f]{128})|sha(256|512):https?://\S+")
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 # The accounts of a base system of Debian, Ubuntu or Alpine, and of the packages that the machine or an image gets.
@@ -176,7 +187,7 @@ def port_other_than(taken: Mapping[int, str], others: Iterable[str] = ()) -> Che
         if port is not None and port in taken:
             yield f"{port} is the port of {taken[port]}"
         for other in others:
-            if port is not None and port == whole_number(settings.get(other)):
+            if port is not None and port not in taken and port == whole_number(settings.get(other)):
                 yield f"{port} is the same port as {other}"
 
     return check
@@ -281,12 +292,13 @@ def check_email(value: Any, settings: Settings) -> Iterator[str]:
         yield f"{shown(value)} has no valid domain after the '@'"
 
 
-def one_of(*choices: str) -> Check:
+def one_of(*choices: Any) -> Check:
     """A check for a value out of a few."""
 
     def check(value: Any, settings: Settings) -> Iterator[str]:
-        if value not in choices:
-            yield f"{shown(value)} is not one of {', '.join(choices)}"
+        # From the command line a number is a text.
+        if str(value) not in map(str, choices):
+            yield f"{shown(value)} is not one of {', '.join(map(str, choices))}"
 
     return check
 
@@ -302,11 +314,20 @@ def check_truth(value: Any, settings: Settings) -> Iterator[str]:
         yield f"{shown(value)} is neither true nor false"
 
 
+def _is_time_zone(name: str) -> bool:
+    """Whether there is such a zone. A computer that knows no zones at all cannot tell."""
+    for zone, known in ((name, True), ("Europe/Paris", False)):
+        try:
+            ZoneInfo(zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            continue
+        return known and not name.startswith(("posix", "right/"))
+    return True
+
+
 def check_time_zone(value: Any, settings: Settings) -> Iterator[str]:
     zone = text(value)
-    # A computer that knows no zones at all can judge only the shape.
-    zones = available_timezones()
-    if zone is None or not TIME_ZONE.fullmatch(zone) or (zones and zone not in zones):
+    if zone is None or not TIME_ZONE.fullmatch(zone) or not _is_time_zone(zone):
         yield f"{shown(value)} is not the name of a time zone"
 
 
@@ -350,6 +371,8 @@ def check_folders(value: Any, settings: Settings) -> Iterator[str]:
     for folder in value:
         if not folder.startswith("/"):
             yield f"{shown(folder)} is not an absolute path"
+        elif not Path(folder).is_dir():
+            yield f"{shown(folder)} is not a folder of the control node"
 
 
 def check_secrets(value: Any, settings: Settings) -> Iterator[str]:
@@ -367,6 +390,173 @@ def check_secrets(value: Any, settings: Settings) -> Iterator[str]:
             yield f"the value of {name} has a line break, a control character or one that is not ASCII"
         elif len(secret) < SHORTEST_SECRET:
             yield f"the value of {name} is shorter than {SHORTEST_SECRET} characters; make one: openssl rand -hex 32"
+
+
+def check_text(value: Any, settings: Settings) -> Iterator[str]:
+    if text(value) is None:
+        yield f"{shown(value)} is not text; put it in quotes"
+    elif CONTROL.search(value):
+        yield f"{shown(value)} has a line break or another control character"
+
+
+def check_path(value: Any, settings: Settings) -> Iterator[str]:
+    path = text(value) or ""
+    if not path.startswith("/"):
+        yield f"{shown(value)} is not an absolute path"
+    elif CONTROL.search(path):
+        yield f"{shown(value)} has a line break or another control character"
+
+
+def shaped(shape: re.Pattern[str], what: str) -> Check:
+    """A check for a text of a form."""
+
+    def check(value: Any, settings: Settings) -> Iterator[str]:
+        if not shape.fullmatch(text(value) or ""):
+            yield f"{shown(value)} is not {what}"
+
+    return check
+
+
+def hexadecimal(digits: int, what: str) -> Check:
+    return shaped(re.compile(f"[0-9a-f]{{{digits}}}"), f"{what} of {digits} hexadecimal digits in small letters")
+
+
+def or_empty(check_first: Check) -> Check:
+    """A check that lets an empty text pass."""
+
+    def check(value: Any, settings: Settings) -> Iterator[str]:
+        if value != "":
+            yield from check_first(value, settings)
+
+    return check
+
+
+def each(check_item: Check) -> Check:
+    """A check of each item of a list."""
+
+    def check(value: Any, settings: Settings) -> Iterator[str]:
+        if not isinstance(value, list):
+            yield f"{shown(value)} is not a list"
+            return
+        for item in value:
+            yield from check_item(item, settings)
+
+    return check
+
+
+def check_public_key(value: Any, settings: Settings) -> Iterator[str]:
+    key = (text(value) or "").strip()
+    if "PRIVATE KEY" in key:
+        yield "holds a private key, which is nobody else's; name the public one"
+    elif not any(PUBLIC_KEY.match(key, place) for place in _beginnings_of_words(key)) and not URL.fullmatch(key):
+        yield f"{shown(value)} is no public key"
+
+
+def _beginnings_of_words(line: str) -> list[int]:
+    """Options may stand before a key."""
+    return [found.start() for found in re.finditer(r"(?<!\S)\S", line)]
+
+
+def file_for(reason: str, is_wanted: Callable[[Settings], bool], beginning: str = "") -> Check:
+    """A check for a file on the control node that another setting asks for."""
+
+    def check(value: Any, settings: Settings) -> Iterator[str]:
+        path = text(value)
+        if path is None:
+            yield f"{shown(value)} is not text"
+        elif is_wanted(settings):
+            if not path:
+                yield f"is missing, and {reason} wants a file of the control node"
+            elif not Path(path).expanduser().is_file():
+                yield f"{shown(path)} is no file on the control node, and {reason} wants one"
+            elif beginning and (problem := _pem_problem(Path(path).expanduser(), beginning)):
+                yield f"{shown(path)} {problem}"
+
+    return check
+
+
+def _pem_problem(path: Path, kind: str) -> str | None:
+    """What is wrong with a certificate or a key, without a word of what is in it."""
+    try:
+        beginning = path.read_bytes()[:65536]
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    if beginning.startswith(b"$ANSIBLE_VAULT;") or re.search(rb"-----BEGIN [A-Z ]*" + kind.encode(), beginning):
+        return None
+    return f"holds no {kind.lower()} in PEM form (-----BEGIN ... {kind}-----)"
+
+
+def _provided(settings: Settings) -> bool:
+    return settings.get("inception_tls") == "provided"
+
+
+def check_static_dir(value: Any, settings: Settings) -> Iterator[str]:
+    folder = text(value)
+    if folder is None:
+        yield f"{shown(value)} is not text"
+    elif folder and "static" in (settings.get("inception_bonus_services") or []):
+        index = Path(folder).expanduser() / "index.html"
+        if not index.is_file():
+            yield f"{shown(folder)} has no index.html on the control node, and the bonus service static wants one"
+
+
+def check_docker_settings(value: Any, settings: Settings) -> Iterator[str]:
+    if not isinstance(value, Mapping):
+        yield f"{shown(value)} is not a dictionary of keys of daemon.json"
+        return
+    for name in value:
+        if not isinstance(name, str) or not re.fullmatch(r"[a-z][a-z0-9-]*", name):
+            yield f"{shown(name)} is no key of daemon.json, which are small letters and hyphens"
+
+
+def check_env(value: Any, settings: Settings) -> Iterator[str]:
+    if not isinstance(value, Mapping):
+        yield f"{shown(value)} is not a dictionary of names and values"
+        return
+    for name, of in value.items():
+        if not isinstance(name, str) or not re.fullmatch(r"[A-Z_][A-Z0-9_]*", name):
+            yield f"{shown(name)} is no name of a variable, which are capital letters, digits and underscores"
+        elif isinstance(of, bool) or not isinstance(of, (str, int)) or CONTROL.search(str(of)):
+            yield f"the value of {name} is neither a number nor a line of text; put it in quotes"
+
+
+def check_names(value: Any, settings: Settings) -> Iterator[str]:
+    """Names of secrets, as a list or as a text with commas; which there are is known on the managed host."""
+    names = value.split(",") if isinstance(value, str) else value
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        yield f"{shown(value)} is not a list of names"
+        return
+    for name in names:
+        if name.strip() and not re.fullmatch(r"[a-z][a-z0-9_-]{0,63}", name.strip()):
+            yield f"{shown(name)} is no name of a secret"
+
+
+def check_project_source(value: Any, settings: Settings) -> Iterator[str]:
+    """A folder of the control node, or what git clones from."""
+    source = text(value)
+    if source is None or CONTROL.search(source):
+        yield f"{shown(value)} is not a line of text"
+    elif source.startswith("-"):
+        yield f"{shown(source)} begins with a hyphen, which git takes for an option"
+    elif (
+        source
+        and not re.match(r"(https?|ssh|git|file)://\S+|[^/\s]+@[^/\s]+:\S+", source)
+        and not Path(source).expanduser().is_dir()
+    ):
+        yield f"{shown(source)} is neither the address of a git repository nor a folder on the control node"
+
+
+def check_forwarded_ports(value: Any, settings: Settings) -> Iterator[str]:
+    if not isinstance(value, list) or not all(isinstance(item, Mapping) for item in value):
+        yield f"{shown(value)} is not a list of dictionaries"
+        return
+    for item in value:
+        for name in item:
+            if name not in ("host_address", "host_port", "guest_port", "setting"):
+                yield f"{shown(name)} is not one of its keys, host_address, host_port, guest_port, setting"
+        for name in ("host_port", "guest_port"):
+            for problem in _port_range(item.get(name), settings):
+                yield f"{name}: {problem}"
 
 
 # The release of the base image
@@ -451,7 +641,7 @@ def _services_example(settings: Settings) -> str:
 RULES: tuple[Rule, ...] = (
     Rule("inception_login", check_login, _always("wil")),
     Rule("inception_domain", check_domain, _always("wil.42.fr")),
-    Rule("inception_https_port", port_other_than({22: "ssh"}), _always("443")),
+    Rule("inception_https_port", port_other_than({22: "ssh"}, ["host_ssh_port"]), _always("443")),
     Rule("inception_title", check_title, _always("Inception")),
     Rule("inception_admin_user", check_admin_user, _always("wil")),
     Rule("inception_admin_email", check_email, _always("wil@wil.42.fr")),
@@ -489,25 +679,94 @@ RULES: tuple[Rule, ...] = (
         _always("2121"),
     ),
     Rule("inception_vm_image_source", one_of("auto", "cloud", "bootstrap"), _always("auto")),
+    # Settings of one role
+    Rule("base_image_reference", shaped(IMAGE, "the name of an image with a tag"), _always("debian:bookworm")),
+    Rule("base_image_registry_timeout", number_from(1, 3600, " (seconds)"), _always("10")),
+    Rule(
+        "base_image_archive",
+        file_for("inception_base_source: archive", lambda settings: settings.get("inception_base_source") == "archive"),
+        _always("/home/wil/bookworm.tar.xz"),
+    ),
+    Rule("base_image_cache_dir", check_path, _always("/home/wil/.cache/fortytwo.inception")),
+    Rule("base_image_machine_dir", check_path, _always("/var/lib/fortytwo.inception/base")),
+    Rule("base_image_debian_security_mirror", check_url, _always("http://deb.debian.org/debian-security")),
+    Rule("base_image_alpine_mirror", check_url, _always("https://dl-cdn.alpinelinux.org/alpine")),
+    Rule("docker_daemon_settings", check_docker_settings, _always("{log-driver: local}")),
+    Rule("docker_repository_url", check_url, _always("https://download.docker.com/linux")),
+    Rule(
+        "host_authorized_keys",
+        each(check_public_key),
+        _always('["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHBUZXN0 wil@home"]'),
+    ),
+    Rule(
+        "host_firewall_trusted_interfaces",
+        each(shaped(INTERFACE, "the name of an interface")),
+        _always("[docker0, br-*]"),
+    ),
+    Rule("host_open_ports", each(_port_range), _always("[8080]")),
+    Rule("host_ssh_port", _port_range, _always("22")),
+    Rule("stack_env", check_env, _always("{MARIADB_PORT: 3307}")),
+    Rule("stack_start_timeout", number_from(1, 86400, " (seconds)"), _always("3600")),
+    Rule("stack_rotate_timeout", number_from(1, 86400, " (seconds)"), _always("300")),
+    Rule(
+        "stack_tls_certificate",
+        file_for("inception_tls: provided", _provided, "CERTIFICATE"),
+        _always("/home/wil/fullchain.pem"),
+    ),
+    Rule(
+        "stack_tls_key", file_for("inception_tls: provided", _provided, "PRIVATE KEY"), _always("/home/wil/privkey.pem")
+    ),
+    Rule("stack_wordpress_archive_url", check_url, _always("https://wordpress.org/wordpress-6.7.1.tar.gz")),
+    Rule(
+        "stack_wordpress_archive_sha1",
+        hexadecimal(40, "a checksum"),
+        _always("dfb745d4067368bb9a9491f2b6f7e8d52d740fd1"),
+    ),
+    Rule("stack_wp_cli_url", check_url, _always("https://example.org/wp-cli-2.11.0.phar")),
+    Rule("stack_wp_cli_sha512", hexadecimal(128, "a checksum"), _always("adb12146" + 15 * "0a1b2c3d")),
+    Rule("stack_adminer_url", check_url, _always("https://example.org/adminer-5.5.0.php")),
+    Rule("stack_adminer_sha256", hexadecimal(64, "a checksum"), _always("d7494bb1" + 7 * "0a1b2c3d")),
+    Rule("stack_redis_cache_repository", check_url, _always("https://example.org/redis-cache.git")),
+    Rule(
+        "stack_redis_cache_commit",
+        hexadecimal(40, "the full name of a commit"),
+        _always("10e4627c2f184cc7a87aad6f06dea1e9bd75e20c"),
+    ),
+    Rule("stack_static_dir", check_static_dir, _always("/home/wil/site")),
+    Rule("stack_ca_destination", check_path, _always("/home/wil/inception-ca.crt")),
+    Rule("stack_rotate_secrets", check_names, _always("[db_password, wp_salt]")),
+    Rule("vm_name", shaped(LABEL, "a host name without a dot"), _always("wil")),
+    Rule("vm_forwarded_ports", check_forwarded_ports, _always("[{host_port: 8443, guest_port: 443}]")),
+    Rule("vm_timeout", number_from(1, 86400, " (seconds)"), _always("600")),
+    Rule("vm_release", shaped(re.compile("[a-z]+"), "the codename of a release"), _always("trixie")),
+    Rule("vm_debian_mirror", check_url, _always("http://deb.debian.org/debian")),
+    Rule("vm_debian_security_mirror", or_empty(check_url), _always("http://deb.debian.org/debian-security")),
+    Rule("vm_packages", each(shaped(PACKAGE, "the name of a package")), _always("[curl, git]")),
+    Rule("vm_cloud_image_url", check_url, _always("https://example.org/debian-13-genericcloud-amd64.qcow2")),
+    Rule(
+        "vm_cloud_image_checksum",
+        shaped(CHECKSUM, "sha256: or sha512: with a checksum or the address of a list"),
+        _always("sha512:https://example.org/SHA512SUMS"),
+    ),
+    Rule("vm_cloud_image_timeout", number_from(1, 3600, " (seconds)"), _always("10")),
+    Rule("evaluate_login", shaped(LOGIN, "a login: small letters, digits and hyphens"), _always("wil")),
+    Rule("evaluate_domain", check_domain, _always("wil.42.fr")),
+    Rule("evaluate_project", check_path, _always("/home/wil/inception")),
+    Rule("evaluate_source", check_project_source, _always("https://example.org/wil/inception.git")),
+    Rule("evaluate_version", shaped(GIT_VERSION, "a branch, a tag or a commit"), _always("main")),
+    # A folder below the current one will do: the report is written there.
+    Rule("evaluate_report_dir", shaped(re.compile(r"[^\x00-\x1f]+"), "the path of a folder"), _always("reports")),
+    Rule("evaluate_make_timeout", number_from(1, 86400, " (seconds)"), _always("3600")),
+    Rule("evaluate_address", check_address, _always("203.0.113.7")),
+    Rule("evaluate_https_port", number_from(1, 65535), _always("443")),
+    Rule("evaluate_ftp_user", check_text, _always("wil")),
 )
-KNOWN = frozenset(rule.setting for rule in RULES) | {"inception_available_services", "inception_available_secrets"}
-
-
-def problems(settings: Settings, date: datetime.date) -> list[str]:
-    """What is wrong with the settings, one line each. What is left out has its default, but for the login."""
-    everything = {"inception_login": None, **settings, "date": date}
-    return [
-        f"{rule.setting}: {problem}; for example: {rule.example(everything)}"
-        for rule in RULES
-        if rule.setting in everything
-        for problem in rule.check(everything[rule.setting], everything)
-    ]
 
 
 def warnings(settings: Settings, date: datetime.date) -> list[str]:
     """What is allowed but probably not meant, one line each."""
     everything = {**settings, "date": date}
-    return [*_forced_warnings(everything), *_stale_warnings(everything), *_unknown_warnings(settings)]
+    return [*_forced_warnings(everything), *_stale_warnings(everything)]
 
 
 def _forced_warnings(settings: Settings) -> Iterator[str]:
@@ -532,10 +791,3 @@ def _stale_warnings(settings: Settings) -> Iterator[str]:
             f"inception_base_release: the newest release of {place[0]} that this version of the collection knows is "
             f"{newest.name} of {newest.date}; a newer one is probably out, see {_releases.SOURCES[place[0]]}"
         )
-
-
-def _unknown_warnings(settings: Settings) -> Iterator[str]:
-    for name in sorted(set(settings) - KNOWN):
-        near = difflib.get_close_matches(name, sorted(KNOWN), n=1, cutoff=0.85)
-        if near:
-            yield f"{name}: there is no such setting and it has no effect; did you mean {near[0]}?"

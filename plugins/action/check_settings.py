@@ -1,0 +1,138 @@
+# Copyright: (c) 2026, fortytwo.inception contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Checks the settings of a host on the control node. What they are is in plugin_utils/settings.py."""
+
+from __future__ import annotations
+
+import datetime
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleError
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+from ansible_collections.fortytwo.inception.plugins.plugin_utils import settings, settings_specs
+
+try:
+    # Not public, so it may go: then a message has no file and line.
+    from ansible._internal._datatag._tags import Origin
+except ImportError:  # pragma: no cover
+    Origin = None
+
+# What the rules want to know besides the settings; role inception computes them.
+SERVICES, SECRETS = "__inception_available_services", "__inception_available_secrets"
+# With one of these wrong, the services cannot be looked at.
+OF_SERVICES = ("inception_login", "inception_base_family", "inception_bonus_services", "inception_service_dirs")
+
+
+class ActionModule(ActionBase):
+    """It works in this process alone: nothing is sent to the host."""
+
+    _requires_connection = False
+    _VALID_ARGS = frozenset({"required", "date"})
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        super().run(tmp, task_vars)
+        _, arguments = self.validate_argument_spec(
+            {"required": {"type": "list", "elements": "str", "default": ["inception_login"]}, "date": {"type": "str"}}
+        )
+        variables = task_vars or {}
+        date = _day(arguments["date"])
+        found = self._variables(variables)
+        known = self._known(found, variables) if settings.are_good(found.values, OF_SERVICES, date) else {}
+        lines = settings.problems(found, date, arguments["required"], known)
+        lines += self._clashes(variables, found)
+        for warning in settings.warnings(found, date):
+            Display().warning(f"{variables.get('inventory_hostname')}: {warning}")
+        return {"changed": False, "problems": lines}
+
+    def _variables(self, variables: Mapping[str, Any]) -> settings.Variables:
+        """The settings among the variables, evaluated."""
+        values: dict[str, Any] = {}
+        unreadable: dict[str, str] = {}
+        for name in settings_specs.options():
+            if name not in variables:
+                continue
+            try:
+                values[name] = _plain(self._templar.template(variables[name]))
+            except AnsibleError as error:
+                # A setting of one role may need what only that role's run knows: facts, or a file made by another.
+                if name.startswith("inception_"):
+                    unreadable[name] = " ".join(str(error).split())
+        # A boolean and nothing know no place; the name before them does.
+        keys = {str(name): name for name in variables}
+        return settings.Variables(
+            names=[name for name in variables if isinstance(name, str)],
+            values=values,
+            unreadable=settings.own_faults(unreadable, values),
+            place=lambda name: _place(keys.get(name), variables.get(name)),
+        )
+
+    def _known(self, found: settings.Variables, variables: Mapping[str, Any]) -> dict[str, Any]:
+        known: dict[str, Any] = {}
+        if SERVICES in variables and found.values.get("inception_bonus_services"):
+            known["inception_available_services"] = _plain(self._templar.template(variables[SERVICES]))
+        if SECRETS in variables and found.values.get("inception_secrets"):
+            known["inception_available_secrets"] = _plain(self._templar.template(variables[SECRETS]))
+        return known
+
+    def _clashes(self, variables: Mapping[str, Any], found: settings.Variables) -> list[str]:
+        """With the virtual machines before this one and those outside of this play, so that each is said once."""
+        host = variables.get("inventory_hostname", "")
+        machines = list(variables.get("groups", {}).get("vms", []))
+        if host not in machines:
+            return []
+        play = variables.get("ansible_play_hosts_all", machines)
+        others = machines[: machines.index(host)]
+        others += [other for other in machines[machines.index(host) + 1 :] if other not in play]
+        theirs = {other: dict(_ports_of(variables["hostvars"][other])) for other in others}
+        return list(settings.clashes(host, found.values, theirs))
+
+
+def _ports_of(hostvars: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Of another host, what its ports follow from."""
+    for name in (
+        "inception_vm_ssh_port",
+        "inception_vm_https_port",
+        "inception_vm_ftp_port",
+        "inception_ftp_passive_ports",
+        "inception_bonus_services",
+        "vm_forwarded_ports",
+    ):
+        if name in hostvars:
+            yield name, _plain(hostvars[name])
+
+
+def _plain(value: Any) -> Any:
+    """A value all of which has been evaluated."""
+    if isinstance(value, Mapping):
+        return {key: _plain(of) for key, of in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _place(*tagged: Any) -> str:
+    """Where a variable was written, but for the defaults of our roles."""
+    origins = (Origin.get_tag(one) for one in reversed(tagged) if Origin is not None and one is not None)
+    origin = next((found for found in origins if found is not None), None)
+    if origin is None:
+        return ""
+    if origin.path is None:
+        return "-e" if "-e" in str(origin.description) else ""
+    path = Path(origin.path)
+    if path.resolve().is_relative_to(settings_specs.ROLES):
+        return ""
+    shown = os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
+    return f"{shown}:{origin.line_num}" if origin.line_num else shown
+
+
+def _day(date: Any) -> datetime.date:
+    if date is None:
+        return datetime.datetime.now(tz=datetime.UTC).date()
+    try:
+        return datetime.date.fromisoformat(str(date))
+    except ValueError:
+        raise AnsibleError(f"date: '{date}' is not a day; for example: 2026-11-24") from None

@@ -1,0 +1,379 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The settings of one role: good values and bad ones, and the ports that virtual machines share."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.fortytwo.inception.plugins.plugin_utils import settings
+from ansible_collections.fortytwo.inception.plugins.plugin_utils import settings_rules as rules
+from ansible_collections.fortytwo.inception.plugins.plugin_utils import settings_specs as specs
+
+TODAY = datetime.date(2026, 11, 24)
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHBUZXN0 wil@home"
+
+BAD: dict[str, list[tuple[Any, str]]] = {
+    "base_image_reference": [
+        ("debian", "an image with a tag"),
+        ("", "an image"),
+        (12, "an image"),
+        ("Debian:12", "an image"),
+        ("debian:", "tag"),
+    ],
+    "base_image_refresh": [("maybe", "neither true nor false"), ("", "neither"), (2, "neither"), (["yes"], "neither")],
+    "base_image_registry_timeout": [
+        ("10s", "whole number"),
+        (0, "less than 1"),
+        (True, "whole number"),
+        (1.5, "whole"),
+    ],
+    "base_image_archive": [(1, "not text"), (["/a"], "not text")],
+    "base_image_cache_dir": [
+        ("cache", "absolute path"),
+        ("", "absolute"),
+        ("~/x", "absolute"),
+        ("/a\nb", "line break"),
+    ],
+    "base_image_machine_dir": [("base", "absolute path"), (None, "absolute path")],
+    "base_image_debian_security_mirror": [("deb.debian.org", "http://"), ("ftp://x/y", "http://"), ("", "http://")],
+    "base_image_alpine_mirror": [("https://", "host name"), ("https://x/?a", "more than a host")],
+    "control_node_programs": [
+        ("zstd", "not a list"),
+        (["zstd"], "not a dictionary"),
+        ([{"path": "/usr/bin/zstd"}], "has no package"),
+        ([{"path": "zstd", "package": "zstd"}], "absolute path"),
+        ([{"path": "/usr/bin/zstd", "pakage": "zstd"}], "'pakage' is not one of its keys"),
+    ],
+    "docker_daemon_settings": [
+        ("local", "dictionary"),
+        ([], "dictionary"),
+        ({"log_driver": 1}, "no key"),
+        ({1: 2}, "no key"),
+    ],
+    "docker_repository_url": [("download.docker.com", "http://"), (None, "http://")],
+    "host_authorized_keys": [
+        (KEY, "not a list"),
+        (["~/.ssh/id_ed25519.pub"], "no public key"),
+        (["-----BEGIN OPENSSH PRIVATE KEY-----\nx"], "private key"),
+        ([""], "no public key"),
+        ([42], "no public key"),
+        (["ssh-ed25519"], "no public key"),
+    ],
+    "host_clock": [("sometimes", "neither"), (None, "neither")],
+    "host_firewall": [("off!", "neither"), ("enabled", "neither"), ("y", "neither")],
+    "host_firewall_trusted_interfaces": [
+        ("docker0", "not a list"),
+        (["eth0; drop"], "an interface"),
+        (["a" * 16], "an interface"),
+        (["br-*x"], "an interface"),
+        ([0], "an interface"),
+    ],
+    "host_open_ports": [
+        (8080, "not a list"),
+        ("8080", "not a list"),
+        ([0], "less than 1"),
+        ([70000], "more than 65535"),
+        (["http"], "whole number"),
+        (["8000-8010"], "whole number"),
+        ([{"port": 80}], "whole number"),
+    ],
+    "host_security_updates": [("daily", "neither")],
+    "host_ssh_port": [(0, "less than 1"), ("ssh", "whole number"), (65536, "more than 65535")],
+    "stack_env": [
+        ("A=1", "dictionary"),
+        (["A"], "dictionary"),
+        ({"mariadb_port": 1}, "capital letters"),
+        ({"A": True}, "neither a number nor"),
+        ({"A": [1]}, "neither a number nor"),
+        ({"A": "x\ny"}, "neither a number nor"),
+    ],
+    "stack_unused_data": [("delete", "not one of keep, remove"), (True, "not one of"), ("", "not one of")],
+    "stack_page_cache": [("on off", "neither"), ("disabled", "neither"), ({}, "neither")],
+    "stack_start_timeout": [("1h", "whole number"), (0, "less than 1"), (100000, "more than 86400"), (-5, "less than")],
+    "stack_rotate_timeout": [("", "whole number"), (None, "whole number")],
+    "stack_tls_certificate": [(5, "not text")],
+    "stack_tls_key": [([], "not text")],
+    "stack_wordpress_archive_url": [("wordpress.tar.gz", "http://")],
+    "stack_wordpress_archive_sha1": [
+        ("abc", "40 hexadecimal"),
+        ("G" * 40, "40"),
+        ("A" * 40, "small letters"),
+        (1, "40"),
+    ],
+    "stack_wp_cli_url": [("/wp-cli.phar", "http://")],
+    "stack_wp_cli_sha512": [("a" * 64, "128 hexadecimal")],
+    "stack_adminer_url": [(None, "http://")],
+    "stack_adminer_sha256": [("sha256:" + "a" * 64, "64 hexadecimal")],
+    "stack_redis_cache_repository": [("git@example.org:x.git", "http://")],
+    "stack_redis_cache_commit": [("10e4627", "40 hexadecimal"), ("main", "40 hexadecimal")],
+    "stack_static_dir": [(False, "not text")],
+    "stack_ca_destination": [("ca.crt", "absolute path"), ("", "absolute path")],
+    "stack_rotate_secrets": [
+        ({}, "list of names"),
+        (["db password"], "no name of a secret"),
+        ("DB", "no name"),
+        (5, "list"),
+    ],
+    "vm_name": [
+        ("wil.42", "without a dot"),
+        ("Wil", "host name"),
+        ("", "host name"),
+        ("a_b", "host name"),
+        (1, "host name"),
+    ],
+    "vm_state_dir": [("vm", "absolute path"), (1, "absolute path")],
+    "vm_cache_dir": [("~/cache", "absolute path")],
+    "vm_forwarded_ports": [
+        ("8443:443", "list of dictionaries"),
+        ([8443], "list of dictionaries"),
+        ([{"host_port": 8443}], "guest_port: None is not a whole number"),
+        ([{"host_port": 0, "guest_port": 1}], "host_port: 0 is less than 1"),
+        ([{"hostport": 1, "host_port": 1, "guest_port": 1}], "'hostport' is not one of its keys"),
+    ],
+    "vm_accelerator": [("hvf", "not one of auto, kvm, tcg"), (True, "not one of")],
+    "vm_timeout": [("long", "whole number"), (0, "less than 1")],
+    "vm_release": [("13", "codename"), ("Trixie", "codename"), (13, "codename")],
+    "vm_debian_mirror": [("deb.debian.org", "http://")],
+    "vm_debian_security_mirror": [("none", "http://")],
+    "vm_packages": [("curl", "not a list"), (["curl git"], "name of a package"), (["Curl"], "name of a package")],
+    "vm_cloud_image_url": [("debian.qcow2", "http://")],
+    "vm_cloud_image_checksum": [
+        ("", "sha256:"),
+        ("a" * 128, "sha256:"),
+        ("md5:abc", "sha256:"),
+        ("sha256:abc", "sha256:"),
+    ],
+    "vm_cloud_image_timeout": [(0, "less than 1"), ("x", "whole number")],
+    "evaluate_login": [("Wil", "a login"), ("", "a login"), ("a b", "a login"), (42, "a login")],
+    "evaluate_domain": [("https://wil.42.fr", "scheme"), ("wil", "no dot"), (1, "not text")],
+    "evaluate_project": [("inception", "absolute path"), ("", "absolute path")],
+    "evaluate_source": [("/nowhere/at/all", "neither the address"), ("--upload-pack=x", "hyphen"), (1, "line of text")],
+    "evaluate_version": [("", "a branch"), ("-x", "a branch"), ("a b", "a branch"), (1.0, "a branch")],
+    "evaluate_sections": [("docker", "not a list"), (["dokcer"], "'dokcer' is not one of preliminaries, ")],
+    "evaluate_report_dir": [("", "path of a folder"), (1, "path of a folder"), ("a\nb", "path of a folder")],
+    "evaluate_clean_out": [("sure", "neither")],
+    "evaluate_reboot": [("2", "neither")],
+    "evaluate_make_timeout": [(0, "less than 1"), ("1h", "whole number")],
+    "evaluate_address": [("", "neither an IPv4"), ("a b", "neither an IPv4"), (1, "not text")],
+    "evaluate_https_port": [(0, "less than 1"), ("https", "whole number"), (70000, "more than 65535")],
+    "evaluate_admin_password_file": [("admin.txt", "absolute path")],
+    "evaluate_user_password_file": [("", "absolute path")],
+    "evaluate_ftp_user": [(1, "not text")],
+    "evaluate_ftp_password_file": [("x", "absolute path")],
+}
+
+# Their choices are the argument spec's; what is tested here is that others are refused.
+BY_CHOICE = {"evaluate_depth", "evaluate_sheet_version", "evaluate_newest"}
+
+GOOD: dict[str, list[Any]] = {
+    "base_image_reference": ["debian:bookworm", "localhost:5000/base/debian:12", "alpine:3.23"],
+    "base_image_refresh": [True, "true", "no", 0],
+    "base_image_registry_timeout": [1, "30"],
+    "docker_daemon_settings": [{}, {"log-opts": {"max-size": "5m"}, "debug": True}],
+    "host_authorized_keys": [
+        [],
+        [KEY],
+        [f'restrict,command="a b" {KEY}'],
+        ["sk-ssh-ed25519@openssh.com AAAAGnNr x", "ecdsa-sha2-nistp256 AAAAE2Vj"],
+        ["https://example.org/wil.keys"],
+    ],
+    "host_firewall": ["false", "off", 0, True],
+    "host_firewall_trusted_interfaces": [["docker0", "br-*", "wg0", "eth0.100"], []],
+    "host_open_ports": [[8080, "9000"], []],
+    "host_ssh_port": [2222, "22"],
+    "stack_env": [{}, {"MARIADB_PORT": 3307, "PHP_FPM_PORT": "9001", "A_B": ""}],
+    "stack_unused_data": ["remove"],
+    "stack_page_cache": ["true", "False", False],
+    "stack_start_timeout": ["7200", 60],
+    "stack_rotate_secrets": [[], "db_password,wp_salt", "db_password, wp_salt", ["db_password"], ""],
+    "vm_forwarded_ports": [[{"host_port": "8443", "guest_port": 443, "host_address": "0.0.0.0"}], []],
+    "vm_debian_security_mirror": [""],
+    "vm_packages": [["curl", "g++", "libstdc++6"]],
+    "vm_cloud_image_checksum": ["sha256:" + "0" * 64, "sha512:https://example.org/SHA512SUMS"],
+    "evaluate_source": ["", "https://example.org/x.git", "git@example.org:wil/x.git", "/tmp", "file:///srv/x.git"],
+    "evaluate_version": ["HEAD", "main", "feature/x", "v1.0", "0a1b2c3"],
+    "evaluate_sections": [[], ["docker", "nginx"]],
+    "evaluate_clean_out": ["yes", False],
+}
+
+
+def problems(values: dict[str, Any]) -> list[str]:
+    everything = {"inception_login": "wil", "inception_https_port": 443, **values}
+    return settings.problems(settings.Variables(everything, everything), TODAY, ["inception_login"])
+
+
+@pytest.mark.parametrize(("name", "value", "said"), [(name, v, said) for name, bad in BAD.items() for v, said in bad])
+def test_bad_values(name: str, value: Any, said: str) -> None:
+    if name not in specs.options():
+        pytest.skip(f"{name} is another name here")
+    (problem,) = problems({name: value})
+    assert problem.startswith(f"{name}: ")
+    assert said in problem
+    assert "; for example: " in problem
+    assert "\n" not in problem
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, good in GOOD.items() for value in good])
+def test_good_values(name: str, value: Any) -> None:
+    assert problems({name: value}) == []
+
+
+OF_ROLES = sorted(name for name in specs.options() if not name.startswith("inception_"))
+
+
+@pytest.mark.parametrize("name", OF_ROLES)
+def test_the_default_and_the_example_are_good(name: str) -> None:
+    option = specs.options()[name]
+    example = settings.example(name, {"inception_login": "wil"})
+    assert problems({name: yaml.safe_load(example)}) == []
+    if option.default is not None and not specs.is_computed(option):
+        assert problems({name: option.default}) == []
+
+
+def test_every_setting_is_tested() -> None:
+    assert set(OF_ROLES) == set(BAD) | (BY_CHOICE & set(OF_ROLES))
+
+
+@pytest.mark.parametrize("name", sorted(BY_CHOICE & set(OF_ROLES)))
+def test_a_choice(name: str) -> None:
+    (problem,) = problems({name: "nonsense"})
+    assert problem.startswith(f"{name}: 'nonsense' is n")
+
+
+def test_a_number_to_choose_may_be_a_text() -> None:
+    """As from the command line."""
+    option = specs.Option("x", "y", "int", choices=(5, 3))
+    assert [list(specs.check(option, value, {})) for value in (5, "3")] == [[], []]
+    assert list(specs.check(option, 4, {})) == ["4 is not one of 5, 3"]
+
+
+def test_the_site_is_not_at_the_port_of_ssh() -> None:
+    (problem,) = problems({"inception_https_port": 2222, "host_ssh_port": "2222"})
+    assert problem.startswith("inception_https_port: 2222 is the same port as host_ssh_port")
+
+
+def test_an_old_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    old = specs.Option("evaluate_depth", "evaluate", choices=("static", "runtime"))
+    monkeypatch.setitem(specs.options(), "evaluate_depth", old)
+    assert problems({"evaluate_depth": "full"}) == [
+        "evaluate_depth: 'full' is called runtime now; for example: static",
+    ]
+
+
+# Files of the control node
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    for name, text in {
+        "cert.pem": "-----BEGIN CERTIFICATE-----\nx\n",
+        "key.pem": "-----BEGIN EC PRIVATE KEY-----\ngeheim\n",
+        "vault.pem": "$ANSIBLE_VAULT;1.1;AES256\n6162\n",
+        "index.html": "<p>",
+        "empty": "",
+    }.items():
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("certificate", "key", "said"),
+    [
+        ("cert.pem", "key.pem", []),
+        ("cert.pem", "vault.pem", []),
+        ("key.pem", "cert.pem", ["holds no certificate", "holds no private key"]),
+        ("nothing.pem", "key.pem", ["is no file on the control node"]),
+        (".", "empty", ["is no file", "holds no private key"]),
+    ],
+)
+def test_provided_certificates(files: Path, certificate: str, key: str, said: list[str]) -> None:
+    given = {"stack_tls_certificate": str(files / certificate), "stack_tls_key": str(files / key)}
+    found = problems({"inception_tls": "provided", **given})
+    assert len(found) == len(said)
+    assert all(part in line for line, part in zip(found, said, strict=True))
+    assert "geheim" not in " ".join(found)
+    assert problems({"inception_tls": "local_ca", **given}) == []
+
+
+def test_what_another_setting_asks_for_is_missing(files: Path) -> None:
+    """A file that is wanted has to be named, though its default is none."""
+    found = problems({"inception_tls": "provided", "inception_base_source": "archive"})
+    assert [line.split(":")[0] for line in found] == ["base_image_archive", "stack_tls_certificate", "stack_tls_key"]
+    assert all("is missing, and inception_" in line for line in found)
+    assert problems({"inception_base_source": "archive", "base_image_archive": str(files / "empty")}) == []
+
+
+def test_the_static_site(files: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    chosen = {"inception_bonus_services": ["static"]}
+    assert problems({**chosen, "stack_static_dir": str(files)}) == []
+    assert problems({**chosen, "stack_static_dir": ""}) == []
+    (problem,) = problems({**chosen, "stack_static_dir": str(tmp_path_factory.mktemp("other"))})
+    assert "has no index.html" in problem
+    assert problems({"stack_static_dir": "/nowhere"}) == []
+
+
+# Virtual machines side by side
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "said"),
+    [
+        ({}, {}, ["inception_vm_ssh_port: b wants the port 2222", "inception_vm_https_port: b wants the port 8443"]),
+        ({"inception_vm_ssh_port": "2223", "inception_vm_https_port": 8444}, {}, []),
+        (
+            {"inception_vm_ssh_port": 8443, "inception_vm_https_port": 8444},
+            {},
+            ["inception_vm_ssh_port: b wants the port 8443 of the control node, and so does a (inception_vm_https"],
+        ),
+        (
+            {"inception_vm_ssh_port": 1, "inception_vm_https_port": 2, "inception_bonus_services": ["ftp"]},
+            {"inception_bonus_services": ["ftp"]},
+            [
+                "inception_ftp_passive_ports: b wants the port 21000 to 21009",
+                "inception_vm_ftp_port: b wants the port 2121",
+            ],
+        ),
+        (
+            {"inception_vm_ssh_port": 1, "inception_vm_https_port": 21005},
+            {"inception_bonus_services": ["ftp"]},
+            ["inception_vm_https_port: b wants the port 21005 of the control node, and so does a (inception_ftp_pass"],
+        ),
+        ({"inception_vm_ssh_port": 1, "inception_vm_https_port": 2}, {"inception_bonus_services": ["ftp"]}, []),
+        (
+            {"vm_forwarded_ports": [{"host_port": 8443, "guest_port": 443}]},
+            {},
+            ["vm_forwarded_ports: b wants the port 8443"],
+        ),
+        ({"vm_forwarded_ports": []}, {}, []),
+        ({"inception_vm_ssh_port": "bad", "inception_vm_https_port": None}, {}, []),
+    ],
+)
+def test_clashes(mine: dict[str, Any], theirs: dict[str, Any], said: list[str]) -> None:
+    found = sorted(settings.clashes("b", mine, {"a": theirs}))
+    assert len(found) == len(said), found
+    for line, part in zip(found, sorted(said), strict=True):
+        assert line.startswith(part)
+        assert "; for example: " in line
+
+
+@pytest.mark.parametrize(
+    ("found", "lines"),
+    [
+        ({"a": []}, []),
+        ({"a": ["x", "y"]}, ["x", "y"]),
+        ({"a": ["x"], "b": []}, ["a: x"]),
+        ({"a": ["x"], "b": ["x"], "c": ["y"]}, ["a, b: x", "c: y"]),
+        ({"a": ["x"], "b": ["x", "y"]}, ["all hosts: x", "b: y"]),
+    ],
+)
+def test_one_report(found: dict[str, list[str]], lines: list[str]) -> None:
+    assert settings.report(found) == lines
+
+
+def test_rules_are_of_settings() -> None:
+    """A rule for a setting that is gone would never be heard of."""
+    assert {rule.setting for rule in rules.RULES} <= set(specs.options())
