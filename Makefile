@@ -76,11 +76,16 @@ unit: $(VENV)/ready-dev ## the unit tests
 corpus: $(VENV)/ready-dev ## what the evaluation reads, on broken projects, look-alikes and hostile ones
 	@$(TOOL) pytest --numprocesses auto --dist loadfile tests/corpus
 
-test: lint unit corpus ## lint, unit tests, the corpus, and the whole way on a system container
-	@$(TOOL) molecule test
+test: lint unit corpus test-default ## lint, unit tests, the corpus, and the whole way on a system container
+
+test-default: $(VENV)/ready-dev ## the whole way on a system container, with all bonus services
+	@$(TOOL) molecule test --scenario-name default
 
 test-vm: $(VENV)/ready-dev ## the whole way in a virtual machine, and again after its reboot
 	@$(TOOL) molecule test --scenario-name vm
+
+test-vm-core: $(VENV)/ready-dev ## what only a virtual machine shows
+	@$(TOOL) INCEPTION_VM_MARKER=vm_core molecule test --scenario-name vm
 
 test-secrets: $(VENV)/ready-dev ## a deployment and rotations; then every value is searched for everywhere
 	@$(TOOL) molecule test --scenario-name secrets
@@ -108,4 +113,4 @@ $(VENV)/ready-dev: requirements-dev.txt $(VENV)/ready-evaluate
 	@$(PIP) --quiet --requirement $<
 	@touch $@
 
-.PHONY: help up deploy ssh status credentials rotate export evaluate host remove down destroy lint unit corpus test test-vm test-secrets test-evaluate bench
+.PHONY: help up deploy ssh status credentials rotate export evaluate host remove down destroy lint unit corpus test test-default test-vm test-vm-core test-secrets test-evaluate bench

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation import FAIL, WARNING, Result
-from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation_read import read
 from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation_snapshot import snapshot
+from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation_read import read
 
 from tests.corpus.build import Case, build
 from tests.corpus.cases import BROKEN, FINE

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation import FAIL, WARNING, Result
-from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation_read import read
 from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation_snapshot import Limits, snapshot
+from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation_read import read
 
 from tests.corpus.build import base, git, put
 

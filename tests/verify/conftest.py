@@ -25,6 +25,7 @@ _figures = pytest.StashKey[list[str]]()
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "rule(*ids): the rules of the subject that the test checks")
+    config.addinivalue_line("markers", "vm_core: what only a virtual machine shows: its kernel, its network, its boot")
     config.stash[_figures] = []
 
 

@@ -13,6 +13,7 @@ from tests.verify.support import Settings, Site
 
 
 @pytest.mark.rule("SVC-1", "SVC-2")
+@pytest.mark.vm_core
 def test_front_page(site: Site, settings: Settings, figure: Callable[[str], None]) -> None:
     """200 over HTTP/2, with the certificate verified, and the title that the inventory asked for."""
     answer = site.curl("--http2", "--dump-header", "-", "--write-out", "\n%{http_version} %{http_code} %{time_total}")

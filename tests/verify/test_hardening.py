@@ -17,6 +17,7 @@ def status(stack: Stack, pid: int) -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.vm_core
 def test_no_process_has_a_privilege(stack: Stack, settings: Settings, service: str) -> None:
     """Every process is the login's, real, effective, saved and for files; it has no capability and cannot gain one."""
     uid = stack.root("id -u %s", settings.login).strip()
@@ -33,6 +34,7 @@ def test_no_process_has_a_privilege(stack: Stack, settings: Settings, service: s
 
 
 @pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.vm_core
 def test_root_file_system_is_read_only(stack: Stack, containers: dict[str, dict[str, Any]], service: str) -> None:
     """As the kernel sees it, and not only as Docker was asked."""
     assert containers[service]["HostConfig"]["ReadonlyRootfs"] is True

@@ -13,14 +13,16 @@ from tests.verify.support import Settings, Stack
 if os.environ.get("INCEPTION_VERIFY_VM") == "1":
 
     @pytest.mark.rule("VM-1")
+    @pytest.mark.vm_core
     def test_machine_is_virtual(host: Any) -> None:
         """A hypervisor runs the machine, and not a container engine."""
         assert host.run("systemd-detect-virt --container").rc != 0
         kind = host.run("systemd-detect-virt --vm")
         assert kind.rc == 0, kind.stdout
 
+    @pytest.mark.vm_core
     def test_limits_are_enforced(stack: Stack, compose_config: dict[str, Any]) -> None:
-        """A virtual machine has its own kernel, which really limits memory and processes."""
+        """A virtual machine has its own kernel, which really limits memory, processes and processor time."""
         for name, container in stack.containers().items():
             limits = compose_config["services"][name]["deploy"]["resources"]["limits"]
             assert container["HostConfig"]["Memory"] == int(limits["memory"])
@@ -28,6 +30,8 @@ if os.environ.get("INCEPTION_VERIFY_VM") == "1":
             group = stack.root("sed 's/^0:://' /proc/%s/cgroup", str(container["State"]["Pid"])).strip()
             assert stack.root("cat %s", f"/sys/fs/cgroup{group}/memory.max").strip() == limits["memory"]
             assert stack.root("cat %s", f"/sys/fs/cgroup{group}/pids.max").strip() == str(limits["pids"])
+            quota, period = stack.root("cat %s", f"/sys/fs/cgroup{group}/cpu.max").split()
+            assert int(quota) == float(limits["cpus"]) * int(period)
 
 
 @pytest.mark.rule("VM-2")
@@ -37,6 +41,7 @@ def test_domain_is_of_the_login(settings: Settings, project_files: dict[str, byt
 
 
 @pytest.mark.rule("VM-2")
+@pytest.mark.vm_core
 def test_domain_resolves_to_the_machine(stack: Stack, settings: Settings) -> None:
     """/etc/hosts gives the domain an address of this machine."""
     addresses = {line.split()[0] for line in stack.root("getent -s files ahosts %s", settings.domain).splitlines()}
@@ -47,6 +52,7 @@ def test_domain_resolves_to_the_machine(stack: Stack, settings: Settings) -> Non
 
 
 @pytest.mark.rule("VM-2")
+@pytest.mark.vm_core
 def test_site_answers_on_the_machine(stack: Stack, settings: Settings) -> None:
     """By its name, without a port, as a browser on the machine would open it."""
     status, text = stack.fetch(settings.url(settings.https_port) + "/")
@@ -55,6 +61,7 @@ def test_site_answers_on_the_machine(stack: Stack, settings: Settings) -> None:
 
 
 @pytest.mark.rule("VM-3")
+@pytest.mark.vm_core
 def test_data_has_a_folder_per_volume(host: Any, settings: Settings, compose_config: dict[str, Any]) -> None:
     """/home/<login>/data has exactly the folders of the volumes, the login's own, with something in each."""
     folders = host.file(settings.data).listdir()

@@ -62,6 +62,7 @@ def test_nothing_forbidden_is_in_effect(containers: dict[str, dict[str, Any]], c
         assert "network_mode" not in service, name
 
 
+@pytest.mark.vm_core
 def test_database_network_is_internal(stack: Stack, containers: dict[str, dict[str, Any]]) -> None:
     """The database is in one network, without nginx, from which there is no way out."""
     (backend,) = joined(containers["mariadb"])
@@ -69,6 +70,7 @@ def test_database_network_is_internal(stack: Stack, containers: dict[str, dict[s
     assert backend not in joined(containers["nginx"])
 
 
+@pytest.mark.vm_core
 def test_nginx_does_not_reach_the_database(stack: Stack, containers: dict[str, dict[str, Any]]) -> None:
     """Neither by name nor by address; WordPress, by the same address, does."""
     (network,) = containers["mariadb"]["NetworkSettings"]["Networks"].values()
@@ -105,6 +107,7 @@ for address in sys.argv[1:]:
 
 
 @pytest.mark.rule("SVC-6")
+@pytest.mark.vm_core
 def test_a_user_of_the_machine_reaches_no_container(
     stack: Stack, settings: Settings, containers: dict[str, dict[str, Any]]
 ) -> None:
@@ -123,6 +126,7 @@ def test_a_user_of_the_machine_reaches_no_container(
 
 
 @pytest.mark.rule("SVC-2")
+@pytest.mark.vm_core
 def test_wordpress_reaches_itself(stack: Stack, settings: Settings) -> None:
     """WordPress opens its own address through nginx, with the certificate verified, as its cron and health check do."""
     code = """

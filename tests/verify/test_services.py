@@ -67,6 +67,7 @@ def test_https_port_is_the_only_way_in(containers: dict[str, dict[str, Any]], se
 
 
 @pytest.mark.rule("SVC-1")
+@pytest.mark.vm_core
 def test_plain_http_does_not_answer(stack: Stack, settings: Settings) -> None:
     """Port 80 of the machine refuses a connection, by the domain's name and at every address of the machine."""
     addresses = re.findall(r"inet ([\d.]+)", stack.root("ip -4 address"))
@@ -76,6 +77,7 @@ def test_plain_http_does_not_answer(stack: Stack, settings: Settings) -> None:
 
 
 @pytest.mark.rule("SVC-1")
+@pytest.mark.vm_core
 def test_https_port_speaks_no_plain_http(settings: Settings) -> None:
     """Whoever talks plain HTTP to the https port does not get the site."""
     with socket.create_connection((settings.address, settings.forwarded_port), timeout=60) as raw:
@@ -86,6 +88,7 @@ def test_https_port_speaks_no_plain_http(settings: Settings) -> None:
 
 
 @pytest.mark.rule("SVC-2")
+@pytest.mark.vm_core
 def test_wordpress_is_installed(site: Site) -> None:
     """The installation page says that there is nothing to install, and has no form."""
     page = site.get("/wp-admin/install.php")
@@ -180,6 +183,7 @@ def test_two_users(stack: Stack, settings: Settings) -> None:
 
 
 @pytest.mark.rule("SVC-4")
+@pytest.mark.vm_core
 def test_users_sign_in(site: Site, settings: Settings, secrets: dict[str, Secret]) -> None:
     """Both with their secret, through the form; only the administrator gets to the settings. No other password does."""
     user = site.sign_in(settings.user, secrets["wp_user_password.txt"])

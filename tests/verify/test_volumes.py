@@ -31,6 +31,7 @@ def test_volumes_are_named(compose_config: dict[str, Any]) -> None:
 
 @pytest.mark.rule("VOL-1")
 @pytest.mark.parametrize("service", MANDATORY)
+@pytest.mark.vm_core
 def test_volumes_are_in_use(containers: dict[str, dict[str, Any]], service: str) -> None:
     """As Docker sees it: nothing but named volumes, and the files of secrets read-only."""
     mounts = containers[service]["Mounts"]
@@ -55,6 +56,7 @@ def test_volumes_are_in_the_data_folder(stack: Stack, settings: Settings, compos
 
 
 @pytest.mark.rule("VOL-2")
+@pytest.mark.vm_core
 def test_data_really_goes_there(stack: Stack, settings: Settings) -> None:
     """What a service writes into its volume appears in the folder, as the login's own."""
     marker = f"verify-{random.token_hex(8)}"

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation import FAIL, PASS, WARNING
-from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation_read import read
 from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation_snapshot import snapshot
+from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation_read import read
 from ansible_collections.fortytwo.inception.tests.unit import rendering
 
 pytestmark = pytest.mark.parametrize("variant", rendering.VARIANTS)

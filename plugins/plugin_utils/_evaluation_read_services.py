@@ -12,18 +12,18 @@ import datetime
 import re
 from collections.abc import Iterator
 
-from ansible_collections.fortytwo.inception.plugins.module_utils import _evaluation_compose as compose
-from ansible_collections.fortytwo.inception.plugins.module_utils import _evaluation_nginx as nginx
-from ansible_collections.fortytwo.inception.plugins.module_utils import _evaluation_shell as shell
 from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation import (
     FAIL,
     NOT_APPLICABLE,
     OPEN,
     Evidence,
 )
-from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation_compose import Located, Service
-from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation_findings import Check, Finding, judged
-from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation_project import Project, run_texts
+from ansible_collections.fortytwo.inception.plugins.plugin_utils import _evaluation_compose as compose
+from ansible_collections.fortytwo.inception.plugins.plugin_utils import _evaluation_nginx as nginx
+from ansible_collections.fortytwo.inception.plugins.plugin_utils import _evaluation_shell as shell
+from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation_compose import Located, Service
+from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation_findings import Check, Finding, judged
+from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation_project import Project, run_texts
 
 
 def _open_unless(failures: list[Evidence], warnings: list[Evidence] | None = None) -> Finding:

@@ -7,8 +7,8 @@ Private to this collection: it may change without notice.
 
 from __future__ import annotations
 
-from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation_compose import Located
-from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation_project import ROLES, Project
+from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation_compose import Located
+from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation_project import ROLES, Project
 
 
 def questions(project: Project) -> dict[int, tuple[str, str]]:

@@ -14,15 +14,6 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.fortytwo.inception.plugins.module_utils import (
-    _evaluation_read_containers as containers,
-)
-from ansible_collections.fortytwo.inception.plugins.module_utils import (
-    _evaluation_read_files as files,
-)
-from ansible_collections.fortytwo.inception.plugins.module_utils import (
-    _evaluation_read_services as services,
-)
 from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation import (
     ITEMS,
     OPEN,
@@ -31,9 +22,18 @@ from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation imp
     Result,
     result,
 )
-from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation_findings import Finding
-from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation_project import Project
-from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation_questions import questions
+from ansible_collections.fortytwo.inception.plugins.plugin_utils import (
+    _evaluation_read_containers as containers,
+)
+from ansible_collections.fortytwo.inception.plugins.plugin_utils import (
+    _evaluation_read_files as files,
+)
+from ansible_collections.fortytwo.inception.plugins.plugin_utils import (
+    _evaluation_read_services as services,
+)
+from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation_findings import Finding
+from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation_project import Project
+from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation_questions import questions
 
 _CHECKS = {**files.CHECKS, **containers.CHECKS, **services.CHECKS}
 # What these items say follows from files that a limit may have hidden.

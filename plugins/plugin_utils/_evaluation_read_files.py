@@ -11,16 +11,16 @@ import posixpath
 import re
 from collections.abc import Callable
 
-from ansible_collections.fortytwo.inception.plugins.module_utils import _evaluation_documents as documents
-from ansible_collections.fortytwo.inception.plugins.module_utils import _evaluation_shell as shell
 from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation import (
     FAIL,
     OPEN,
     WARNING,
     Evidence,
 )
-from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation_findings import Check, Finding, judged
-from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation_project import (
+from ansible_collections.fortytwo.inception.plugins.plugin_utils import _evaluation_documents as documents
+from ansible_collections.fortytwo.inception.plugins.plugin_utils import _evaluation_shell as shell
+from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation_findings import Check, Finding, judged
+from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation_project import (
     COMPOSE_FILE,
     COMPOSE_NAMES,
     ROLES,

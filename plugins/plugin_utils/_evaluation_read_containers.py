@@ -11,16 +11,16 @@ import posixpath
 import re
 from collections.abc import Iterator
 
-from ansible_collections.fortytwo.inception.plugins.module_utils import _evaluation_shell as shell
 from ansible_collections.fortytwo.inception.plugins.module_utils import _releases as releases
 from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation import FAIL, Evidence
-from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation_compose import (
+from ansible_collections.fortytwo.inception.plugins.plugin_utils import _evaluation_shell as shell
+from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation_compose import (
     Located,
     Service,
 )
-from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation_dockerfile import Stage
-from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation_findings import Check, Finding, judged
-from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation_project import (
+from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation_dockerfile import Stage
+from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation_findings import Check, Finding, judged
+from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation_project import (
     ROLES,
     Project,
     Starter,

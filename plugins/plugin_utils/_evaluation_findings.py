@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation import FAIL, PASS, WARNING, Evidence
-from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation_project import Project
+from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation_project import Project
 
 # More of the same says nothing new.
 _MOST = 20

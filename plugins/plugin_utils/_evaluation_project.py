@@ -13,10 +13,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.fortytwo.inception.plugins.module_utils import _evaluation_compose as compose
-from ansible_collections.fortytwo.inception.plugins.module_utils import _evaluation_dockerfile as dockerfile
-from ansible_collections.fortytwo.inception.plugins.module_utils import _evaluation_makefile as makefile
-from ansible_collections.fortytwo.inception.plugins.module_utils import _evaluation_shell as shell
+from ansible_collections.fortytwo.inception.plugins.plugin_utils import _evaluation_compose as compose
+from ansible_collections.fortytwo.inception.plugins.plugin_utils import _evaluation_dockerfile as dockerfile
+from ansible_collections.fortytwo.inception.plugins.plugin_utils import _evaluation_makefile as makefile
+from ansible_collections.fortytwo.inception.plugins.plugin_utils import _evaluation_shell as shell
 
 COMPOSE_FILE = "srcs/docker-compose.yml"
 COMPOSE_NAMES = ("docker-compose.yml", "docker-compose.yaml", "compose.yml", "compose.yaml")

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Steps of a run: what waits for what, what is shown in which order, and what a failure leaves."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from ansible_collections.fortytwo.inception.tests.runs import steps
+from ansible_collections.fortytwo.inception.tests.runs.steps import Line, Step, Steps
+
+
+def ran(tmp_path: Path, *wanted: Step, at_a_time: int = 2) -> tuple[bool, Steps, list[str]]:
+    said: list[str] = []
+    runs = Steps(wanted, tmp_path, said.append, at_a_time=at_a_time)
+    return runs.run(), runs, said
+
+
+def results(runs: Steps) -> dict[str, str]:
+    return {line.name: line.result for line in runs.lines()}
+
+
+class TestParse:
+    def test_of_this_repository(self, repository: Path) -> None:
+        found = steps.parse((repository / ".ci/steps").read_text(encoding="utf-8"))
+        assert found[0] == Step("venv", "make .venv/ready-dev")
+        assert {"lint", "unit", "corpus", "default", "secrets", "vm"} <= {step.name for step in found}
+
+    def test_words_and_comments(self) -> None:
+        assert steps.parse("# no step\n\na - one  two\nb  a true\nc a,b true\n") == [
+            Step("a", "one  two"),
+            Step("b", "true", ("a",)),
+            Step("c", "true", ("a", "b")),
+        ]
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            ("a -", "line 1: name, what it waits for and a command are needed"),
+            ("a - true\na - true", "line 2: there is a step a already"),
+            ("a b true\nb - true", "line 1: a waits for b, which is not above it"),
+            ("a a true", "a waits for a"),
+        ],
+    )
+    def test_mistakes(self, text: str, message: str) -> None:
+        with pytest.raises(ValueError, match=message):
+            steps.parse(text)
+
+
+class TestReady:
+    STEPS = (Step("a", ""), Step("b", "", ("a",)), Step("c", "", ("a", "b")), Step("d", ""))
+
+    @pytest.mark.parametrize(
+        ("begun", "passed", "names"),
+        [
+            ([], [], ["a", "d"]),
+            (["a"], [], ["d"]),
+            (["a", "d"], ["a"], ["b"]),
+            (["a", "b"], ["a"], ["d"]),
+            (["a", "b", "d"], ["a", "b"], ["c"]),
+        ],
+    )
+    def test_what_can_be_begun(self, begun: list[str], passed: list[str], names: list[str]) -> None:
+        assert [step.name for step in steps.ready(self.STEPS, begun, passed)] == names
+
+
+class TestRun:
+    def test_two_at_a_time_and_what_they_wait_for(self, tmp_path: Path) -> None:
+        first = Step("first", f"until [ -e {tmp_path}/here ]; do sleep 0.05; done")
+        second = Step("second", f"touch {tmp_path}/here")
+        third = Step("third", f"test -e {tmp_path}/here", ("first",))
+        well, runs, _ = ran(tmp_path, first, second, third)
+        assert well
+        assert results(runs) == {"first": "ok", "second": "ok", "third": "ok"}
+
+    def test_one_at_a_time(self, tmp_path: Path) -> None:
+        well, _, _ = ran(
+            tmp_path,
+            Step("first", f"sleep 0.3; test ! -e {tmp_path}/here"),
+            Step("second", f"touch {tmp_path}/here"),
+            at_a_time=1,
+        )
+        assert well
+
+    def test_output_is_in_order(self, tmp_path: Path) -> None:
+        _, _, said = ran(
+            tmp_path, Step("slow", "sleep 0.5; echo of slow; echo error >&2"), Step("quick", "echo of quick")
+        )
+        shown = [line for line in said if not line.startswith("---")]
+        assert [line.strip() for line in shown if not line.startswith("\n===")] == ["of slow\nerror", "of quick"]
+
+    def test_each_has_a_folder_and_no_input(self, tmp_path: Path) -> None:
+        well, _, said = ran(tmp_path, Step("one", 'cat; cd "$STEP_DIR" && pwd'))
+        assert well
+        assert said[-1] == str(tmp_path / "one")
+
+    def test_after_a_failure_what_runs_goes_on_and_nothing_new_is_begun(self, tmp_path: Path) -> None:
+        well, runs, said = ran(
+            tmp_path,
+            Step("goes-on", f"sleep 0.5; touch {tmp_path}/destroyed"),
+            Step("fails", "echo because; exit 3"),
+            Step("never", f"touch {tmp_path}/never"),
+            Step("waits", "true", ("fails",)),
+        )
+        assert not well
+        assert results(runs) == {"goes-on": "ok", "fails": "failed (3)", "never": "not begun", "waits": "not begun"}
+        assert (tmp_path / "destroyed").exists()
+        assert not (tmp_path / "never").exists()
+        assert "because" in said
+
+    def test_what_ran_beside_a_gap_is_shown(self, tmp_path: Path) -> None:
+        _, _, said = ran(
+            tmp_path, Step("fails", "exit 1"), Step("waits", "true", ("fails",)), Step("beside", "sleep 0.3; echo seen")
+        )
+        assert "seen" in said
+
+    def test_a_long_step_is_heard_of(self, tmp_path: Path) -> None:
+        said: list[str] = []
+        Steps([Step("long", "echo at work; sleep 1")], tmp_path, said.append, heartbeat=0.2).run()
+        assert [line for line in said if line.startswith("--- long, ") and line.endswith("at work")]
+
+    def test_an_interruption_lets_each_clean_up(self, tmp_path: Path) -> None:
+        runs = Steps(
+            [Step("long", f"trap 'touch {tmp_path}/destroyed; exit 9' INT; echo; while :; do sleep 0.1; done")],
+            tmp_path,
+            [].append,
+        )
+
+        def interrupt() -> None:
+            while not (tmp_path / "long.log").exists() or not (tmp_path / "long.log").stat().st_size:
+                time.sleep(0.05)
+            os.kill(os.getpid(), signal.SIGINT)
+
+        threading.Thread(target=interrupt).start()
+        with pytest.raises(KeyboardInterrupt):
+            runs.run()
+        runs.stop()
+        assert (tmp_path / "destroyed").exists()
+        assert results(runs) == {"long": "failed (9)"}
+
+
+class TestTable:
+    LINES = (
+        Line("venv", 19, 40.4, "ok"),
+        Line("secrets", 59.6, 223, "failed (2)"),
+        Line("vm", None, None, "not begun"),
+    )
+
+    def test_is_on_the_screen_and_in_a_file(self, tmp_path: Path) -> None:
+        screen, path = io.StringIO(), tmp_path / "new/table.txt"
+        steps.conclude(self.LINES, [Line("packages", 0, 19, "ok")], 283, screen, path)
+        expected = (
+            "step      began  seconds  result\n"
+            "packages      0       19  ok\n"
+            "venv         19       40  ok\n"
+            "secrets      60      223  failed (2)\n"
+            "vm            -        -  not begun\n"
+            "all           0      283  \n"
+        )
+        assert path.read_text() == expected
+        assert screen.getvalue().endswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [("", "..."), ("one\ntwo\n\n", "two"), ("x" * 300, "x" * 100), ("ä\n", "ä"), ("\n" * 5000, "...")],
+)
+def test_last_words(tmp_path: Path, content: str, words: str) -> None:
+    log = tmp_path / "log"
+    log.write_text(content, encoding="utf-8")
+    assert steps.last_words(log) == words
