@@ -15,7 +15,7 @@ PLAYBOOK = $(ANSIBLE) --inventory "$$INVENTORY" $${LIMIT:+--limit "$$LIMIT"} $(A
 SSH = rm -f .ansible/ssh.sh; $(PLAYBOOK) playbooks/ssh.yml -e ssh_script=.ansible/ssh.sh >/dev/null && LC_ALL="$$USER_LC_ALL" sh .ansible/ssh.sh
 PIP = $(VENV)/bin/python -m pip install
 # What the tests call is the virtual environment's.
-TOOL = PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
+TOOL = PATH="$$PWD/$(VENV)/bin:$$PATH"
 
 export INVENTORY LIMIT
 # Ansible wants UTF-8; a shell on the host keeps the user's locale.
@@ -81,6 +81,9 @@ test: lint unit corpus test-default ## lint, unit tests, the corpus, and the who
 test-default: $(VENV)/ready-dev ## the whole way on a system container, with all bonus services
 	@$(TOOL) molecule test --scenario-name default
 
+test-strange: ## lint and unit tests in a folder with a strange name, with another language, time, umask and home
+	@tests/strange
+
 test-vm: $(VENV)/ready-dev ## the whole way in a virtual machine, and again after its reboot
 	@$(TOOL) molecule test --scenario-name vm
 
@@ -90,8 +93,17 @@ test-vm-core: $(VENV)/ready-dev ## what only a virtual machine shows
 test-secrets: $(VENV)/ready-dev ## a deployment and rotations; then every value is searched for everywhere
 	@$(TOOL) molecule test --scenario-name secrets
 
+test-upgrade: $(VENV)/ready-dev ## the former release in use, deployed over, and the way back; from another one: INCEPTION_UPGRADE_FROM=v1.0.0
+	@$(TOOL) molecule test --scenario-name upgrade
+
 test-evaluate: $(VENV)/ready-dev ## our own stack evaluated, and broken ones
 	@$(TOOL) molecule test --scenario-name evaluate
+
+test-all: $(VENV)/ready-dev ## every scenario, and their table in docs/tests.md; some: ARGS='secrets upgrade'
+	@$(TOOL) python -m tests.runs.scenarios all $(ARGS)
+
+stale: $(VENV)/ready-dev ## which scenarios have inputs that changed since they were last green
+	@$(TOOL) python -m tests.runs.scenarios stale
 
 bench: $(VENV)/ready-dev ## figures, beside a reference stack; some parts, or another machine: ARGS='site --inventory hosts.yml --host wil'
 	@$(TOOL) python -m tests.bench $(ARGS)
@@ -113,4 +125,4 @@ $(VENV)/ready-dev: requirements-dev.txt $(VENV)/ready-evaluate
 	@$(PIP) --quiet --requirement $<
 	@touch $@
 
-.PHONY: help up deploy ssh status credentials rotate export evaluate host remove down destroy lint unit corpus test test-default test-vm test-vm-core test-secrets test-evaluate bench
+.PHONY: help up deploy ssh status credentials rotate export evaluate host remove down destroy lint unit corpus test test-default test-strange test-vm test-vm-core test-secrets test-upgrade test-evaluate test-all stale bench

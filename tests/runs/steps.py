@@ -119,6 +119,7 @@ class Steps:
     say: Callable[[str], None]
     at_a_time: int = AT_A_TIME
     heartbeat: float = HEARTBEAT
+    keep_going: bool = False
     origin: float = field(default_factory=time.monotonic)
     runs: dict[str, Run] = field(default_factory=dict)
     shown: int = 0
@@ -153,6 +154,10 @@ class Steps:
             run.ended = run.ended or time.monotonic()
         self._show(everything=True)
 
+    @property
+    def spent(self) -> float:
+        return time.monotonic() - self.origin
+
     def lines(self) -> list[Line]:
         return [self._line(step) for step in self.steps]
 
@@ -161,7 +166,7 @@ class Steps:
 
     def _begin(self) -> None:
         running = [run for run in self.runs.values() if run.ended is None]
-        if any(run.ended is not None and run.process.returncode != 0 for run in self.runs.values()):
+        if not self.keep_going and any(run.process.returncode for run in self.runs.values() if run.ended is not None):
             return
         free = self.at_a_time - len(running)
         for step in ready(self.steps, self.runs, filter(self._passed, self.runs))[:free]:
@@ -178,7 +183,7 @@ class Steps:
                     env={**os.environ, "STEP_DIR": str(own)},
                 )
             self.runs[step.name] = Run(step, log, process, time.monotonic())
-            self.say(f"--- {step.name} begins after {time.monotonic() - self.origin:.0f} s: {step.command}")
+            self.say(f"--- {step.name} begins after {self.spent:.0f} s: {step.command}")
 
     def _look(self, running: Iterable[Run]) -> bool:
         over = [run for run in running if run.process.poll() is not None]
@@ -216,6 +221,12 @@ def last_words(log: Path, most: int = 100) -> str:
     return lines[-1][:most] if lines else "..."
 
 
+def interruptible() -> None:
+    """Both signals end it. What a shell puts into the background has SIGINT ignored, and children inherit that."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
 def conclude(lines: Sequence[Line], spent: Sequence[Line], total: float, to: IO[str], path: Path | None) -> None:
     """The table, on the screen and as a file."""
     text = table([*spent, *lines, Line("all", 0, total, "")])
@@ -241,7 +252,7 @@ def main() -> int:
         spent.append(Line(name, sum(line.seconds or 0 for line in spent), float(seconds), "ok"))
     before = sum(line.seconds or 0 for line in spent)
     steps = parse(asked.file.read_text(encoding="utf-8"))
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    interruptible()
     cache = Path.home() / ".cache/fortytwo.inception"
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="steps-", dir=cache) as folder:
@@ -253,7 +264,7 @@ def main() -> int:
             print("--- interrupted: what runs is ended", flush=True)
             runs.stop()
         finally:
-            conclude(runs.lines(), spent, time.monotonic() - runs.origin, sys.stdout, asked.table)
+            conclude(runs.lines(), spent, runs.spent, sys.stdout, asked.table)
     return 0 if well else 1
 
 

@@ -296,7 +296,9 @@ class Site:
     def url(self) -> str:
         return self.settings.url(self.settings.forwarded_port)
 
-    def request(self, method: str, path: str, body: str | None = None, headers: dict[str, str] | None = None) -> Page:
+    def request(
+        self, method: str, path: str, body: str | bytes | None = None, headers: dict[str, str] | None = None
+    ) -> Page:
         context = ssl.create_default_context(cafile=str(self.ca))
         connection = http.client.HTTPSConnection(
             self.settings.domain, self.settings.forwarded_port, timeout=PATIENCE, context=context

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from ansible_collections.fortytwo.inception.tests.unit import rendering
 
+# As no folder and no variable of whoever runs this is named: they are looked for in all that a command was given.
+NEW, OLD_ROOT, NEW_ROOT = "new-9f4e1c", "old-root-5b7d20", "new-root-e83a6f"
 HARD = 'it\'s 4 "big" $HOME \\ `secret` #1 100%'
 
 # A database: passwords.txt has a line "user value" for each value that is accepted, called.txt how it was called.
@@ -59,7 +61,7 @@ class TestTell:
         command(tmp_path, "bin/docker", '#!/bin/sh\necho "$@" >called.txt\nexec cat')
         for name, value in (
             ("db.txt", HARD),
-            ("db.txt.next", "new"),
+            ("db.txt.next", NEW),
             ("root.txt", "with a newline\n"),
             ("empty.txt", ""),
         ):
@@ -82,7 +84,7 @@ class TestTell:
     def test_each_value_is_a_line(self, project: Path) -> None:
         told = self.tell(project, "word=accept", "db.txt", "db.txt.next", "word=refuse", "root.txt")
         assert told.stderr == ""
-        assert told.stdout == f"accept db {HARD}\naccept db new\nrefuse root with a newline\n"
+        assert told.stdout == f"accept db {HARD}\naccept db {NEW}\nrefuse root with a newline\n"
         called = (project / "secrets/called.txt").read_text()
         assert called == f"compose --file {project}/srcs/docker-compose.yml exec -T mariadb accept\n"
 
@@ -104,7 +106,7 @@ class TestAccept:
         for name in ("quote.sh", "accept.sh"):
             script = files[room + name].replace("/usr/local/lib/inception", str(tmp_path))
             command(tmp_path, name, script.replace("/run/mysqld/client.cnf", f"{tmp_path}/client.cnf"))
-        (tmp_path / "passwords.txt").write_text(f"wordpress {HARD}\nroot old-root\n")
+        (tmp_path / "passwords.txt").write_text(f"wordpress {HARD}\nroot {OLD_ROOT}\n")
         return tmp_path
 
     def accept(self, place: Path, *told: str) -> subprocess.CompletedProcess[str]:
@@ -130,9 +132,9 @@ class TestAccept:
     def test_two_values_then_the_new_one_alone(self, place: Path) -> None:
         both = [
             f"accept db_password {HARD}",
-            "accept db_password new",
-            "accept db_root_password old-root",
-            "accept db_root_password new-root",
+            f"accept db_password {NEW}",
+            f"accept db_root_password {OLD_ROOT}",
+            f"accept db_root_password {NEW_ROOT}",
         ]
         done = self.accept(place, *both)
         assert (done.returncode, done.stderr) == (0, "")
@@ -140,7 +142,12 @@ class TestAccept:
             "The account of db_root_password was changed.",
             "The account of db_password was changed.",
         ]
-        assert self.passwords(place) == {f"wordpress {HARD}", "wordpress new", "root old-root", "root new-root"}
+        assert self.passwords(place) == {
+            f"wordpress {HARD}",
+            f"wordpress {NEW}",
+            f"root {OLD_ROOT}",
+            f"root {NEW_ROOT}",
+        }
         # The health check goes on with a value that is accepted all the time.
         escaped = HARD.replace("\\", "\\\\").replace('"', '\\"')
         assert f'password = "{escaped}"' in (place / "client.cnf").read_text()
@@ -150,27 +157,30 @@ class TestAccept:
 
         done = self.accept(
             place,
-            "accept db_password new",
-            "accept db_root_password new-root",
+            f"accept db_password {NEW}",
+            f"accept db_root_password {NEW_ROOT}",
             f"refuse db_password {HARD}",
-            "refuse db_root_password old-root",
+            f"refuse db_root_password {OLD_ROOT}",
         )
         assert (done.returncode, done.stderr) == (0, "")
-        assert self.passwords(place) == {"wordpress new", "root new-root"}
-        assert 'password = "new"' in (place / "client.cnf").read_text()
+        assert self.passwords(place) == {f"wordpress {NEW}", f"root {NEW_ROOT}"}
+        assert f'password = "{NEW}"' in (place / "client.cnf").read_text()
 
     def test_an_account_that_nothing_is_told_of_stays(self, place: Path) -> None:
-        done = self.accept(place, "accept db_root_password old-root")
+        done = self.accept(place, f"accept db_root_password {OLD_ROOT}")
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
         assert f"wordpress {HARD}" in self.passwords(place)
 
     def test_values_are_in_no_argument_and_no_environment(self, place: Path) -> None:
         self.accept(
-            place, "accept db_password new", "accept db_root_password new-root", "refuse db_root_password old-root"
+            place,
+            f"accept db_password {NEW}",
+            f"accept db_root_password {NEW_ROOT}",
+            f"refuse db_root_password {OLD_ROOT}",
         )
         called = (place / "called.txt").read_text()
         assert "--host=mariadb --port=3306" in called
-        assert not [value for value in ("new", "old-root", "new-root", HARD) if value in called]
+        assert not [value for value in (NEW, OLD_ROOT, NEW_ROOT, HARD) if value in called]
 
     @pytest.mark.parametrize(
         ("obstacle", "told", "said"),
@@ -180,18 +190,22 @@ class TestAccept:
                 ["accept db_root_password wrong"],
                 "Root is let in with no value that was told of db_root_password.",
             ),
-            ("nothing", ["accept db_password new"], "Root is let in with no value that was told of db_root_password."),
+            (
+                "nothing",
+                [f"accept db_password {NEW}"],
+                "Root is let in with no value that was told of db_root_password.",
+            ),
             (
                 "deaf",
-                ["accept db_root_password old-root", "accept db_password new"],
+                [f"accept db_root_password {OLD_ROOT}", f"accept db_password {NEW}"],
                 "refuses the value that it was given",
             ),
             (
                 "deaf",
-                ["accept db_root_password old-root", f"accept db_password {HARD}", f"refuse db_password {HARD}"],
+                [f"accept db_root_password {OLD_ROOT}", f"accept db_password {HARD}", f"refuse db_password {HARD}"],
                 "still accepts the value that was taken from it",
             ),
-            ("broken", ["accept db_root_password old-root"], "The database answered: ERROR 1064 (42000)\n"),
+            ("broken", [f"accept db_root_password {OLD_ROOT}"], "The database answered: ERROR 1064 (42000)\n"),
         ],
     )
     def test_a_failure_is_told_without_a_value(self, place: Path, obstacle: str, told: list[str], said: str) -> None:
@@ -199,4 +213,4 @@ class TestAccept:
         done = self.accept(place, *told)
         assert done.returncode != 0
         assert said in done.stderr
-        assert not [value for value in ("old-root", "new", HARD) if value in done.stderr + done.stdout]
+        assert not [value for value in (OLD_ROOT, NEW, HARD) if value in done.stderr + done.stdout]

@@ -71,3 +71,11 @@ def test_a_scenario_says_only_what_is_its_own(repository: Path) -> None:
 
     shared = yaml.safe_load((repository / ".config/molecule/config.yml").read_text(encoding="utf-8"))
     assert [found for name, own in scenarios(repository).items() for found in repeated(shared, own, name)] == []
+
+
+def test_options_of_the_verifier_are_words(repository: Path) -> None:
+    """Molecule puts them into a command line, and fails there on a number, after all that came before."""
+    configurations = [*(repository / "molecule").glob("*/molecule.yml"), repository / ".config/molecule/config.yml"]
+    for path in configurations:
+        verifier = yaml.safe_load(path.read_text(encoding="utf-8")).get("verifier", {})
+        assert [value for value in verifier.get("options", {}).values() if not isinstance(value, str | bool)] == []
