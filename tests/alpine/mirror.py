@@ -496,7 +496,7 @@ def archive(source: Path, target: Path, name: str) -> None:
 
 
 def wordpress(debian: Debian, target: Path, work: Path) -> dict[str, str]:
-    """WordPress as an archive of wordpress.org is, made of Debian's packages, and a wp-cli that only says what it is."""
+    """WordPress as an archive of wordpress.org is, made of Debian's, and a wp-cli that only says what it is."""
     target.mkdir()
     tree = work / "wordpress"
     tree.mkdir()
