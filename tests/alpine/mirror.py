@@ -92,7 +92,6 @@ NOT_TAKEN = {
     "php-common",
     "readline-common",
     "gcc-14-base",
-    "openssl-provider-legacy",
     "libsemanage2",
     "libsemanage-common",
     "libtext-wrapi18n-perl",
@@ -206,7 +205,8 @@ class Maker:
                 script.write_text(text, encoding="utf-8")
                 words += ["--script", f"{name}:{script}"]
             target = self.folder(repository) / f"{info['name']}-{info['version']}.apk"
-            self.apk("mkpkg", "--sign-key", self.key, *words, "--files", files, "--output", target)
+            make: list[str | Path] = ["mkpkg", "--compression", "deflate:1", "--sign-key", self.key]
+            self.apk(*make, *words, "--files", files, "--output", target)
 
     def index(self, repository: str) -> None:
         folder = self.folder(repository)
