@@ -55,6 +55,8 @@ SERIAL_TAIL_LINES = 30
 # A guest that has written one of these comes no further by itself: its kernel, its initrd, its systemd.
 HOPELESS = ("Kernel panic - not syncing", "Dropping to a shell!", "You are in emergency mode")
 PROBE_SECONDS = 20.0
+# The kernel's first line, on every architecture.
+PROBED_FOR = "Linux version"
 # A new guest needs about this much at once (GiB); its disk file grows later, up to disk_size.
 FIRST_DISK_GIB = 4
 
@@ -404,7 +406,7 @@ def machine_key(binary: str, kvm: str) -> dict[str, str]:
     model = ""
     with contextlib.suppress(OSError), open("/proc/cpuinfo", encoding="utf-8") as file:
         model = next((line.split(":", 1)[1].strip() for line in file if line.startswith("model name")), "")
-    return {"kernel": platform.release(), "kvm": kvm, "processor": model, "qemu": version}
+    return {"kernel": platform.release(), "kvm": kvm, "probe": PROBED_FOR, "processor": model, "qemu": version}
 
 
 def kvm_device(device: str = "/dev/kvm") -> str:
@@ -415,8 +417,15 @@ def kvm_device(device: str = "/dev/kvm") -> str:
     return "open"
 
 
+def content(path: str) -> str:
+    """What was written so far, if anything."""
+    with contextlib.suppress(OSError), open(path, "rb") as file:
+        return file.read().decode("utf-8", "replace")
+    return ""
+
+
 def probe_kvm(binary: str, arch: Arch, image: dict[str, str], deadline: float = PROBE_SECONDS) -> tuple[bool, str]:
-    """Starts a guest under KVM and waits for the first thing it writes on its serial port."""
+    """Starts a guest under KVM and waits for its kernel's first line: boot code before it may write one, and hang."""
     with tempfile.TemporaryDirectory(prefix="qemu-probe-") as folder:
         serial = os.path.join(folder, "serial.log")
         errors = os.path.join(folder, "qemu.log")
@@ -431,13 +440,15 @@ def probe_kvm(binary: str, arch: Arch, image: dict[str, str], deadline: float = 
             guest = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder)
         try:
             while True:
-                if os.path.exists(serial) and os.path.getsize(serial) > 0:
+                if PROBED_FOR in content(serial):
                     return True, "a guest started under KVM"
+                if "KVM internal error" in content(errors):
+                    return False, "a guest under KVM ended in a KVM internal error"
                 if guest.poll() is not None:
                     words = tail(errors, 3).replace("\n", " / ")
                     return False, f"QEMU ended under KVM with code {guest.returncode}: {words}"
                 if time.monotonic() > end:
-                    return False, f"a guest under KVM wrote nothing for {deadline:.0f} s"
+                    return False, f"no kernel spoke under KVM for {deadline:.0f} s"
                 time.sleep(0.1)
         finally:
             guest.kill()

@@ -247,8 +247,14 @@ def serial_of(command: str) -> str:
 @pytest.mark.parametrize(
     ("body", "answer", "reason"),
     [
-        (serial_of('echo Linux > "$serial"; exec sleep 20'), "kvm", "started"),
-        (serial_of("exec sleep 20"), "tcg", "wrote nothing"),
+        (serial_of('echo "[0.0] Linux version 6" > "$serial"; exec sleep 20'), "kvm", "started"),
+        (serial_of("exec sleep 20"), "tcg", "no kernel spoke"),
+        (
+            serial_of('echo "Probing EDD (edd=off to disable)... ok" > "$serial"; exec sleep 20'),
+            "tcg",
+            "no kernel spoke",
+        ),
+        ("echo 'KVM internal error. Suberror: 1' >&2; exec sleep 20", "tcg", "KVM internal error"),
         ("echo 'failed to set MSR' >&2; exit 134", "tcg", "failed to set MSR"),
     ],
 )
