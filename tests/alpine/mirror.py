@@ -527,7 +527,9 @@ def object_cache(target: Path) -> str:
     plugin = target / "redis-cache"
     (plugin / "includes").mkdir(parents=True)
     [drop_in] = (Path(__file__).parents[2] / "roles/stack/templates/requirements/redis").glob("**/object-cache.php")
-    shutil.copy2(drop_in, plugin / "includes/object-cache.php")
+    # A template, of which nothing but its conditions is Jinja's.
+    text = re.sub(r"(?m)^\{%.*%\}\n", "", drop_in.read_text(encoding="utf-8"))
+    (plugin / "includes/object-cache.php").write_text(text, encoding="utf-8")
     (plugin / "redis-cache.php").write_text(
         "<?php\n/*\nPlugin Name: Redis Object Cache (stand-in)\n*/\n", encoding="utf-8"
     )
@@ -548,7 +550,7 @@ def releases(root: Path, mirror: Path, release: str, url: str, work: Path) -> No
     (small / "etc/apk/world").write_text("\n".join(sorted({*world, *MINIMAL})) + "\n", encoding="utf-8")
     world_without(small, [name for name in world if name not in MINIMAL])
     clean_of_quicksand(small)
-    for path in ("boot", "lib/modules", "usr/local/bin"):
+    for path in ("boot", "lib/modules"):
         shutil.rmtree(small / path, ignore_errors=True)
     repositories(small, url, release, community=True)
     trust(small, mirror)
