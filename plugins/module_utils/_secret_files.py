@@ -22,7 +22,7 @@ from ansible_collections.fortytwo.inception.plugins.module_utils import _files
 
 MODE = 0o400
 _SECRET_FILE = re.compile(r"[^.].*\.txt(\.next|\.previous)?", re.DOTALL)
-_STAMP_FILE = re.compile(r"[a-z][a-z0-9_-]*\.env")
+_REVISION_FILE = re.compile(r"[a-z][a-z0-9_-]*\.env")
 
 
 @dataclass(frozen=True)
@@ -188,13 +188,13 @@ class Folder:
         looked = {name: _files.look(name, self.descriptor) for name in names}
         return {name: File.of(found) for name, found in looked.items() if found is not None}
 
-    def undeclared(self, declared: frozenset[str], stamps: bool) -> list[str]:
-        """The files of secrets, and if wanted stamps, that are not declared; the current one of a secret last."""
+    def undeclared(self, declared: frozenset[str], revisions: bool) -> list[str]:
+        """The files of secrets, and if wanted revisions, that are not declared; the current one of a secret last."""
         return sorted(
             (
                 name
                 for name in (os.listdir(self.descriptor) if self.descriptor is not None else ())
-                if _SECRET_FILE.fullmatch(name) or (stamps and _STAMP_FILE.fullmatch(name))
+                if _SECRET_FILE.fullmatch(name) or (revisions and _REVISION_FILE.fullmatch(name))
                 if name not in declared
                 if (found := _files.look(name, self.descriptor)) is not None and not stat.S_ISDIR(found.st_mode)
             ),

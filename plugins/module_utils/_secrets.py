@@ -27,12 +27,12 @@ from ansible_collections.fortytwo.inception.plugins.module_utils._secret_files i
 )
 from ansible_collections.fortytwo.inception.plugins.module_utils._secret_values import Secret
 
-PRESENT, STAGED, PROMOTED, SETTLED, WITHDRAWN, ABSENT = (
+PRESENT, STAGED, PROMOTED, FINALIZED, ABORTED, ABSENT = (
     "present",
     "staged",
     "promoted",
-    "settled",
-    "withdrawn",
+    "finalized",
+    "aborted",
     "absent",
 )
 
@@ -45,7 +45,7 @@ def phase(secret: Secret, files: Files) -> str:
     # A previous file that still is the current one comes from a promotion that was killed before its second step.
     if previous is not None and previous.serial != current.serial:
         return PROMOTED
-    return STAGED if staged is not None else SETTLED
+    return STAGED if staged is not None else FINALIZED
 
 
 class Work:
@@ -57,9 +57,9 @@ class Work:
         self.folder = folder
         self.declared = declared
         self.wanted = _files.Attributes(MODE, *_files.owner(module))
-        self.stamps = _stamps(self.options["stamps"], declared, self.options["state"])
-        names = {name for s in declared for name in s.files} | set(map(_stamp, self.stamps))
-        self.undeclared = folder.undeclared(frozenset(names), stamps=self.options["stamps"] is not None)
+        self.revisions = _revisions(self.options["revisions"], declared, self.options["state"])
+        names = {name for s in declared for name in s.files} | set(map(_revision, self.revisions))
+        self.undeclared = folder.undeclared(frozenset(names), revisions=self.options["revisions"] is not None)
         self.names = self._names()
         self.removable = folder.leftovers() + (self.undeclared if self.options["remove_undeclared"] else [])
         self.before = folder.files(self.names) | folder.anything(self.removable)
@@ -83,8 +83,10 @@ class Work:
         self.taken += steps
 
     def _names(self) -> list[str]:
-        stamped = {f"{secret}.txt" for secrets in self.stamps.values() for secret in secrets}
-        names = {name for secret in self.declared for name in secret.files} | stamped | set(map(_stamp, self.stamps))
+        revised = {f"{secret}.txt" for secrets in self.revisions.values() for secret in secrets}
+        names = (
+            {name for secret in self.declared for name in secret.files} | revised | set(map(_revision, self.revisions))
+        )
         return sorted(names)
 
     def _refuse_what_is_lost(self) -> None:
@@ -119,13 +121,14 @@ class Work:
                         f"{self.folder.shown(secret.current)} is missing; make it first, with the state present"
                     )
         if self.options["state"] == PRESENT:
-            # What is missing is made, and stamps name nothing else.
+            # What is missing is made, and revisions name nothing else.
             return
-        for stamp, secrets in self.stamps.items():
+        for revision, secrets in self.revisions.items():
             for name in secrets:
                 if f"{name}.txt" not in self.before:
                     raise _files.FileProblem(
-                        f"stamps: {stamp!r} names the secret {name!r}, but {self.folder.shown(name)}.txt is missing"
+                        f"revisions: {revision!r} names the secret {name!r}, "
+                        f"but {self.folder.shown(name)}.txt is missing"
                     )
 
     def steps(self) -> list[Step]:
@@ -137,8 +140,8 @@ class Work:
             PRESENT: self._present,
             STAGED: self._staged,
             PROMOTED: self._promoted,
-            SETTLED: self._settled,
-            WITHDRAWN: self._withdrawn,
+            FINALIZED: self._finalized,
+            ABORTED: self._aborted,
             ABSENT: self._absent,
         }
         yield from map(Remove, self.removable)
@@ -162,7 +165,7 @@ class Work:
             self._judge(secret, value)
         elif self.options["replace"] == STAGED:
             yield from self._staged(secret)
-        elif phase(secret, self.before) == SETTLED:
+        elif phase(secret, self.before) == FINALIZED:
             yield Write(secret.current, secret.new_value(), self.wanted)
         else:
             raise _files.FileProblem(
@@ -191,7 +194,7 @@ class Work:
             if secret.value not in (None, value):
                 self.warnings[secret.name].append(
                     f"{self.folder.shown(secret.current)} is being replaced (promoted); "
-                    "the given value is staged by the first run after that is settled"
+                    "the given value is staged by the first run after that is finalized"
                 )
             return
         kept = self.folder.value(secret.next) if secret.next in self.before else None
@@ -207,11 +210,11 @@ class Work:
             yield Link(secret.current, secret.previous)
         yield Move(secret.next, secret.current)
 
-    def _settled(self, secret: Secret) -> Iterator[Step]:
+    def _finalized(self, secret: Secret) -> Iterator[Step]:
         if secret.previous in self.before:
             yield Remove(secret.previous)
 
-    def _withdrawn(self, secret: Secret) -> Iterator[Step]:
+    def _aborted(self, secret: Secret) -> Iterator[Step]:
         if phase(secret, self.before) == STAGED and secret.previous in self.before:
             yield Remove(secret.previous)
         if secret.next in self.before:
@@ -222,12 +225,12 @@ class Work:
             if name in self.before:
                 yield Remove(name)
 
-    def stamp_steps(self) -> list[Step]:
-        """What there is to do for the stamps, now that the serials are known."""
+    def revision_steps(self) -> list[Step]:
+        """What there is to do for the revisions, now that the serials are known."""
         steps: list[Step] = []
-        for stamp, secrets in sorted(self.stamps.items()):
-            name = _stamp(stamp)
-            # One that is not known yet, in check mode, is none that a stamp tells of.
+        for revision, secrets in sorted(self.revisions.items()):
+            name = _revision(revision)
+            # One that is not known yet, in check mode, is none that a revision tells of.
             serials = {secret: self.files[f"{secret}.txt"].serial for secret in secrets}
             line = ",".join(f"{secret}:{serial}" for secret, serial in sorted(serials.items()))
             data = f"SECRETS={line}\n".encode("ascii")
@@ -277,25 +280,27 @@ class Work:
         }
 
 
-def _stamp(name: str) -> str:
+def _revision(name: str) -> str:
     return f"{name}.env"
 
 
-def _stamps(option: dict[str, Any] | None, declared: list[Secret], state: str) -> dict[str, list[str]]:
-    """The names of the secrets of each stamp, once they are known to be sound."""
-    stamps = option or {}
-    for stamp, secrets in stamps.items():
-        if problem := _secret_values.name_problem(str(stamp)):
-            raise _files.FileProblem(f"stamps: {stamp!r}: {problem}")
+def _revisions(option: dict[str, Any] | None, declared: list[Secret], state: str) -> dict[str, list[str]]:
+    """The names of the secrets of each revision, once they are known to be sound."""
+    revisions = option or {}
+    for revision, secrets in revisions.items():
+        if problem := _secret_values.name_problem(str(revision)):
+            raise _files.FileProblem(f"revisions: {revision!r}: {problem}")
         if not isinstance(secrets, list) or not all(isinstance(name, str) for name in secrets):
-            raise _files.FileProblem(f"stamps: {stamp!r} is not a list of names of secrets; for example: [db_password]")
+            raise _files.FileProblem(
+                f"revisions: {revision!r} is not a list of names of secrets; for example: [db_password]"
+            )
         unknown = sorted(set(secrets) - {secret.name for secret in declared})
         if unknown and state == PRESENT:
-            raise _files.FileProblem(f"stamps: {stamp!r} names the secret {unknown[0]!r}, which is not declared")
+            raise _files.FileProblem(f"revisions: {revision!r} names the secret {unknown[0]!r}, which is not declared")
         for name in unknown:
             if problem := _secret_values.name_problem(name):
-                raise _files.FileProblem(f"stamps: {stamp!r}: {name!r}: {problem}")
-    return stamps
+                raise _files.FileProblem(f"revisions: {revision!r}: {name!r}: {problem}")
+    return revisions
 
 
 def _check_options(options: dict[str, Any]) -> None:
@@ -306,8 +311,8 @@ def _check_options(options: dict[str, Any]) -> None:
         raise _files.FileProblem(
             "secrets: the state absent removes only secrets that are named; for example: [{name: old}]"
         )
-    if state == ABSENT and options["stamps"]:
-        raise _files.FileProblem("stamps: they go with every state but absent")
+    if state == ABSENT and options["revisions"]:
+        raise _files.FileProblem("revisions: they go with every state but absent")
     if state != PRESENT and options["remove_undeclared"]:
         raise _files.FileProblem("remove_undeclared: it goes with the state present, which is given all secrets")
 
@@ -334,7 +339,7 @@ def run(module: AnsibleModule) -> dict[str, Any]:
             raise _files.FileProblem(f"path: the folder {folder.path} does not exist; make it first, with mode 0700")
         work = Work(module, folder, declared)
         work.take(work.steps())
-        work.take(work.stamp_steps())
+        work.take(work.revision_steps())
     for warning in [warning for warnings in work.warnings.values() for warning in warnings]:
         module.warn(warning)
     return work.result()

@@ -16,7 +16,7 @@ description:
   - A missing value is made at random on the target, unless one is given. A value that exists is kept, whatever it is.
     One that is weak, or was open to others, gets a warning.
   - A value is replaced in phases, so that services can learn the new one before they have to forget the old one.
-    While it is V(settled), there is C(<name>.txt) alone. While it is V(staged), there is a new value beside it in
+    While it is V(finalized), there is C(<name>.txt) alone. While it is V(staged), there is a new value beside it in
     C(<name>.txt.next), which no service needs yet. While it is V(promoted), the new value is in C(<name>.txt), and
     the old one in C(<name>.txt.previous) until nothing knows it any more.
   - A value is written to a new file of mode V(0600) in the same folder, which is given its final owner and
@@ -45,7 +45,7 @@ attributes:
     support: full
     details:
       - With O(state=staged), a value that is staged already is kept. After O(state=promoted) the secret is V(promoted),
-        and O(state=staged) does nothing until O(state=settled) has ended that. It would then begin another rotation.
+        and O(state=staged) does nothing until O(state=finalized) has ended that. It would then begin another rotation.
   platform:
     support: full
 options:
@@ -66,13 +66,13 @@ options:
         A secret that has no value is an error.
       - With V(promoted), the value of each secret that is V(staged) becomes the current one,
         and the one before it is kept in C(<name>.txt.previous).
-      - With V(settled), the previous value of each secret is removed.
-      - With V(withdrawn), the staged value of each secret is removed. The rotation is given up.
+      - With V(finalized), the previous value of each secret is removed.
+      - With V(aborted), the staged value of each secret is removed. The rotation is given up.
       - With V(absent), each secret is removed, with its staged and its previous value.
         O(secrets) must name at least one.
       - Owner and mode are repaired in every state.
     type: str
-    choices: [present, staged, promoted, settled, withdrawn, absent]
+    choices: [present, staged, promoted, finalized, aborted, absent]
     default: present
   secrets:
     description:
@@ -130,10 +130,10 @@ options:
       - Remove the files that RV(undeclared) tells of. Only with O(state=present), and with all secrets in O(secrets).
     type: bool
     default: false
-  stamps:
+  revisions:
     description:
-      - Names of stamps, each with the names of secrets.
-      - For each one, the file C(<stamp>.env) in the folder has the line C(SECRETS=<name>:<serial>,<name>:<serial>).
+      - Names of files, as a rule of services, each with the names of secrets.
+      - For each one, the file C(<revision>.env) in the folder has the line C(SECRETS=<name>:<serial>,<name>:<serial>).
         As an C(env_file) of a service it makes Compose recreate that service when one of its secrets is replaced,
         and else not.
       - With O(state=present), they can name secrets of O(secrets) only, with other states all that have a file
@@ -190,7 +190,7 @@ EXAMPLES = r"""
     secrets:
       - name: db_password
     state: promoted
-    stamps:
+    revisions:
       wordpress: [db_password, wp_salts]
 
 - name: Forget the old value, which no service accepts any more
@@ -200,7 +200,7 @@ EXAMPLES = r"""
     group: wil
     secrets:
       - name: db_password
-    state: settled
+    state: finalized
 
 - name: Remove a secret
   fortytwo.inception.secrets:
@@ -241,8 +241,8 @@ secrets:
     phase:
       description: How far the replacement of the value is; V(absent) when there is no value.
       type: str
-      choices: [settled, staged, promoted, absent]
-      sample: settled
+      choices: [finalized, staged, promoted, absent]
+      sample: finalized
     staged_path:
       description: The file that holds the staged value.
       returned: when RV(secrets[].phase) is V(staged)
@@ -259,7 +259,7 @@ secrets:
 undeclared:
   description:
     - The files C(*.txt), C(*.txt.next) and C(*.txt.previous) in O(path) that belong to none of O(secrets), sorted.
-      With O(stamps), also the files C(*.env) that are none of them.
+      With O(revisions), also the files C(*.env) that are none of them.
       With O(remove_undeclared) they were removed (or would have been, in check mode).
   returned: when O(state) is V(present)
   type: list
@@ -279,7 +279,7 @@ def main() -> None:
             "state": {
                 "type": "str",
                 "default": "present",
-                "choices": ["present", "staged", "promoted", "settled", "withdrawn", "absent"],
+                "choices": ["present", "staged", "promoted", "finalized", "aborted", "absent"],
             },
             # Of what the option holds only the values are secret, whatever its own name suggests.
             "secrets": {
@@ -298,7 +298,7 @@ def main() -> None:
             },
             "replace": {"type": "str", "default": "now", "choices": ["now", "staged"]},
             "remove_undeclared": {"type": "bool", "default": False},
-            "stamps": {"type": "dict"},
+            "revisions": {"type": "dict"},
         },
         supports_check_mode=True,
     )

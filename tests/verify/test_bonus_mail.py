@@ -178,7 +178,10 @@ def test_a_reset_of_a_password_arrives(
             assert "password has been reset" in done.text
             assert site.sign_in(settings.user, new).get("/wp-admin/profile.php").status == 200
         finally:
-            stack.login("sh srcs/tools/tell.sh wordpress word=accept wp_user_password.txt")
+            stack.login(
+                'echo "accept wp_user_password $(cat secrets/wp_user_password.txt)"'
+                " | docker compose --project-directory srcs exec -T wordpress accept"
+            )
     assert site.sign_in(settings.user, secrets["wp_user_password.txt"]).get("/wp-admin/profile.php").status == 200
 
 

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pwd
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -15,29 +17,40 @@ from ansible_collections.fortytwo.inception.tests.unit import rendering
 ROLE = rendering.ROLE
 ME = pwd.getpwuid(os.getuid())
 
-# Notes what each service is told, and prints what it changed. With the file docker.deaf, no new value is accepted.
+# Has a container of each service. Notes what each is told, and prints what it changed. With the file docker.deaf, no
+# new value is accepted.
 DOCKER = """\
 #!/bin/sh
-service=$(echo "$@" | sed 's/.*exec -T \\([a-z]*\\) accept$/\\1/')
-told=$(cat)
-echo "$told" | sed "s/^/$service /" >>"$0.log"
-if [ -e "$0.deaf" ] && echo "$told" | grep -q '^accept .* new'; then echo 'It does not hear.' >&2; exit 1; fi
-echo changed
+case $1 in
+    ps) echo c-site; echo c-cache ;;
+    inspect) cat "$0.json" ;;
+    exec)
+        [ "$2 $4" = "--interactive accept" ] || exit 9
+        told=$(cat)
+        echo "$told" | sed "s/^/${3#c-} /" >>"$0.log"
+        if [ -e "$0.deaf" ] && echo "$told" | grep -q '^accept .* new'; then echo 'It does not hear.' >&2; exit 1; fi
+        echo changed ;;
+    *) exit 8 ;;
+esac
 """
+
+
+def container(service: str) -> dict[str, Any]:
+    labels = {"com.docker.compose.service": service, "com.docker.compose.container-number": "1"}
+    return {"Name": f"/c-{service}", "State": {"Running": True}, "Config": {"Labels": labels, "Env": ["PATH=/bin"]}}
 
 
 class Turn:
     """A project with two services that learn their secrets, and one turn of them."""
 
-    def __init__(self, folder: Path, tell: str, collections: Path) -> None:
+    def __init__(self, folder: Path, collections: Path) -> None:
         self.folder, self.collections = folder, collections
         self.secrets = folder / "secrets"
         self.secrets.mkdir(mode=0o700)
-        (folder / "srcs/tools").mkdir(parents=True)
-        (folder / "srcs/tools/tell.sh").write_text(tell)
         self.docker = folder / "docker"
         self.docker.write_text(DOCKER)
         self.docker.chmod(0o755)
+        (folder / "docker.json").write_text(json.dumps([container("site"), container("cache")]))
         for name in ("word", "key"):
             self.write(f"{name}.txt", f"old-{name}")
 
@@ -91,8 +104,7 @@ class Turn:
 @pytest.fixture
 def turn(tmp_path: Path, collections_path: Path) -> Turn:
     tmp_path.chmod(0o755)
-    tell = rendering.project("debian-package", str(collections_path))["srcs/tools/tell.sh"]
-    return Turn(tmp_path, tell, collections_path)
+    return Turn(tmp_path, collections_path)
 
 
 def test_a_whole_turn(turn: Turn) -> None:
@@ -146,8 +158,9 @@ def test_a_service_that_does_not_take_a_value(turn: Turn) -> None:
     Path(f"{turn.docker}.deaf").touch()
     done, said = turn.run("word", "key")
     assert not done
-    assert "A service did not take its new values, so the old ones stay, and work:\nIt does not hear." in "\n".join(
-        line.strip() for line in said.splitlines()
+    assert (
+        "A service did not take its new values, so the old ones stay, and work:\nsite: It does not hear."
+        in "\n".join(line.strip() for line in said.splitlines())
     )
     # What was in its place before is not taken back; what was only staged is.
     assert turn.values() == {"word.txt": "old-word", "word.txt.previous": "older-word", "key.txt": "old-key"}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How services are told of their secrets: tell.sh, and the database's accept, with a stand-in for what they call."""
+"""How the database is told of its secrets: its command accept, with a stand-in for what that calls."""
 
 from __future__ import annotations
 
@@ -52,48 +52,6 @@ def command(folder: Path, name: str, content: str) -> Path:
     path.write_text(content)
     path.chmod(0o755)
     return path
-
-
-class TestTell:
-    @pytest.fixture
-    def project(self, files: dict[str, str], tmp_path: Path) -> Path:
-        command(tmp_path, "srcs/tools/tell.sh", files["srcs/tools/tell.sh"])
-        command(tmp_path, "bin/docker", '#!/bin/sh\necho "$@" >called.txt\nexec cat')
-        for name, value in (
-            ("db.txt", HARD),
-            ("db.txt.next", NEW),
-            ("root.txt", "with a newline\n"),
-            ("empty.txt", ""),
-        ):
-            path = tmp_path / "secrets" / name
-            path.parent.mkdir(exist_ok=True)
-            path.write_text(value)
-        return tmp_path
-
-    def tell(self, project: Path, *words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            ["sh", project / "srcs/tools/tell.sh", "mariadb", *words],
-            cwd=project,
-            env={"PATH": f"{project}/bin:{os.environ['PATH']}"},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-
-    def test_each_value_is_a_line(self, project: Path) -> None:
-        told = self.tell(project, "word=accept", "db.txt", "db.txt.next", "word=refuse", "root.txt")
-        assert told.stderr == ""
-        assert told.stdout == f"accept db {HARD}\naccept db {NEW}\nrefuse root with a newline\n"
-        called = (project / "secrets/called.txt").read_text()
-        assert called == f"compose --file {project}/srcs/docker-compose.yml exec -T mariadb accept\n"
-
-    @pytest.mark.parametrize("name", ["empty.txt", "none.txt"])
-    def test_nothing_is_told_when_a_value_is_missing(self, project: Path, name: str) -> None:
-        told = self.tell(project, "word=accept", "db.txt", name)
-        assert told.returncode != 0
-        assert told.stderr == f"There is no value in secrets/{name}.\n"
-        assert not (project / "secrets/called.txt").exists()
 
 
 class TestAccept:

@@ -24,8 +24,8 @@ from tests.unit.plugins.modules.secrets.support import ONE, THREE, TWO, content,
 
 RANDOM = r"[A-Za-z0-9]{32}"
 SERIAL = r"[0-9a-f]+-[0-9a-f]+"
-STAMP = rf"SECRETS=(one|two):{SERIAL}(,two:{SERIAL})?\n"
-STAMPS = {"both": ["one", "two"], "single": ["two"]}
+REVISION = rf"SECRETS=(one|two):{SERIAL}(,two:{SERIAL})?\n"
+REVISIONS = {"both": ["one", "two"], "single": ["two"]}
 
 Files = dict[str, str]
 
@@ -33,14 +33,14 @@ Files = dict[str, str]
 SCENARIOS: dict[str, tuple[Files, dict[str, Any], Files]] = {
     "made": (
         {},
-        {"secrets": ["one", {"name": "two", "value": TWO}], "stamps": STAMPS},
-        {"one.txt": RANDOM, "two.txt": TWO, "both.env": STAMP, "single.env": STAMP},
+        {"secrets": ["one", {"name": "two", "value": TWO}], "revisions": REVISIONS},
+        {"one.txt": RANDOM, "two.txt": TWO, "both.env": REVISION, "single.env": REVISION},
     ),
     "repaired": ({"one.txt": ONE, "one.txt.next": TWO}, {}, {"one.txt": ONE, "one.txt.next": TWO}),
     "replaced": (
         {"one.txt": ONE, "two.txt": ONE, "both.env": "SECRETS=one:1-1,two:1-1\n"},
-        {"secrets": ["one", {"name": "two", "value": TWO}], "stamps": {"both": ["one", "two"]}},
-        {"one.txt": ONE, "two.txt": TWO, "both.env": STAMP},
+        {"secrets": ["one", {"name": "two", "value": TWO}], "revisions": {"both": ["one", "two"]}},
+        {"one.txt": ONE, "two.txt": TWO, "both.env": REVISION},
     ),
     "given later": (
         {"one.txt": ONE},
@@ -54,8 +54,8 @@ SCENARIOS: dict[str, tuple[Files, dict[str, Any], Files]] = {
     ),
     "staged": (
         {"one.txt": ONE, "two.txt": TWO},
-        {"secrets": ["one", "two"], "state": "staged", "stamps": {"single": ["two"]}},
-        {"one.txt": ONE, "one.txt.next": RANDOM, "two.txt": TWO, "two.txt.next": RANDOM, "single.env": STAMP},
+        {"secrets": ["one", "two"], "state": "staged", "revisions": {"single": ["two"]}},
+        {"one.txt": ONE, "one.txt.next": RANDOM, "two.txt": TWO, "two.txt.next": RANDOM, "single.env": REVISION},
     ),
     "staged anew": (
         {"one.txt": ONE, "one.txt.next": TWO},
@@ -64,29 +64,29 @@ SCENARIOS: dict[str, tuple[Files, dict[str, Any], Files]] = {
     ),
     "promoted": (
         {"one.txt": ONE, "one.txt.next": TWO, "two.txt": TWO, "two.txt.next": THREE, "single.env": "SECRETS=\n"},
-        {"secrets": ["one", "two"], "state": "promoted", "stamps": STAMPS},
+        {"secrets": ["one", "two"], "state": "promoted", "revisions": REVISIONS},
         {
             "one.txt": TWO,
             "one.txt.previous": ONE,
             "two.txt": THREE,
             "two.txt.previous": TWO,
-            "both.env": STAMP,
-            "single.env": STAMP,
+            "both.env": REVISION,
+            "single.env": REVISION,
         },
     ),
-    "settled": (
+    "finalized": (
         {"one.txt": TWO, "one.txt.previous": ONE, "two.txt": TWO, "two.txt.previous": ONE},
-        {"secrets": ["one", "two"], "state": "settled"},
+        {"secrets": ["one", "two"], "state": "finalized"},
         {"one.txt": TWO, "two.txt": TWO},
     ),
-    "withdrawn": (
+    "aborted": (
         {"one.txt": ONE, "one.txt.next": TWO, "two.txt": ONE, "two.txt.next": TWO},
-        {"secrets": ["one", "two"], "state": "withdrawn"},
+        {"secrets": ["one", "two"], "state": "aborted"},
         {"one.txt": ONE, "two.txt": ONE},
     ),
-    "withdrawn in a promotion": (
+    "aborted in a promotion": (
         {"one.txt": ONE, "one.txt.next": TWO, "one.txt.previous": "LINK"},
-        {"state": "withdrawn"},
+        {"state": "aborted"},
         {"one.txt": ONE},
     ),
     "absent": (
@@ -96,7 +96,7 @@ SCENARIOS: dict[str, tuple[Files, dict[str, Any], Files]] = {
     ),
     "left over": (
         {"one.txt": ONE, ".one.txt.next.inception-tmp": "half", ".gone.env.inception-tmp": ""},
-        {"state": "settled"},
+        {"state": "finalized"},
         {"one.txt": ONE},
     ),
 }
@@ -149,7 +149,7 @@ class Scene:
 
 
 def fits(value: str, expected: str) -> bool:
-    return value == expected or (expected in (RANDOM, STAMP) and re.fullmatch(expected, value) is not None)
+    return value == expected or (expected in (RANDOM, REVISION) and re.fullmatch(expected, value) is not None)
 
 
 @pytest.fixture(params=SCENARIOS)
@@ -175,7 +175,7 @@ def test_killed_at_every_call_that_writes(scene: Scene) -> None:
     assert numbers["before"] == numbers["after"]
     # Each file that is new, changed or gone took at least one call, and each that has another content a write.
     assert len(numbers["before"]) >= len(scene.before.keys() ^ scene.after.keys())
-    written = {value for value in scene.after.values() if value in (RANDOM, STAMP, *scene.given)}
+    written = {value for value in scene.after.values() if value in (RANDOM, REVISION, *scene.given)}
     assert len(numbers["in"]) >= len(written)
 
 
@@ -293,10 +293,10 @@ def test_a_reader_always_finds_a_whole_value(run_module: Any, folder: Path) -> N
     put(folder / "one.txt", ONE)
     ways: list[dict[str, Any]] = [
         {"state": "staged"},
-        {"state": "promoted", "stamps": {"service": ["one"]}},
-        {"state": "settled"},
+        {"state": "promoted", "revisions": {"service": ["one"]}},
+        {"state": "finalized"},
         {"state": "staged"},
-        {"state": "withdrawn"},
+        {"state": "aborted"},
         {},
     ]
     end = time.monotonic() + 2

@@ -94,7 +94,7 @@ def test_results(run_module: Any, folder: Path, check: bool) -> None:
     put(folder / "plain.txt", "weak", 0o666)
     put(folder / "staged.txt", "a-value-of-before-0123", 0o666)
     for given in (
-        options(folder, *map(declared, VALUES), "random", stamps={"all": [*VALUES, "random"]}, replace="staged"),
+        options(folder, *map(declared, VALUES), "random", revisions={"all": [*VALUES, "random"]}, replace="staged"),
         options(folder, declared("staged"), "plain", state="staged"),
     ):
         printed = json.dumps(run_module(secrets, given, check=check, diff=True))

@@ -16,7 +16,7 @@ from tests.unit.plugins.modules.secrets.support import ONE, content, mode, optio
 only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 
 
-@pytest.mark.parametrize("state", ["present", "staged", "promoted", "settled", "withdrawn"])
+@pytest.mark.parametrize("state", ["present", "staged", "promoted", "finalized", "aborted"])
 def test_a_missing_folder(run_module: Any, module_failed: Any, tmp_path: Path, state: str) -> None:
     missing = tmp_path / "no" / "where"
     with pytest.raises(module_failed, match=r"path: the folder .*/no/where does not exist; make it first"):
@@ -172,7 +172,7 @@ PLACES = ["one.txt", "one.txt.next", "one.txt.previous", "service.env"]
 
 @pytest.mark.parametrize(
     ("state", "place"),
-    [(state, place) for state in ("present", "staged", "promoted", "settled", "withdrawn") for place in PLACES]
+    [(state, place) for state in ("present", "staged", "promoted", "finalized", "aborted") for place in PLACES]
     + [("absent", place) for place in PLACES[:3]],
 )
 def test_links_in_the_way(run_module: Any, module_failed: Any, folder: Path, state: str, place: str) -> None:
@@ -183,7 +183,7 @@ def test_links_in_the_way(run_module: Any, module_failed: Any, folder: Path, sta
     (folder / place).unlink(missing_ok=True)
     (folder / place).symlink_to(elsewhere)
     before = content(folder)
-    more = {} if state == "absent" else {"stamps": {"service": ["one"]}}
+    more = {} if state == "absent" else {"revisions": {"service": ["one"]}}
     with pytest.raises(module_failed, match=f"{place} is a symbolic link where a file must be; move it away"):
         run_module(secrets, options(folder, "one", state=state, **more))
     assert content(folder) == before
@@ -195,7 +195,7 @@ def test_links_in_the_way(run_module: Any, module_failed: Any, folder: Path, sta
 def test_something_else_in_the_way(run_module: Any, module_failed: Any, folder: Path, place: str, make: Any) -> None:
     make(folder / place)
     with pytest.raises(module_failed, match="where a file must be"):
-        run_module(secrets, options(folder, "one", stamps={"service": ["one"]}))
+        run_module(secrets, options(folder, "one", revisions={"service": ["one"]}))
     assert [path.name for path in folder.iterdir()] == [place]
 
 
@@ -208,7 +208,7 @@ def test_a_file_that_is_another_one_as_well(run_module: Any, module_failed: Any,
     (folder / place).unlink(missing_ok=True)
     (folder / place).hardlink_to(theirs)
     with pytest.raises(module_failed, match=f"{place} has another name elsewhere"):
-        run_module(secrets, options(folder, "one", "new", stamps={"service": ["one"]}))
+        run_module(secrets, options(folder, "one", "new", revisions={"service": ["one"]}))
     assert mode(theirs) == 0o600
     assert not (folder / "new.txt").exists()
 

@@ -39,7 +39,7 @@ def test_six_steps(run_module: Any, folder: Path) -> None:
     (returned,) = result["secrets"]
     assert returned.pop("serial")
     assert returned == {
-        "name": "db_password", "path": str(file), "created": True, "phase": "settled", "warnings": []
+        "name": "db_password", "path": str(file), "created": True, "phase": "finalized", "warnings": []
     }  # fmt: skip
     value = file.read_bytes()
     assert list(folder.iterdir()) == [file]
@@ -97,7 +97,7 @@ def test_a_promoted_secret_takes_a_given_value_later(run_module: Any, folder: Pa
     result = run_module(secrets, options(folder, {"name": "one", "value": TWO}, replace="staged"))
     assert not result["changed"]
     assert by_name(result, "warnings")["one"] == warned(result)
-    assert "the given value is staged by the first run after that is settled" in warned(result)[0]
+    assert "the given value is staged by the first run after that is finalized" in warned(result)[0]
     (folder / "one.txt.previous").unlink()
     steps(run_module, secrets, folder, options(folder, {"name": "one", "value": TWO}, replace="staged"))
     assert content(folder) == {"one.txt": ONE, "one.txt.next": TWO}
@@ -129,46 +129,46 @@ def test_remove_undeclared_in_six_steps(run_module: Any, folder: Path) -> None:
         assert (result["changed"], result["undeclared"]) == (False, [])
 
 
-def test_a_stamp_that_is_not_wanted_any_more_is_undeclared(run_module: Any, folder: Path) -> None:
-    run_module(secrets, options(folder, "one", stamps={"old": ["one"], "new": ["one"]}))
-    stamps = {"new": ["one"]}
+def test_a_revision_that_is_not_wanted_any_more_is_undeclared(run_module: Any, folder: Path) -> None:
+    run_module(secrets, options(folder, "one", revisions={"old": ["one"], "new": ["one"]}))
+    revisions = {"new": ["one"]}
     for check in (True, False):
-        result = run_module(secrets, options(folder, "one", stamps=stamps), check=check)
+        result = run_module(secrets, options(folder, "one", revisions=revisions), check=check)
         assert (result["changed"], result["undeclared"]) == (False, [str(folder / "old.env")])
-    # Whoever has no stamps may have other files of that name.
+    # Whoever has no revisions may have other files of that name.
     assert run_module(secrets, options(folder, "one", remove_undeclared=True))["undeclared"] == []
     for check in (True, False):
-        result = run_module(secrets, options(folder, "one", stamps=stamps, remove_undeclared=True), check=check)
+        result = run_module(secrets, options(folder, "one", revisions=revisions, remove_undeclared=True), check=check)
         assert (result["changed"], result["undeclared"]) == (True, [str(folder / "old.env")])
     assert sorted(path.name for path in folder.iterdir()) == ["new.env", "one.txt"]
 
 
-def test_stamps_in_six_steps(run_module: Any, folder: Path) -> None:
-    stamps = {"wordpress": ["wp_salt", "db_password"], "mariadb": ["db_password"], "nginx": []}
-    result = steps(run_module, secrets, folder, options(folder, "db_password", "wp_salt", stamps=stamps))
+def test_revisions_in_six_steps(run_module: Any, folder: Path) -> None:
+    revisions = {"wordpress": ["wp_salt", "db_password"], "mariadb": ["db_password"], "nginx": []}
+    result = steps(run_module, secrets, folder, options(folder, "db_password", "wp_salt", revisions=revisions))
     serials = by_name(result, "serial")
     db, salt = f"db_password:{serials['db_password']}", f"wp_salt:{serials['wp_salt']}"
     assert (folder / "wordpress.env").read_text() == f"SECRETS={db},{salt}\n"
     assert (folder / "mariadb.env").read_text() == f"SECRETS={db}\n"
     assert (folder / "nginx.env").read_text() == "SECRETS=\n"
 
-    before = {name: (folder / f"{name}.env").stat() for name in stamps}
-    given = options(folder, "db_password", {"name": "wp_salt", "value": TWO}, stamps=stamps)
+    before = {name: (folder / f"{name}.env").stat() for name in revisions}
+    given = options(folder, "db_password", {"name": "wp_salt", "value": TWO}, revisions=revisions)
     result = steps(run_module, secrets, folder, given)
     assert by_name(result, "serial")["db_password"] == serials["db_password"]
     assert by_name(result, "serial")["wp_salt"] != serials["wp_salt"]
     new = f"wp_salt:{by_name(result, 'serial')['wp_salt']}"
     assert (folder / "wordpress.env").read_text() == f"SECRETS={db},{new}\n"
     # The others were not even written again.
-    changed = {name for name in stamps if (folder / f"{name}.env").stat().st_ino != before[name].st_ino}
+    changed = {name for name in revisions if (folder / f"{name}.env").stat().st_ino != before[name].st_ino}
     assert changed == {"wordpress"}
 
     (folder / "nginx.env").chmod(0o644)
     steps(run_module, secrets, folder, given)
 
 
-def test_a_stamp_follows_a_value_that_was_changed_by_hand(run_module: Any, folder: Path) -> None:
-    given = options(folder, "one", stamps={"service": ["one"]})
+def test_a_revision_follows_a_value_that_was_changed_by_hand(run_module: Any, folder: Path) -> None:
+    given = options(folder, "one", revisions={"service": ["one"]})
     first = by_name(run_module(secrets, given), "serial")
     before = (folder / "service.env").read_text()
     put(folder / "one.txt", TWO)
@@ -202,7 +202,7 @@ def test_the_mode_is_repaired(run_module: Any, folder: Path) -> None:
     assert content(folder) == {"mine.txt": "a value of my own"}
 
 
-@pytest.mark.parametrize("state", ["present", "staged", "promoted", "settled", "withdrawn"])
+@pytest.mark.parametrize("state", ["present", "staged", "promoted", "finalized", "aborted"])
 def test_every_state_repairs(run_module: Any, folder: Path, state: str) -> None:
     for name in ("one.txt", "two.txt", "two.txt.previous"):
         put(folder / name, ONE + name, 0o640)
@@ -273,7 +273,7 @@ def test_bad_values(run_module: Any, module_failed: Any, folder: Path, value: by
 
 def test_a_missing_folder_in_check_mode(run_module: Any, tmp_path: Path) -> None:
     missing = tmp_path / "missing"
-    given = options(missing, "one", owner="nobody-yet", group="nobody-yet", stamps={"service": ["one"]})
+    given = options(missing, "one", owner="nobody-yet", group="nobody-yet", revisions={"service": ["one"]})
     result = run_module(secrets, given, check=True, diff=True)
     assert result["changed"]
     assert created(result) == {"one": True}

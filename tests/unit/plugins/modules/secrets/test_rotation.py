@@ -15,7 +15,7 @@ from tests.unit.plugins.modules.secrets.support import ONE, THREE, TWO, by_name,
 # What a secret may be found as, each by its files.
 PHASES = {
     "absent": {},
-    "settled": {"one.txt": ONE},
+    "finalized": {"one.txt": ONE},
     "staged": {"one.txt": ONE, "one.txt.next": TWO},
     "promoted": {"one.txt": TWO, "one.txt.previous": ONE},
 }
@@ -34,8 +34,8 @@ def begin_promotion(folder: Path) -> None:
 
 def test_a_rotation_in_six_steps(run_module: Any, folder: Path) -> None:
     """Each state: check, real, check again, real again. The next one is the changed check and the changed run."""
-    stamps = {"service": ["one", "two"]}
-    run_module(secrets, options(folder, "one", "two", "other", stamps=stamps))
+    revisions = {"service": ["one", "two"]}
+    run_module(secrets, options(folder, "one", "two", "other", revisions=revisions))
     old = content(folder)
 
     result = steps(run_module, secrets, folder, options(folder, "one", "two", state="staged"))
@@ -47,8 +47,8 @@ def test_a_rotation_in_six_steps(run_module: Any, folder: Path) -> None:
     assert len({staged[f"{name}.txt{end}"] for name in ("one", "two") for end in ("", ".next")}) == 4
     assert len(staged["one.txt.next"]) == 32
 
-    # Every secret that is in the folder can be in a stamp, and only the named ones are promoted.
-    given = options(folder, "two", state="promoted", stamps=stamps)
+    # Every secret that is in the folder can be in a revision, and only the named ones are promoted.
+    given = options(folder, "two", state="promoted", revisions=revisions)
     before = by_name(run_module(secrets, options(folder, "one", "two", "other"), check=True), "serial")
     would = by_name(run_module(secrets, given, check=True), "serial")
     result = steps(run_module, secrets, folder, given)
@@ -63,13 +63,13 @@ def test_a_rotation_in_six_steps(run_module: Any, folder: Path) -> None:
         "service.env": f"SECRETS=one:{before['one']},two:{serial}\n",
     }
 
-    result = steps(run_module, secrets, folder, options(folder, "one", "two", state="settled"))
-    assert by_name(result, "phase") == {"one": "staged", "two": "settled"}
+    result = steps(run_module, secrets, folder, options(folder, "one", "two", state="finalized"))
+    assert by_name(result, "phase") == {"one": "staged", "two": "finalized"}
     assert by_name(result, "serial") == {"one": before["one"], "two": serial}
     assert "two.txt.previous" not in content(folder)
 
-    result = steps(run_module, secrets, folder, options(folder, "one", "two", state="withdrawn"))
-    assert by_name(result, "phase") == {"one": "settled", "two": "settled"}
+    result = steps(run_module, secrets, folder, options(folder, "one", "two", state="aborted"))
+    assert by_name(result, "phase") == {"one": "finalized", "two": "finalized"}
     assert {name: value for name, value in content(folder).items() if name.endswith("txt")} == {
         "one.txt": old["one.txt"],
         "other.txt": old["other.txt"],
@@ -86,23 +86,23 @@ def test_a_rotation_in_six_steps(run_module: Any, folder: Path) -> None:
 @pytest.mark.parametrize(
     ("state", "found", "expected"),
     [
-        ("staged", "settled", None),
+        ("staged", "finalized", None),
         ("staged", "staged", PHASES["staged"]),
         ("staged", "promoted", PHASES["promoted"]),
         ("promoted", "absent", {}),
-        ("promoted", "settled", PHASES["settled"]),
+        ("promoted", "finalized", PHASES["finalized"]),
         ("promoted", "staged", PHASES["promoted"]),
         ("promoted", "promoted", PHASES["promoted"]),
-        ("settled", "absent", {}),
-        ("settled", "settled", PHASES["settled"]),
-        ("settled", "staged", PHASES["staged"]),
-        ("settled", "promoted", {"one.txt": TWO}),
-        ("withdrawn", "absent", {}),
-        ("withdrawn", "settled", PHASES["settled"]),
-        ("withdrawn", "staged", PHASES["settled"]),
-        ("withdrawn", "promoted", PHASES["promoted"]),
+        ("finalized", "absent", {}),
+        ("finalized", "finalized", PHASES["finalized"]),
+        ("finalized", "staged", PHASES["staged"]),
+        ("finalized", "promoted", {"one.txt": TWO}),
+        ("aborted", "absent", {}),
+        ("aborted", "finalized", PHASES["finalized"]),
+        ("aborted", "staged", PHASES["finalized"]),
+        ("aborted", "promoted", PHASES["promoted"]),
         ("absent", "absent", {}),
-        ("absent", "settled", {}),
+        ("absent", "finalized", {}),
         ("absent", "staged", {}),
         ("absent", "promoted", {}),
         ("present", "staged", PHASES["staged"]),
@@ -130,8 +130,8 @@ def test_every_state_in_every_phase(
 @pytest.mark.parametrize(
     ("found", "value", "expected"),
     [
-        ("settled", TWO, PHASES["staged"]),
-        ("settled", ONE, PHASES["settled"]),
+        ("finalized", TWO, PHASES["staged"]),
+        ("finalized", ONE, PHASES["finalized"]),
         ("staged", TWO, PHASES["staged"]),
         ("staged", THREE, {"one.txt": ONE, "one.txt.next": THREE}),
         ("staged", ONE, PHASES["staged"]),
@@ -157,10 +157,10 @@ def test_a_given_value_is_staged(
 
 @pytest.mark.parametrize("check", [True, False])
 def test_what_is_missing_cannot_be_staged(run_module: Any, module_failed: Any, folder: Path, check: bool) -> None:
-    arrange(folder, PHASES["settled"])
+    arrange(folder, PHASES["finalized"])
     with pytest.raises(module_failed, match=r"'two' has no value that could be replaced: .*/two\.txt is missing"):
         run_module(secrets, options(folder, "one", "two", state="staged"), check=check)
-    assert content(folder) == PHASES["settled"]
+    assert content(folder) == PHASES["finalized"]
 
 
 @pytest.mark.parametrize(
@@ -169,8 +169,8 @@ def test_what_is_missing_cannot_be_staged(run_module: Any, module_failed: Any, f
         ("present", None),
         ("staged", None),
         ("promoted", PHASES["promoted"]),
-        ("settled", PHASES["staged"]),
-        ("withdrawn", PHASES["settled"]),
+        ("finalized", PHASES["staged"]),
+        ("aborted", PHASES["finalized"]),
         ("absent", {}),
     ],
 )
@@ -223,7 +223,7 @@ def test_a_promotion_keeps_the_current_file_at_every_moment(
     ]
 
 
-@pytest.mark.parametrize("state", ["present", "staged", "promoted", "settled", "withdrawn"])
+@pytest.mark.parametrize("state", ["present", "staged", "promoted", "finalized", "aborted"])
 @pytest.mark.parametrize("left", ["next", "previous"])
 def test_a_lost_value_is_not_lost_for_good(
     run_module: Any, module_failed: Any, folder: Path, state: str, left: str
@@ -254,7 +254,7 @@ def test_a_value_that_no_service_could_use(
         run_module(secrets, options(folder, "one", state=state))
     assert content(folder) == before
     # It can be given up and removed, though.
-    run_module(secrets, options(folder, "one", state="withdrawn"))
+    run_module(secrets, options(folder, "one", state="aborted"))
     run_module(secrets, options(folder, "one", state="absent"))
     assert content(folder) == {}
 
@@ -263,22 +263,25 @@ def test_a_value_that_no_service_could_use(
     ("given", "message"),
     [
         ({"state": "absent", "secrets": []}, "secrets: the state absent removes only secrets that are named"),
-        ({"state": "absent", "stamps": {"service": ["one"]}}, "stamps: they go with every state but absent"),
+        ({"state": "absent", "revisions": {"service": ["one"]}}, "revisions: they go with every state but absent"),
         *(
             ({"state": state, "remove_undeclared": True}, "remove_undeclared: it goes with the state present")
-            for state in ("staged", "promoted", "settled", "withdrawn", "absent")
+            for state in ("staged", "promoted", "finalized", "aborted", "absent")
         ),
         ({"path": "secrets"}, "path: secrets is not absolute; for example: /home/wil/inception/secrets"),
-        ({"stamps": {"Service": ["one"]}}, "stamps: 'Service': a name is lowercase letters"),
-        ({"stamps": {"../up": ["one"]}}, "stamps: '../up': a name is lowercase letters"),
-        ({"stamps": {"service": "one"}}, "stamps: 'service' is not a list of names of secrets"),
-        ({"stamps": {"service": [1]}}, "stamps: 'service' is not a list of names of secrets"),
-        ({"stamps": {"service": ["two"]}}, "stamps: 'service' names the secret 'two', which is not declared"),
+        ({"revisions": {"Service": ["one"]}}, "revisions: 'Service': a name is lowercase letters"),
+        ({"revisions": {"../up": ["one"]}}, "revisions: '../up': a name is lowercase letters"),
+        ({"revisions": {"service": "one"}}, "revisions: 'service' is not a list of names of secrets"),
+        ({"revisions": {"service": [1]}}, "revisions: 'service' is not a list of names of secrets"),
+        ({"revisions": {"service": ["two"]}}, "revisions: 'service' names the secret 'two', which is not declared"),
         (
-            {"stamps": {"service": ["none"]}, "state": "settled"},
-            "stamps: 'service' names the secret 'none', but {}/none.txt is missing",
+            {"revisions": {"service": ["none"]}, "state": "finalized"},
+            "revisions: 'service' names the secret 'none', but {}/none.txt is missing",
         ),
-        ({"stamps": {"service": ["../up"]}, "state": "settled"}, "stamps: 'service': '../up': a name is lowercase"),
+        (
+            {"revisions": {"service": ["../up"]}, "state": "finalized"},
+            "revisions: 'service': '../up': a name is lowercase",
+        ),
         ({"state": "gone"}, "value of state must be one of"),
         ({"replace": "later"}, "value of replace must be one of"),
         ({"secrets": [{"name": "one", "kind": "pin"}]}, "value of kind must be one of"),
@@ -288,7 +291,7 @@ def test_a_value_that_no_service_could_use(
 def test_options_that_do_not_go_together(
     run_module: Any, module_failed: Any, folder: Path, given: dict[str, Any], message: str, check: bool
 ) -> None:
-    arrange(folder, {**PHASES["settled"], "two.txt": TWO})
+    arrange(folder, {**PHASES["finalized"], "two.txt": TWO})
     before = content(folder)
     with pytest.raises(module_failed) as failure:
         run_module(secrets, {**options(folder, "one", "new"), **given}, check=check)
@@ -302,9 +305,9 @@ def test_a_missing_folder_has_nothing_to_remove(run_module: Any, tmp_path: Path)
         assert (result["changed"], by_name(result, "phase")) == (False, {"one": "absent"})
 
 
-@pytest.mark.parametrize("state", ["present", "staged", "promoted", "settled", "withdrawn", "absent"])
+@pytest.mark.parametrize("state", ["present", "staged", "promoted", "finalized", "aborted", "absent"])
 def test_what_a_killed_run_left_is_removed(run_module: Any, folder: Path, state: str) -> None:
-    arrange(folder, PHASES["settled"])
+    arrange(folder, PHASES["finalized"])
     for name in (".one.txt.inception-tmp", ".gone.txt.next.inception-tmp", ".gone.env.inception-tmp"):
         put(folder / name, "half a va", 0o600)
     put(folder / ".inception-tmp", "not ours")

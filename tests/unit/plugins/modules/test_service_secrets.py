@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The modules service_secrets and outdated_containers, with a stand-in for docker."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.fortytwo.inception.plugins.modules import outdated_containers, service_secrets
+
+HARD = 'it\'s 4 "big" $HOME \\ `secret` #1 100%'
+DOCKER = """\
+#!/bin/sh
+echo "$@" >>"$0.called"
+case $1 in
+    ps) cat "$0.ids" ;;
+    inspect) cat "$0.json"; [ ! -e "$0.gone" ] || exit 1 ;;
+    exec) exec sh "$0.accept" "$3" ;;
+esac
+"""
+SERVICES = {"db": ["root", "user"], "site": ["user"]}
+
+
+class Machine:
+    """A folder of secrets and a docker."""
+
+    def __init__(self, folder: Path) -> None:
+        self.secrets = folder / "secrets"
+        self.secrets.mkdir(mode=0o700)
+        self.docker = folder / "bin" / "docker"
+        self.docker.parent.mkdir()
+        self.docker.write_text(DOCKER)
+        self.docker.chmod(0o755)
+        self.accept('cat >>"$0.$1"')
+        self.containers(("db-1", "db", 1, True), ("site-1", "site", 1, True))
+        self.put("root.txt", "old-root")
+        self.put("user.txt", HARD)
+
+    def put(self, name: str, value: str) -> None:
+        (self.secrets / name).write_text(value)
+        (self.secrets / name).chmod(0o400)
+
+    def accept(self, script: str) -> None:
+        """What the command does, with the name of the container in $1."""
+        Path(f"{self.docker}.accept").write_text(f"{script}\n")
+
+    def containers(self, *some: tuple[str, str, int, bool], env: dict[str, list[str]] | None = None) -> None:
+        told = [
+            {
+                "Name": f"/{name}",
+                "State": {"Running": running},
+                "Config": {
+                    "Labels": {
+                        "com.docker.compose.service": service,
+                        "com.docker.compose.container-number": str(number),
+                    },
+                    "Env": (env or {}).get(name),
+                },
+            }
+            for name, service, number, running in some
+        ]
+        Path(f"{self.docker}.json").write_text(json.dumps(told))
+        Path(f"{self.docker}.ids").write_text("".join(f"{name}\n" for name, *_ in some))
+
+    def told(self, container: str) -> str:
+        path = Path(f"{self.docker}.accept.{container}")
+        return path.read_text() if path.exists() else ""
+
+    def called(self) -> str:
+        return Path(f"{self.docker}.called").read_text()
+
+    def options(self, state: str, *secrets: str, **more: Any) -> dict[str, Any]:
+        given = {"path": str(self.secrets), "state": state, "services": SERVICES, "secrets": list(secrets)}
+        return {**given, **more}
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    tmp_path.chmod(0o755)
+    found = Machine(tmp_path)
+    monkeypatch.setenv("PATH", f"{found.docker.parent}:{os.environ['PATH']}")
+    return found
+
+
+@pytest.mark.parametrize(
+    ("files", "state", "lines"),
+    [
+        ({}, "both", ["accept root old-root", f"accept user {HARD}"]),
+        ({"user.txt.next": "new"}, "both", ["accept root old-root", f"accept user {HARD}", "accept user new"]),
+        ({"user.txt.previous": "older"}, "both", ["accept user older", "accept root old-root", f"accept user {HARD}"]),
+        ({"user.txt.next": "new"}, "aborted", ["accept root old-root", f"accept user {HARD}", "refuse user new"]),
+        (
+            {"user.txt.previous": "older"},
+            "aborted",
+            ["accept user older", "accept root old-root", f"accept user {HARD}"],
+        ),
+        (
+            {"user.txt.previous": "older"},
+            "finalized",
+            ["accept root old-root", f"accept user {HARD}", "refuse user older"],
+        ),
+        ({}, "finalized", ["accept root old-root", f"accept user {HARD}"]),
+        # Of a secret that is not turned, only the current value is told.
+        ({"root.txt.next": "new"}, "both", ["accept root old-root", f"accept user {HARD}"]),
+    ],
+)
+def test_what_a_service_is_told(
+    run_module: Any, machine: Machine, files: dict[str, str], state: str, lines: list[str]
+) -> None:
+    for name, value in files.items():
+        machine.put(name, value)
+    result = run_module(service_secrets, machine.options(state, "user"))
+    assert machine.told("db-1").splitlines() == lines
+    assert machine.told("site-1").splitlines() == [line for line in lines if " user " in line]
+    assert (result["changed"], result["told"], result["said"]) == (False, ["db", "site"], {})
+    assert not [value for value in ("old-root", HARD, "older") if value in machine.called() + json.dumps(result)]
+
+
+def test_a_promotion_that_was_killed_between_its_steps(run_module: Any, machine: Machine) -> None:
+    """The previous file is the current one still, under a second name."""
+    machine.put("user.txt.next", "new")
+    (machine.secrets / "user.txt.previous").hardlink_to(machine.secrets / "user.txt")
+    run_module(service_secrets, machine.options("both", "user"))
+    assert machine.told("site-1").splitlines() == [f"accept user {HARD}", "accept user new"]
+
+
+def test_only_who_learns_a_secret_is_told(run_module: Any, machine: Machine) -> None:
+    assert run_module(service_secrets, machine.options("both", "root"))["told"] == ["db"]
+    assert machine.told("site-1") == ""
+    assert run_module(service_secrets, machine.options("both", "none"))["told"] == []
+
+
+def test_what_a_service_says(run_module: Any, machine: Machine) -> None:
+    machine.accept("cat >/dev/null; echo changed; echo twice")
+    result = run_module(service_secrets, machine.options("both", "root"))
+    assert (result["changed"], result["said"]) == (True, {"db": ["changed", "twice"]})
+
+
+def test_the_first_one_that_runs_is_told(run_module: Any, machine: Machine) -> None:
+    machine.containers(("db-3", "db", 3, True), ("db-1", "db", 1, False), ("db-2", "db", 2, True))
+    Path(f"{machine.docker}.gone").touch()
+    run_module(service_secrets, machine.options("both", "root"))
+    assert machine.told("db-2") != ""
+    assert machine.told("db-1") + machine.told("db-3") == ""
+
+
+def test_check_mode(run_module: Any, machine: Machine) -> None:
+    assert run_module(service_secrets, machine.options("both", "user"), check=True)["told"] == ["db", "site"]
+    assert machine.told("db-1") == ""
+
+
+def test_a_failure_is_told_without_a_value(run_module: Any, module_failed: Any, machine: Machine) -> None:
+    machine.put("user.txt.next", "new-value")
+    machine.accept("cat >&2; exit 3")
+    with pytest.raises(module_failed) as failure:
+        run_module(service_secrets, machine.options("both", "user"))
+    assert failure.value.msg.splitlines()[0] == "db: accept root <secret>"
+    assert failure.value.result["told"] == ["db"]
+    said = json.dumps(failure.value.result)
+    assert not [value for value in ("old-root", "$HOME", "new-value") if value in said]
+
+
+@pytest.mark.parametrize(
+    ("arrange", "said"),
+    [
+        (lambda m: m.accept("cat >/dev/null; exit 3"), "db: its command accept ended with 3"),
+        (lambda m: m.accept("cat >/dev/null; echo no; exit 3"), "db: no"),
+        (lambda m: m.accept("exec sleep 30"), "db: it did not answer within 1 s"),
+        (lambda m: m.containers(("site-1", "site", 1, True)), "db does not run"),
+        (lambda m: m.containers(), "db does not run"),
+        (lambda m: (m.secrets / "root.txt").unlink(), "secrets: 'root' has no value"),
+        (lambda m: m.put("root.txt", ""), "root.txt is empty"),
+        (lambda m: m.put("root.txt", "with a newline\n"), "ends with a newline"),
+        (
+            lambda m: ((m.secrets / "root.txt").unlink(), (m.secrets / "root.txt").symlink_to("/etc/passwd")),
+            "symbolic link",
+        ),
+        (lambda m: m.secrets.chmod(0o777), "others than its owner can replace"),
+        (lambda m: m.secrets.rename(m.secrets.parent / "away"), "does not exist"),
+    ],
+)
+def test_problems(run_module: Any, module_failed: Any, machine: Machine, arrange: Any, said: str) -> None:
+    (machine.secrets / "root.txt").chmod(0o600)
+    arrange(machine)
+    with pytest.raises(module_failed) as failure:
+        run_module(service_secrets, machine.options("both", "user", timeout=1))
+    assert said in failure.value.msg
+    assert machine.told("site-1") == ""
+
+
+# outdated_containers
+
+
+def test_outdated_containers(run_module: Any, machine: Machine) -> None:
+    machine.put("site.env", "SECRETS=user:2\n")
+    machine.put("db.env", "SECRETS=root:1,user:2\n")
+    machine.containers(
+        ("site-1", "site", 1, True),
+        ("site-2", "site", 2, True),
+        ("site-3", "site", 3, False),
+        ("db-1", "db", 1, True),
+        ("other-1", "other", 1, True),
+        env={
+            "site-1": ["A=1", "SECRETS=user:1"],
+            "site-2": ["SECRETS=user:2", "A=1"],
+            "db-1": ["SECRETS=root:1,user:2"],
+        },
+    )
+    result = run_module(outdated_containers, {"path": str(machine.secrets), "services": ["site", "db"]})
+    assert result["services"] == {"site": ["site-1", "site-3"], "db": []}
+    assert result["changed"] is False
+
+
+def test_no_containers(run_module: Any, machine: Machine) -> None:
+    machine.put("site.env", "SECRETS=user:2\n")
+    machine.containers()
+    result = run_module(outdated_containers, {"path": str(machine.secrets), "services": ["site"]})
+    assert result["services"] == {"site": []}
+
+
+def test_a_service_without_a_file(run_module: Any, module_failed: Any, machine: Machine) -> None:
+    with pytest.raises(module_failed, match=r"'site' has no file .*site.env; deploy first"):
+        run_module(outdated_containers, {"path": str(machine.secrets), "services": ["site"]})
