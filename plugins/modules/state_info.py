@@ -7,13 +7,13 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: state_info
-short_description: Say what of a wanted state a machine lacks, in one go
+short_description: Find what is missing on a managed host, in one go
 version_added: "1.0.0"
 author:
   - fortytwo.inception contributors (@fortytwo-inception)
 description:
-  - Looks at packages, services, users and files of a machine, and returns those that are not as they shall be.
-  - A role that looks once and then only calls the modules for what is lacking is done with a finished machine
+  - Inspects packages, services, users and files of a managed host, and returns those that are not as they shall be.
+  - A role that looks once and then only calls the modules for what is missing is done with a finished host
     in the time of one module.
   - What it returns is what was found at that moment. Nothing is remembered from an earlier run.
 extends_documentation_fragment:
@@ -85,7 +85,7 @@ options:
         description: The mode as a string of four octal digits. Left out, any mode will do.
         type: str
       owner:
-        description: Name or number of the owner, who may be missing on the machine. Left out, any owner will do.
+        description: Name or number of the owner, who may be missing on the managed host. Left out, any owner will do.
         type: str
   paths:
     description: Paths, in which C(*) and C(?) stand for any name and any letter, to look for.
@@ -102,7 +102,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Look at what is lacking
+- name: Find what is missing
   fortytwo.inception.state_info:
     packages: [make, tzdata]
     services: [cron]
@@ -112,16 +112,16 @@ EXAMPLES = r"""
       - path: /etc/localtime
         type: link
         target: /usr/share/zoneinfo/UTC
-  register: machine
+  register: found
 
 - name: Install the packages
   ansible.builtin.package:
-    name: "{{ machine.lacking.packages }}"
-  when: machine.lacking.packages | length > 0
+    name: "{{ found.missing.packages }}"
+  when: found.missing.packages | length > 0
 """
 
 RETURN = r"""
-lacking:
+missing:
   description: What is not as it shall be.
   returned: success
   type: dict
@@ -232,7 +232,7 @@ def found_user(name: str) -> pwd.struct_passwd | None:
 
 
 def group_names(user: pwd.struct_passwd) -> set[str]:
-    """The names of the groups of a user, as the machine knows them."""
+    """The names of the groups of a user, as the host knows them."""
     return {grp.getgrgid(number).gr_name for number in os.getgrouplist(user.pw_name, user.pw_gid)}
 
 
@@ -284,7 +284,7 @@ def look(module: AnsibleModule) -> dict[str, Any]:
     good = good_services(module, wanted["services"])
     users = {user["name"]: found for user in wanted["users"] if (found := found_user(user["name"]))}
     return {
-        "lacking": {
+        "missing": {
             "packages": [name for name in wanted["packages"] if name not in installed],
             "services": [name for name in wanted["services"] if name not in good],
             "users": [

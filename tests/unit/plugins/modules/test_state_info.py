@@ -43,12 +43,12 @@ V:4.4
 """
 
 
-def test_nothing_wanted_and_nothing_lacking(run_module: Any) -> None:
+def test_nothing_wanted_and_nothing_missing(run_module: Any) -> None:
     nothing: list[str] = []
-    lacking = {"packages": nothing, "services": nothing, "users": nothing, "files": nothing}
+    missing = {"packages": nothing, "services": nothing, "users": nothing, "files": nothing}
     result = run_module(state_info, {})
     assert not result["changed"]
-    assert (result["lacking"], result["users"], result["paths"], result["texts"]) == (lacking, {}, [], {})
+    assert (result["missing"], result["users"], result["paths"], result["texts"]) == (missing, {}, [], {})
 
 
 def test_the_packages_of_dpkg() -> None:
@@ -65,7 +65,7 @@ def test_packages_that_lack(run_module: Any, tmp_path: Path, monkeypatch: pytest
         monkeypatch.setattr(state_info, name, tmp_path / name)
     (tmp_path / database).write_text(globals()[database])
     result = run_module(state_info, {"packages": ["make", "gone", "nftables"]})
-    assert result["lacking"]["packages"] == ["gone", "nftables"]
+    assert result["missing"]["packages"] == ["gone", "nftables"]
 
 
 def test_without_a_package_manager_all_packages_lack(
@@ -73,7 +73,7 @@ def test_without_a_package_manager_all_packages_lack(
 ) -> None:
     for name in ("DPKG", "APK"):
         monkeypatch.setattr(state_info, name, tmp_path / name)
-    assert run_module(state_info, {"packages": ["make"]})["lacking"]["packages"] == ["make"]
+    assert run_module(state_info, {"packages": ["make"]})["missing"]["packages"] == ["make"]
 
 
 @pytest.mark.parametrize(
@@ -103,11 +103,11 @@ def test_the_services_of_systemd_are_asked_for_at_once(
     systemctl.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     monkeypatch.setattr(state_info, "SYSTEMD", tmp_path)
-    assert run_module(state_info, {"services": ["docker", "cron"]})["lacking"]["services"] == ["cron"]
+    assert run_module(state_info, {"services": ["docker", "cron"]})["missing"]["services"] == ["cron"]
 
 
 @pytest.mark.parametrize(
-    ("started", "runlevel", "lacking"),
+    ("started", "runlevel", "missing"),
     [(True, True, []), (True, False, ["docker"]), (False, True, ["docker"]), (False, False, ["docker"])],
 )
 def test_the_services_of_openrc(
@@ -116,7 +116,7 @@ def test_the_services_of_openrc(
     monkeypatch: pytest.MonkeyPatch,
     started: bool,
     runlevel: bool,
-    lacking: list[str],
+    missing: list[str],
 ) -> None:
     monkeypatch.setattr(state_info, "SYSTEMD", tmp_path / "none")
     monkeypatch.setattr(state_info, "OPENRC_STARTED", tmp_path / "started")
@@ -125,20 +125,20 @@ def test_the_services_of_openrc(
         folder.mkdir(parents=True)
         if there:
             (folder / "docker").touch()
-    assert run_module(state_info, {"services": ["docker"]})["lacking"]["services"] == lacking
+    assert run_module(state_info, {"services": ["docker"]})["missing"]["services"] == missing
 
 
 def test_users(run_module: Any) -> None:
     group = sorted(state_info.group_names(ME))[0]
     users = [{"name": ME.pw_name, "groups": [group]}, {"name": NOBODY}]
     result = run_module(state_info, {"users": users})
-    assert result["lacking"]["users"] == [NOBODY]
+    assert result["missing"]["users"] == [NOBODY]
     assert result["users"] == {ME.pw_name: {"uid": ME.pw_uid, "gid": ME.pw_gid, "home": ME.pw_dir}}
 
 
 def test_a_user_outside_of_a_group(run_module: Any) -> None:
     result = run_module(state_info, {"users": [{"name": ME.pw_name, "groups": ["no-such-group"]}]})
-    assert result["lacking"]["users"] == [ME.pw_name]
+    assert result["missing"]["users"] == [ME.pw_name]
     assert ME.pw_name in result["users"]
 
 
@@ -167,21 +167,21 @@ def test_a_file(run_module: Any, tmp_path: Path, wanted: dict[str, Any], good: b
     file = tmp_path / "f"
     file.write_text("one\ntwo\nthree\n")
     file.chmod(0o640)
-    lacking = run_module(state_info, {"files": [{"path": str(file), **wanted}]})["lacking"]["files"]
-    assert lacking == ([] if good else [str(file)])
+    missing = run_module(state_info, {"files": [{"path": str(file), **wanted}]})["missing"]["files"]
+    assert missing == ([] if good else [str(file)])
 
 
 def test_a_file_that_is_not_there(run_module: Any, tmp_path: Path) -> None:
     (tmp_path / "f").touch()
     paths = [str(tmp_path / "none"), str(tmp_path / "f/none")]
     result = run_module(state_info, {"files": [{"path": path} for path in paths]})
-    assert result["lacking"]["files"] == paths
+    assert result["missing"]["files"] == paths
 
 
 def test_a_file_that_is_no_text_has_no_wanted_content(run_module: Any, tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(b"\xff\n")
     wanted = [{"path": str(tmp_path / "f"), "content": "?\n"}]
-    assert run_module(state_info, {"files": wanted})["lacking"]["files"] == [str(tmp_path / "f")]
+    assert run_module(state_info, {"files": wanted})["missing"]["files"] == [str(tmp_path / "f")]
 
 
 @pytest.mark.parametrize(("target", "good"), [("there", True), ("elsewhere", False)])
@@ -189,8 +189,8 @@ def test_a_link_is_looked_at_itself(run_module: Any, tmp_path: Path, target: str
     link = tmp_path / "link"
     link.symlink_to("there")
     wanted = [{"path": str(link), "type": "link", "target": target}]
-    assert (run_module(state_info, {"files": wanted})["lacking"]["files"] == []) is good
-    assert run_module(state_info, {"files": [{"path": str(link)}]})["lacking"]["files"] == [str(link)]
+    assert (run_module(state_info, {"files": wanted})["missing"]["files"] == []) is good
+    assert run_module(state_info, {"files": [{"path": str(link)}]})["missing"]["files"] == [str(link)]
 
 
 def test_paths_and_texts(run_module: Any, tmp_path: Path) -> None:
