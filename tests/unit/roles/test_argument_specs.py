@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -40,3 +41,18 @@ def test_the_specs_tell_the_defaults(role: Path) -> None:
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
 def test_every_option_is_described(role: Path) -> None:
     assert [name for name, option in options(role).items() if not option.get("description")] == []
+
+
+def test_a_boolean_may_be_a_text() -> None:
+    """From the command line (-e x=false) and from templates come texts, and a text with letters in it is true."""
+    booleans = {name for role in ROLES for name, option in options(role).items() if option.get("type") == "bool"}
+    condition = re.compile(r"\b(?:if|elif|when:|not|and|or)\s+(" + "|".join(sorted(booleans)) + r")\b(?!\s*\|\s*bool)")
+    bare = [
+        f"{path.relative_to(role.parent)}: {found[0]}"
+        for role in ROLES
+        for place in ("tasks", "vars", "handlers", "defaults", "templates")
+        for path in sorted((role / place).rglob("*"))
+        if path.is_file()
+        for found in condition.finditer(path.read_text(errors="replace"))
+    ]
+    assert bare == []

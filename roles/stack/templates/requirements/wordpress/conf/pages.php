@@ -1,4 +1,4 @@
-{% if stack_page_cache %}
+{% if stack_page_cache | bool %}
 <?php
 /**
  * Plugin Name: Inception page cache

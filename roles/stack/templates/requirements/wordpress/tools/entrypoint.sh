@@ -33,7 +33,7 @@ fi
 mkdir -p "$site/wp-content/mu-plugins" "$site/wp-content/uploads"
 put /usr/src/inception/wp-config.php "$site/wp-config.php"
 put /usr/src/inception/inception.php "$site/wp-content/mu-plugins/inception.php"
-{% if stack_page_cache %}
+{% if stack_page_cache | bool %}
 put /usr/src/inception/pages.php "$site/wp-content/mu-plugins/inception-pages.php"
 {% else %}
 rm -rf "$site/wp-content/mu-plugins/inception-pages.php" "$site/wp-content/.pages"
