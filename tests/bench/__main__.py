@@ -3,6 +3,7 @@
 
     python -m tests.bench                                      all of it, on system containers of its own
     python -m tests.bench site changes                         some parts of it
+    python -m tests.bench deploy --against HEAD~1              a deployment, beside that of an earlier commit
     python -m tests.bench --inventory hosts.yml --host wil     the site of a machine of yours, as it is deployed now
 
     deploy       a cold deployment, beside a shell script that does the same
@@ -32,8 +33,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.bench import changes, fleet, freshness, report
-from tests.bench.lab import Failed, Lab, run
+from tests.bench import changes, deploy, fleet, freshness, report
+from tests.bench.lab import Failed, Lab
 from tests.bench.lab import fleet as fresh_fleet
 from tests.verify.changes import Editor
 from tests.verify.support import ROOT
@@ -56,7 +57,7 @@ def setting(name: str, default: int) -> int:
 
 
 def machine() -> dict[str, Any]:
-    """This computer, which the system containers are on, before something is measured."""
+    """The control node, which the system containers are on, before something is measured."""
     models = re.findall(r"^model name\s*:\s*(.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
     return {
         "processors": os.cpu_count(),
@@ -88,6 +89,14 @@ def measure_freshness(lab: Lab, port: str | None) -> dict[str, Any]:
     return {**found, "wrong": freshness.wrong(found)}
 
 
+def record(part: str, measures: Callable[[], dict[str, Any]]) -> None:
+    """Measures a part, and writes its figures at once."""
+    print(f"--- {part}", flush=True)
+    before = {"date": datetime.datetime.now(datetime.UTC).date().isoformat(), "machine": machine()}
+    found = before | measures()
+    (FOLDER / f"{part}.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
 def measure(arguments: argparse.Namespace, lab: Lab) -> None:
     """Each part in a lab; its figures are written as soon as they are there."""
     measures: dict[str, Callable[[], dict[str, Any]]] = {
@@ -97,10 +106,7 @@ def measure(arguments: argparse.Namespace, lab: Lab) -> None:
         "freshness": lambda: measure_freshness(lab, arguments.port),
     }
     for part in (part for part in measures if part in arguments.parts):
-        print(f"--- {part}", flush=True)
-        before = {"date": datetime.datetime.now(datetime.UTC).date().isoformat(), "machine": machine()}
-        found = before | measures[part]()
-        (FOLDER / f"{part}.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        record(part, measures[part])
 
 
 def read_results() -> dict[str, Any]:
@@ -114,7 +120,12 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--inventory", type=Path, help="of a machine of yours, with --host")
     parser.add_argument("--host", help="its name there")
-    parser.add_argument("--port", help="this computer's port that leads to its site, where the inventory does not say")
+    parser.add_argument(
+        "--port", help="the control node's port that leads to its site, where the inventory does not say"
+    )
+    parser.add_argument(
+        "--against", metavar="COMMIT", help="of the part deploy: what an earlier commit costs beside it"
+    )
     arguments = parser.parse_args()
     possible = OF_A_MACHINE if arguments.inventory else PARTS
     unknown = [part for part in arguments.parts if part not in possible]
@@ -133,8 +144,8 @@ def main() -> int:
     FOLDER.mkdir(parents=True, exist_ok=True)
     try:
         if "deploy" in arguments.parts:
-            # It makes machines of its own, and writes its own figures.
-            run(sys.executable, "tests/bench/deploy.py", show=True)
+            # It makes machines of its own.
+            record("deploy", lambda: deploy.measure(arguments.against))
         if arguments.inventory:
             measure(arguments, Lab(arguments.inventory, (arguments.host,)))
         elif arguments.parts != ["deploy"]:

@@ -1,70 +1,69 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How long a deployment takes, beside a bare shell script that does the same by hand.
+"""What a deployment costs, beside a bare shell script that does the same by hand, and beside an earlier commit.
 
-In one run, on two fresh system containers. Prints a table and writes docs/bench/deploy.json. Seconds are wall time;
-the ratios are what counts, since machines differ.
+In one run, on fresh system containers that are gone in the end. Seconds are wall time, which other work on the
+computer spoils; the processor seconds beside them, of the control node and of the managed host, tell what was done.
 """
 
 from __future__ import annotations
 
-import datetime
+import contextlib
 import json
-import os
-import platform
 import re
+import resource
 import shutil
+import statistics
 import subprocess
-import sys
 import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
-RESULT = ROOT / "docs/bench/deploy.json"
+from tests.bench.lab import Failed, Lab, ephemeral, run
+
 SCENARIO = "bench"
-# Bounds a run that hangs, and nothing else.
-TIMEOUT = 1800
+ROUNDS = 5
+# As molecule names the containers (molecule/bench/molecule.yml).
+MACHINE = "inception-bench-{}"
+SHELL_PORT = "2325"
 
 
-def run(*command: str, environment: dict[str, str] | None = None) -> str:
-    """The output of a command; one that fails ends the benchmark with what it said."""
-    done = subprocess.run(
-        command,
-        cwd=ROOT,
-        env={**os.environ, **(environment or {})},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=TIMEOUT,
-        check=False,
-    )
-    if done.returncode != 0:
-        sys.exit(f"{' '.join(command)} failed:\n{done.stdout[-5000:]}")
-    return done.stdout
+@dataclass(frozen=True)
+class Cost:
+    """Seconds of one deployment: on the clock, and of the processors of both sides."""
+
+    wall: float
+    control_node: float
+    managed_host: float
+
+    def text(self) -> str:
+        processors = f"control node {self.control_node:6.1f} s, managed host {self.managed_host:6.1f} s"
+        return f"{self.wall:7.1f} s   processors: {processors}"
 
 
-def timed(*command: str, environment: dict[str, str] | None = None) -> tuple[float, str]:
-    """Seconds and output of a command."""
-    started = time.monotonic()
-    output = run(*command, environment=environment)
-    return time.monotonic() - started, output
+def host_seconds(container: str) -> float:
+    """What the processors have worked for a container since it began, by the engine's own figure."""
+    answer = run(
+        "curl", "--silent", "--fail", "--unix-socket", "/run/docker.sock",
+        f"http://docker/containers/{container}/stats?stream=false&one-shot=true",
+    )  # fmt: skip
+    return float(json.loads(answer)["cpu_stats"]["cpu_usage"]["total_usage"]) / 1e9
 
 
-def molecule(*command: str) -> None:
-    run("molecule", *command, "--scenario-name", SCENARIO)
+def control_seconds() -> float:
+    """What the processors have worked for the commands that this program has called so far."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
-def ephemeral() -> Path:
-    """The scenario's own folder, where molecule writes its inventory and its configuration."""
-    output = run(sys.executable, "-c", FIND_EPHEMERAL, str(ROOT / "molecule/bench/molecule.yml"))
-    return Path(output.strip().splitlines()[-1])
-
-
-FIND_EPHEMERAL = """
-import sys
-from molecule.config import Config
-print(Config(sys.argv[1]).scenario.ephemeral_directory)
-"""
+@contextlib.contextmanager
+def measured(host: str, costs: list[Cost]) -> Iterator[None]:
+    """Adds what the block costs."""
+    container = MACHINE.format(host)
+    wall, control, managed = time.monotonic(), control_seconds(), host_seconds(container)
+    yield
+    costs.append(Cost(time.monotonic() - wall, control_seconds() - control, host_seconds(container) - managed))
 
 
 def changed(output: str) -> int:
@@ -72,59 +71,131 @@ def changed(output: str) -> int:
     return sum(map(int, re.findall(r"changed=(\d+)", output)))
 
 
-def main() -> None:
-    folder = ephemeral()
-    ansible = {
-        "ANSIBLE_CONFIG": str(folder / "ansible.cfg"),
-        "MOLECULE_EPHEMERAL_DIRECTORY": str(folder),
-    }
-    playbook = ("ansible-playbook", "--inventory", str(folder / "inventory"), "--limit", "ansible")
-    figures: dict[str, Any] = {}
-    try:
-        molecule("destroy")
-        molecule("create")
-        # Cold means that the base image is built too.
-        shutil.rmtree(folder / "cache", ignore_errors=True)
-        figures["deploy_cold"], output = timed(*playbook, "playbooks/deploy.yml", environment=ansible)
-        assert changed(output) > 0, "a cold deployment changes something"
+@dataclass(frozen=True)
+class Deployed:
+    """A collection that deploys to a machine of its own."""
 
-        run(*playbook, "playbooks/export.yml", "--extra-vars", f"export_dir={folder}/project", environment=ansible)
-        archive = f"{folder}/project.tar.gz"
-        run("tar", "--create", "--gzip", "--exclude=.git", "--file", archive, "--directory", f"{folder}/project", ".")
-        way = ("-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR")
-        figures["by_hand_cold"], _ = timed(
+    lab: Lab
+    playbook: Path
+
+    def cold(self) -> Cost:
+        costs: list[Cost] = []
+        with measured(self.lab.hosts[0], costs):
+            output = self.lab.playbook(self.playbook)
+        if changed(output) == 0:
+            raise Failed("a cold deployment changed nothing")
+        return costs[0]
+
+    def again(self, *arguments: str) -> Cost:
+        costs: list[Cost] = []
+        with measured(self.lab.hosts[0], costs):
+            output = self.lab.playbook(self.playbook, *arguments)
+        if changed(output) != 0:
+            raise Failed(f"a second deployment changed something:\n{output[-3000:]}")
+        return costs[0]
+
+
+def checkout(revision: str, folder: Path) -> Path:
+    """A commit of the collection, where Ansible finds it; returns its playbook."""
+    copy = folder / "ansible_collections/fortytwo/inception"
+    copy.mkdir(parents=True)
+    with subprocess.Popen(["git", "archive", revision], stdout=subprocess.PIPE) as archive:
+        subprocess.run(["tar", "--extract", "--directory", copy], stdin=archive.stdout, check=True)
+    if archive.returncode != 0:
+        raise Failed(f"--against: git knows no commit {revision}; for example: --against HEAD~1")
+    return copy / "playbooks/deploy.yml"
+
+
+def by_hand(lab: Lab, folder: Path) -> Cost:
+    """The finished project of the first machine, deployed to another one by a shell script."""
+    lab.playbook("playbooks/export.yml", "--extra-vars", f"export_dir={folder}/project")
+    archive = f"{folder}/project.tar.gz"
+    run("tar", "--create", "--gzip", "--exclude=.git", "--file", archive, "--directory", f"{folder}/project", ".")
+    way = ("-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR")
+    costs: list[Cost] = []
+    with measured("shell", costs):
+        run(
             "tests/bench/by_hand.sh", archive, f"{folder}/by_hand",
-            *way, "-i", f"{folder}/id_ed25519", "-p", "2325", "root@127.0.0.1",
+            *way, "-i", f"{folder}/id_ed25519", "-p", SHELL_PORT, "root@127.0.0.1", show=True,
         )  # fmt: skip
+    return costs[0]
 
-        rounds = []
-        for _ in range(5):
-            seconds, output = timed(*playbook, "playbooks/deploy.yml", environment=ansible)
-            assert changed(output) == 0, f"a second deployment changes nothing:\n{output[-3000:]}"
-            rounds.append(seconds)
-        figures["deploy_again"] = sorted(rounds)
-        figures["check_again"], output = timed(*playbook, "playbooks/deploy.yml", "--check", environment=ansible)
-        assert changed(output) == 0, "a rehearsal on a finished machine predicts no change"
-    finally:
-        molecule("destroy")
 
-    figures["ratio_cold"] = figures["deploy_cold"] / figures["by_hand_cold"]
-    report = {
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "machine": {"processors": os.cpu_count(), "architecture": platform.machine()},
-        "seconds": figures,
+def rounds_of(deployed: dict[str, Deployed]) -> dict[str, list[Cost]]:
+    """Deployments that change nothing, in turn, so that what else the computer does meets both alike."""
+    costs: dict[str, list[Cost]] = {name: [] for name in deployed}
+    for _ in range(ROUNDS):
+        for name, each in deployed.items():
+            costs[name].append(each.again())
+    return costs
+
+
+def against(ours: list[Cost], former: list[Cost]) -> dict[str, float]:
+    """The ratio of the medians, by the clock and by the processors."""
+    return {
+        key: statistics.median(asdict(cost)[key] for cost in ours)
+        / statistics.median(asdict(cost)[key] for cost in former)
+        for key in asdict(ours[0])
     }
-    RESULT.parent.mkdir(parents=True, exist_ok=True)
-    RESULT.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    again = figures["deploy_again"]
-    print(f"a cold deployment              {figures['deploy_cold']:7.1f} s")
-    print(f"the same by hand               {figures['by_hand_cold']:7.1f} s   ratio {figures['ratio_cold']:.2f}")
-    print(
-        f"a second deployment, changed=0 {again[len(again) // 2]:7.1f} s   of five: {again[0]:.1f} to {again[-1]:.1f} s"
-    )
-    print(f"a rehearsal (--check) then     {figures['check_again']:7.1f} s")
-    print(f"written to {RESULT.relative_to(ROOT)}")
 
 
-if __name__ == "__main__":
-    main()
+def measure(revision: str | None) -> dict[str, Any]:
+    """The figures of the part `deploy`; with a revision, those of that commit and the ratios too."""
+    folder = ephemeral(SCENARIO)
+    environment = {"ANSIBLE_CONFIG": str(folder / "ansible.cfg"), "MOLECULE_EPHEMERAL_DIRECTORY": str(folder)}
+    lab = Lab(folder / "inventory", ("ansible",), environment)
+    deployed = {"ours": Deployed(lab, Path("playbooks/deploy.yml"))}
+    try:
+        run("molecule", "destroy", "--scenario-name", SCENARIO)
+        run("molecule", "create", "--scenario-name", SCENARIO)
+        # What an earlier benchmark left would make this one's first deployment a warm one.
+        for left in ("cache", "former", "project", "by_hand"):
+            shutil.rmtree(folder / left, ignore_errors=True)
+        if revision:
+            there = Lab(lab.inventory, ("former",), environment).using(folder / "former")
+            deployed["former"] = Deployed(there, checkout(revision, folder / "former"))
+        colds = {}
+        for name, each in deployed.items():
+            # Cold means that the base image is built too.
+            shutil.rmtree(folder / "cache", ignore_errors=True)
+            colds[name] = each.cold()
+        script = by_hand(lab, folder)
+        again = rounds_of(deployed)
+        check = deployed["ours"].again("--check")
+    finally:
+        run("molecule", "destroy", "--scenario-name", SCENARIO)
+    found: dict[str, Any] = {
+        "seconds": {
+            "deploy_cold": colds["ours"].wall,
+            "by_hand_cold": script.wall,
+            "deploy_again": sorted(cost.wall for cost in again["ours"]),
+            "check_again": check.wall,
+            "ratio_cold": colds["ours"].wall / script.wall,
+        },
+        "costs": {
+            "by_hand_cold": asdict(script),
+            "check_again": asdict(check),
+            **{
+                name: {"cold": asdict(colds[name]), "again": [asdict(cost) for cost in again[name]]}
+                for name in deployed
+            },
+        },
+    }
+    if revision:
+        found["against"] = {
+            "commit": run("git", "rev-parse", "--short", revision).strip(),
+            "cold": against([colds["ours"]], [colds["former"]]),
+            "again": against(again["ours"], again["former"]),
+        }
+    print(f"by hand                        {script.text()}")
+    for name in deployed:
+        print(f"{name}: a cold deployment")
+        print(f"                               {colds[name].text()}")
+        print(f"{name}: a second one, changed=0, each of {ROUNDS}")
+        for cost in again[name]:
+            print(f"                               {cost.text()}")
+    print(f"check mode                     {check.text()}")
+    for kind in ("cold", "again") if revision else ():
+        ratios = ", ".join(f"{key} {value:.2f}" for key, value in found["against"][kind].items())
+        print(f"{kind}, against {found['against']['commit']}: {ratios} times")
+    return found
