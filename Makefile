@@ -7,7 +7,8 @@ PYTHON ?= python3
 # A module, not a script of bin: those begin with a path that may have spaces, be too long, or have been moved away from.
 # Hints name these targets; the configuration holds also where others can write to the folder; no collection of this name that is
 # installed elsewhere comes first.
-ANSIBLE = INCEPTION_COMMAND=make ANSIBLE_CONFIG="$${ANSIBLE_CONFIG:-ansible.cfg}" \
+ANSIBLE = $(if $(findstring $$,$(CURDIR)),$(error The path of this folder, $(CURDIR), has a dollar sign in it, which Ansible takes for a variable. \
+	Move the folder to a path without one))INCEPTION_COMMAND=make ANSIBLE_CONFIG="$${ANSIBLE_CONFIG:-ansible.cfg}" \
 	ANSIBLE_COLLECTIONS_PATH="$$(echo $(VENV)/lib/python*/site-packages):$${ANSIBLE_COLLECTIONS_PATH:-$$HOME/.ansible/collections}" \
 	$(VENV)/bin/python -P -m ansible playbook
 PLAYBOOK = $(ANSIBLE) --inventory "$$INVENTORY" $${LIMIT:+--limit "$$LIMIT"} $(ARGS)
@@ -99,6 +100,9 @@ test-upgrade: $(VENV)/ready-dev ## the former release in use, deployed over, and
 test-evaluate: $(VENV)/ready-dev ## our own stack evaluated, and broken ones
 	@$(TOOL) molecule test --scenario-name evaluate
 
+test-installed: $(VENV)/ready-dev ## the tarball, installed, deploys from an empty folder, and writes nothing into its own
+	@$(TOOL) molecule test --scenario-name installed
+
 test-all: $(VENV)/ready-dev ## every scenario, and their table in docs/tests.md; some: ARGS='secrets upgrade'
 	@$(TOOL) python -m tests.runs.scenarios all $(ARGS)
 
@@ -125,4 +129,4 @@ $(VENV)/ready-dev: requirements-dev.txt $(VENV)/ready-evaluate
 	@$(PIP) --quiet --requirement $<
 	@touch $@
 
-.PHONY: help up deploy ssh status credentials rotate export evaluate host remove down destroy lint unit corpus test test-default test-strange test-vm test-vm-core test-secrets test-upgrade test-evaluate test-all stale bench
+.PHONY: help up deploy ssh status credentials rotate export evaluate host remove down destroy lint unit corpus test test-default test-strange test-vm test-vm-core test-secrets test-upgrade test-evaluate test-installed test-all stale bench

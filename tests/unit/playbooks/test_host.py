@@ -101,28 +101,35 @@ def test_what_make_is_given_is_neither_template_nor_word(
     planted = tmp_path / "planted"
     touch = f"touch {planted}"
     repo = f"https://example.org/$(shell {touch})`{touch}`'\"; {touch}; {{{{ lookup('pipe', '{touch}') }}}} \u00fc.git"
-    (tmp_path / "venv/bin").mkdir(parents=True)
-    (tmp_path / "venv/ready").touch()
-    (tmp_path / "venv/bin/python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
-    (tmp_path / "venv/bin/python").chmod(0o755)
-    playbook = repository / "playbooks/host.yml"
+    checkout = _checkout(tmp_path / "ein Ordner \u00f6, 'new'" / ("x" * 100), repository)
     done = subprocess.run(
-        ["make", "--file", str(repository / "Makefile"), f"VENV={tmp_path}/venv", "host", "LOGIN=wil", f"REPO={repo}"],
-        cwd=_checkout(tmp_path, playbook),
-        env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(collections_path)},
+        ["make", "host", "LOGIN=wil", f"REPO={repo}"],
+        cwd=checkout,
+        # Ansible wants another locale than this one.
+        env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(collections_path), "LC_ALL": "C"},
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert inventory(tmp_path / "checkout/evaluated")["_meta"]["hostvars"]["wil"]["evaluate_source"] == unsafe(repo)
+    assert inventory(checkout / "evaluated")["_meta"]["hostvars"]["wil"]["evaluate_source"] == unsafe(repo)
     assert not planted.exists()
 
 
-def _checkout(folder: Path, playbook: Path) -> Path:
+def _checkout(folder: Path, repository: Path) -> Path:
     """A folder that make is called in, so that nothing is written into this one."""
-    checkout = folder / "checkout"
-    checkout.mkdir()
-    for name in ("playbooks", "inventory", "requirements.txt", "ansible.cfg"):
-        (checkout / name).symlink_to(playbook.parents[1] / name)
-    return checkout
+    (folder / ".venv/bin").mkdir(parents=True)
+    for name in ("Makefile", "playbooks", "inventory", "requirements.txt", "ansible.cfg"):
+        (folder / name).symlink_to(repository / name)
+    (folder / ".venv/ready").touch()
+    (folder / ".venv/bin/python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    (folder / ".venv/bin/python").chmod(0o755)
+    return folder
+
+
+def test_a_path_that_ansible_would_read_otherwise_is_refused(repository: Path, tmp_path: Path) -> None:
+    refused = subprocess.run(
+        ["make", "deploy"], cwd=_checkout(tmp_path / "a$HOME", repository), capture_output=True, text=True, check=False
+    )
+    assert refused.returncode != 0
+    assert "has a dollar sign in it" in refused.stderr
