@@ -71,6 +71,11 @@ destroy: $(VENV)/ready ## remove the virtual machine with all that is in it; ask
 lint: $(VENV)/ready-dev ## check the sources
 	@$(TOOL) tests/lint
 
+readmes: $(VENV)/ready-dev ## write the settings of each role into its README
+	@$(TOOL) ansible-docsmith generate --config .config/docsmith/config.toml .
+
+.PHONY: readmes
+
 unit: $(VENV)/ready-dev ## the unit tests
 	@$(TOOL) pytest --numprocesses auto --dist loadfile
 
@@ -118,7 +123,7 @@ $(VENV)/ready: requirements.txt
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP) --progress-bar off --requirement $<
 	@cd $(VENV)/lib/python*/site-packages && mkdir -p ansible_collections/fortytwo && \
-		ln -sfn ../../../../../../.. ansible_collections/fortytwo/inception
+		ln -sfn ../../../../../.. ansible_collections/fortytwo/inception
 	@touch $@
 
 $(VENV)/ready-evaluate: requirements-evaluate.txt $(VENV)/ready

@@ -144,7 +144,8 @@ requirements:
 notes:
   - The guest can be reached through its forwarded ports only, and it reaches the network with the controller's rights.
 seealso:
-  - name: Role fortytwo.inception.vm
+  - plugin: fortytwo.inception.vm
+    plugin_type: role
     description: Makes the image and the key, and calls this module.
 """
 

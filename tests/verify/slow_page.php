@@ -1,4 +1,5 @@
 <?php
+// SPDX-License-Identifier: GPL-3.0-or-later
 // For test_fast_pages.py: a page that has read what it shows, and is not done before it is let go on.
 add_action('wp_footer', static function (): void {
     echo esc_html(get_option('slow_page'));
