@@ -124,6 +124,18 @@ def read_settings(variables: dict[str, Any], forwarded_port: str | None) -> Sett
 
 
 # A machine has Python, but not every one has curl. A redirect is an answer.
+_PROCESSES = """
+import json, pathlib
+rows = []
+for process in pathlib.Path("/proc").glob("[0-9]*"):
+    try:
+        parent = process.joinpath("stat").read_text().rpartition(")")[2].split()[1]
+        args = process.joinpath("cmdline").read_bytes().replace(bytes(1), b" ").decode(errors="replace").strip()
+    except OSError:
+        continue
+    rows.append([int(process.name), int(parent), args])
+print(json.dumps(sorted(rows)))
+"""
 _FETCH = """
 import json, ssl, sys, urllib.error, urllib.request
 class Stay(urllib.request.HTTPRedirectHandler):
@@ -206,11 +218,8 @@ class Stack:
     def processes(self, service: str) -> list[tuple[int, str]]:
         """The pid on the machine and the command line of each process of a service, without what `docker exec` adds."""
         container = self.containers()[service]
-        output = self.root("docker top %s -eo pid,ppid,args", container["Id"])
-        rows = [
-            (int(pid), int(parent), args)
-            for pid, parent, args in (row.split(None, 2) for row in output.splitlines()[1:])
-        ]
+        # Not by `docker top`: the machine's ps may be busybox's, which knows other options.
+        rows = json.loads(self.root("python3 -c %s", _PROCESSES))
         family = {container["State"]["Pid"]}
         while more := {pid for pid, parent, _ in rows if parent in family} - family:
             family |= more
