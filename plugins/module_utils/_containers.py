@@ -16,6 +16,8 @@ from ansible.module_utils.basic import AnsibleModule
 PROJECT = "com.docker.compose.project"
 SERVICE = "com.docker.compose.service"
 NUMBER = "com.docker.compose.container-number"
+# Of a container of `docker compose run`, which is a trial or somebody's shell, and not the service.
+ONE_OFF = "com.docker.compose.oneoff"
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,7 @@ class Container:
     service: str
     number: int
     running: bool
+    one_off: bool
     environment: dict[str, str]
 
     @classmethod
@@ -38,6 +41,7 @@ class Container:
             service=labels.get(SERVICE, ""),
             number=int(labels.get(NUMBER) or 0),
             running=bool((told.get("State") or {}).get("Running")),
+            one_off=labels.get(ONE_OFF) == "True",
             environment={name: value for name, _, value in pairs},
         )
 
@@ -48,7 +52,7 @@ def docker(module: AnsibleModule) -> str:
 
 
 def of_project(module: AnsibleModule, project: str) -> list[Container]:
-    """All containers of a project, running or not, by service and number."""
+    """The containers of a project's services, running or not, by service and number."""
     label = f"label={PROJECT}={project}"
     listed = [docker(module), "ps", "--all", "--quiet", "--no-trunc", "--filter", label]
     _, output, _ = module.run_command(listed, check_rc=True)
@@ -58,4 +62,5 @@ def of_project(module: AnsibleModule, project: str) -> list[Container]:
     # One that is gone by now makes it complain, and tell of the others all the same.
     _, output, _ = module.run_command([docker(module), "inspect", "--type", "container", *names])
     found = [Container.of(told) for told in json.loads(output or "[]")]
-    return sorted(found, key=lambda container: (container.service, container.number, container.name))
+    services = [container for container in found if not container.one_off]
+    return sorted(services, key=lambda container: (container.service, container.number, container.name))
