@@ -99,6 +99,9 @@ test-vm-core: $(VENV)/ready-dev ## what only a virtual machine shows
 test-secrets: $(VENV)/ready-dev ## a deployment and rotations; then every value is searched for everywhere
 	@$(TOOL) molecule test --scenario-name secrets
 
+test-failures: $(VENV)/ready-dev ## failures provoked on a system container: each has to fit on a screen
+	@$(TOOL) molecule test --scenario-name failures
+
 test-upgrade: $(VENV)/ready-dev ## the former release in use, deployed over, and the way back; from another one: INCEPTION_UPGRADE_FROM=v1.0.0
 	@$(TOOL) molecule test --scenario-name upgrade
 
@@ -134,4 +137,4 @@ $(VENV)/ready-dev: requirements-dev.txt $(VENV)/ready-evaluate
 	@$(PIP) --quiet --requirement $<
 	@touch $@
 
-.PHONY: help up deploy ssh status credentials rotate export evaluate host remove down destroy lint unit corpus test test-default test-strange test-vm test-vm-core test-secrets test-upgrade test-evaluate test-installed test-all stale bench
+.PHONY: help up deploy ssh status credentials rotate export evaluate host remove down destroy lint unit corpus test test-default test-strange test-vm test-vm-core test-secrets test-failures test-upgrade test-evaluate test-installed test-all stale bench

@@ -8,6 +8,7 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from ansible.plugins.callback import CallbackBase
@@ -21,6 +22,8 @@ author: fortytwo.inception contributors (@fortytwo-inception)
 description:
   - Prints a line with the name of the task whenever it has been at work for a while,
     so that a long build is not a silent minute.
+  - Of a task with a variable whose name ends with C(_usually), such as C(2 min; 15 min in an emulated virtual machine),
+    it says after a few seconds how long it takes as a rule.
 requirements:
   - Enabled in C(callbacks_enabled).
 options:
@@ -36,6 +39,10 @@ options:
 """
 
 
+# Seconds after which it is said how long a task takes as a rule; by then one that is skipped is over.
+SOON = 3.0
+
+
 class Heart:
     """A thread that beats while something has a name.
 
@@ -46,24 +53,41 @@ class Heart:
         self.interval = interval
         self.descriptor = descriptor
         self.name: str | None = None
+        self.usually = ""
         self.started = 0.0
+        self.beats = 0
         self.changed = threading.Condition()
         threading.Thread(target=self._beat, daemon=True).start()
 
-    def watch(self, name: str | None) -> None:
+    def watch(self, name: str | None, usually: str = "") -> None:
         """From now on it is this that is at work; None is nothing."""
         with self.changed:
-            self.name, self.started = name, time.monotonic()
+            self.name, self.usually, self.started, self.beats = name, usually, time.monotonic(), 0
             self.changed.notify()
+
+    def _pause(self) -> float:
+        return min(self.interval, SOON) if self.usually and not self.beats else self.interval
+
+    def _line(self) -> str:
+        usually = f" (usually {self.usually})" if self.usually else ""
+        self.beats += 1
+        if usually and self.beats == 1:
+            return f"... {self.name}{usually}\n"
+        seconds = int(time.monotonic() - self.started)
+        return f"... {self.name}{usually}: still at work after {seconds // 60} min {seconds % 60:02d} s\n"
 
     def _beat(self) -> None:
         while True:
             with self.changed:
-                if self.changed.wait(self.interval) or self.name is None:
+                if self.changed.wait(self._pause()) or self.name is None:
                     continue
-                seconds = time.monotonic() - self.started
-                line = f"... {self.name}: still at work after {int(seconds // 60)} min {int(seconds % 60):02d} s\n"
+                line = self._line()
             os.write(self.descriptor, line.encode())
+
+
+def usually(variables: Mapping[str, Any]) -> str:
+    """How long a task takes as a rule, by its own variables."""
+    return next((str(value) for name, value in variables.items() if name.endswith("_usually")), "")
 
 
 class CallbackModule(CallbackBase):
@@ -82,7 +106,8 @@ class CallbackModule(CallbackBase):
         if self._heart is None:
             self._heart = Heart(self.get_option("interval"), sys.stdout.fileno())
         # Who is asked a question knows what is being waited for.
-        self._heart.watch(None if task.action in ("pause", "ansible.builtin.pause") else task.get_name())
+        asks = task.action in ("pause", "ansible.builtin.pause")
+        self._heart.watch(None if asks else task.get_name(), usually(task.vars))
 
     def v2_playbook_on_handler_task_start(self, task: Any) -> None:
         self.v2_playbook_on_task_start(task, False)

@@ -694,9 +694,14 @@ class Machine:
         return float(json.loads(self._qemu_img("info", "--output=json", "-U", "disk.qcow2"))["virtual-size"]) / 2**30
 
     def wait_for_ssh(self, timeout: float) -> None:
-        """Until the guest's ssh greets, or it is clear that it will not."""
+        """Until the guest's ssh greets, or it is clear that it will not.
+
+        The time begins anew with each word on the serial port, at most four times over.
+        """
         address = ssh_port({"forwarded_ports": self.run.get("config", self.config)["forwarded_ports"]})
+        last = time.monotonic() + 4 * timeout
         end = time.monotonic() + timeout
+        written = 0
         while True:
             if self.pid() is None:
                 raise VmError(
@@ -704,13 +709,16 @@ class Machine:
                 )
             if address is None or greets(*address):
                 return
-            end_of_log = tail(self.path("serial.log"))
-            hopeless = next((words for words in HOPELESS if words in end_of_log), None)
+            end_of_log = tail(self.path("serial.log")) + tail(self.path("qemu.log"), 60)
+            hopeless = next((words for words in (*HOPELESS, "KVM internal error") if words in end_of_log), None)
             if hopeless:
                 time.sleep(1)
                 message = f"the machine gave up ({hopeless}); it has been switched off.\n{self.serial_end()}"
                 self.kill()
                 raise VmError(message)
+            with contextlib.suppress(OSError):
+                if (size := os.path.getsize(self.path("serial.log"))) != written:
+                    written, end = size, min(time.monotonic() + timeout, last)
             if time.monotonic() > end:
                 raise VmError(
                     f"the machine's ssh did not answer on {address[0]} port {address[1]} within {timeout:.0f} s"

@@ -9,7 +9,7 @@ import select
 from collections.abc import Iterator
 
 import pytest
-from ansible_collections.fortytwo.inception.plugins.callback.heartbeat import Heart
+from ansible_collections.fortytwo.inception.plugins.callback.heartbeat import Heart, usually
 
 INTERVAL = 0.05
 PATIENCE = 10
@@ -57,3 +57,21 @@ def test_nothing_is_said_when_nothing_is_at_work(pipe: tuple[int, int]) -> None:
     while heard(reader, 4 * INTERVAL):
         pass
     assert heard(reader, 4 * INTERVAL) == ""
+
+
+def test_it_is_said_soon_how_long_a_task_takes_as_a_rule(pipe: tuple[int, int]) -> None:
+    reader, writer = pipe
+    heart = Heart(INTERVAL, writer)
+    heart.watch("Build", "1 min")
+    said = ""
+    while said.count("\n") < 2:
+        said += heard(reader, PATIENCE)
+    heart.watch(None)
+    first, second = said.splitlines()[:2]
+    assert first == "... Build (usually 1 min)"
+    assert second == "... Build (usually 1 min): still at work after 0 min 00 s"
+
+
+def test_a_task_says_how_long_it_takes_by_a_variable_of_its_own() -> None:
+    assert usually({"__stack_usually": "1 min", "other": "2 min"}) == "1 min"
+    assert usually({"other": "2 min"}) == ""

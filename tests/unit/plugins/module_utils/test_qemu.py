@@ -358,3 +358,41 @@ def test_greets_only_ssh() -> None:
         # Accepted, as QEMU accepts each connection, but nobody speaks.
         assert _qemu.greets("127.0.0.1", silent.getsockname()[1], timeout=0.2) is False
     assert _qemu.greets("127.0.0.1", _qemu.free_port("127.0.0.1"), timeout=0.2) is False
+
+
+# --- The wait for ssh
+
+
+def waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words_of_second: Any) -> float:
+    """How long a machine that never greets was waited for, with an hour's clock and what it says in each second."""
+    clock = [0.0]
+
+    def pass_by(seconds: float) -> None:
+        clock[0] += seconds
+        with open(tmp_path / "serial.log", "a") as file:
+            file.write(words_of_second(clock[0]))
+
+    monkeypatch.setattr(_qemu.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(_qemu.time, "sleep", pass_by)
+    monkeypatch.setattr(_qemu, "greets", lambda *_: False)
+    monkeypatch.setattr(_qemu.Machine, "pid", lambda _: 1)
+    machine = object.__new__(_qemu.Machine)
+    machine.dir = str(tmp_path)
+    ports = [{"host_address": "127.0.0.1", "host_port": 2222, "guest_port": 22}]
+    machine.run = {"config": {"forwarded_ports": ports}}
+    machine.config = {}
+    with pytest.raises(_qemu.VmError, match="did not answer"):
+        machine.wait_for_ssh(60)
+    return clock[0]
+
+
+def test_a_machine_that_says_nothing_is_given_up_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert 60 <= waiting(tmp_path, monkeypatch, lambda _: "") < 62
+
+
+def test_a_slow_machine_is_waited_for_while_it_boots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert 149 <= waiting(tmp_path, monkeypatch, lambda now: "word\n" if now < 90 else "") < 152
+
+
+def test_a_machine_that_talks_for_ever_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert 240 <= waiting(tmp_path, monkeypatch, lambda _: "word\n") < 242
