@@ -21,8 +21,8 @@ try:
 except ImportError:  # pragma: no cover
     Origin = None
 
-# What the rules want to know besides the settings; role inception computes them.
-SERVICES, SECRETS = "__inception_available_services", "__inception_available_secrets"
+# What the services say of themselves, which the rules want to know besides the settings; role inception computes it.
+STACK = "__inception_stack"
 # With one of these wrong, the services cannot be looked at.
 OF_SERVICES = ("inception_login", "inception_base_family", "inception_bonus_services", "inception_service_dirs")
 
@@ -41,8 +41,10 @@ class ActionModule(ActionBase):
         variables = task_vars or {}
         date = _day(arguments["date"])
         found = self._variables(variables)
-        known = self._known(found, variables) if settings.are_good(found.values, OF_SERVICES, date) else {}
-        lines = settings.problems(found, date, arguments["required"], known)
+        stack = self._stack(variables) if settings.are_good(found.values, OF_SERVICES, date) else {}
+        lines = settings.problems(found, date, arguments["required"], _known(found, stack))
+        # A description names a setting that cannot be evaluated once more.
+        lines += [] if found.unreadable else stack.get("problems", [])
         lines += self._clashes(variables, found)
         for warning in settings.warnings(found, date):
             Display().warning(f"{variables.get('inventory_hostname')}: {warning}")
@@ -70,13 +72,9 @@ class ActionModule(ActionBase):
             place=lambda name: _place(keys.get(name), variables.get(name)),
         )
 
-    def _known(self, found: settings.Variables, variables: Mapping[str, Any]) -> dict[str, Any]:
-        known: dict[str, Any] = {}
-        if SERVICES in variables and found.values.get("inception_bonus_services"):
-            known["inception_available_services"] = _plain(self._templar.template(variables[SERVICES]))
-        if SECRETS in variables and found.values.get("inception_secrets"):
-            known["inception_available_secrets"] = _plain(self._templar.template(variables[SECRETS]))
-        return known
+    def _stack(self, variables: Mapping[str, Any]) -> dict[str, Any]:
+        """What the services say of themselves, where a role that depends on inception is at work."""
+        return dict(_plain(self._templar.template(variables[STACK]))) if STACK in variables else {}
 
     def _clashes(self, variables: Mapping[str, Any], found: settings.Variables) -> list[str]:
         """With the virtual machines before this one and those outside of this play, so that each is said once."""
@@ -89,6 +87,16 @@ class ActionModule(ActionBase):
         others += [other for other in machines[machines.index(host) + 1 :] if other not in play]
         theirs = {other: dict(_ports_of(variables["hostvars"][other])) for other in others}
         return list(settings.clashes(host, found.values, theirs))
+
+
+def _known(found: settings.Variables, stack: Mapping[str, Any]) -> dict[str, Any]:
+    known: dict[str, Any] = {}
+    if stack and found.values.get("inception_bonus_services"):
+        known["inception_available_services"] = stack["available"]
+    # Of descriptions with a mistake nobody knows the secrets.
+    if stack and not stack["problems"] and found.values.get("inception_secrets"):
+        known["inception_available_secrets"] = stack["secrets"]
+    return known
 
 
 def _ports_of(hostvars: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

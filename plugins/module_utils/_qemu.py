@@ -209,12 +209,12 @@ def config_problems(config: dict[str, t.Any], old: dict[str, t.Any]) -> list[str
             f"disk_size (setting inception_vm_disk): {config['disk_size']} GiB is less than the {old['disk_size']} GiB"
             " that the machine has; a disk only grows"
         )
-    seen: dict[tuple[str, int], dict[str, t.Any]] = {}
+    seen: dict[tuple[str, int, str], dict[str, t.Any]] = {}
     for port in config["forwarded_ports"]:
         for key in ("host_port", "guest_port"):
             if not 1 <= port[key] <= 65535:
                 problems.append(f"{port_label(port)}: {key} {port[key]} is outside 1 to 65535")
-        key_of_port = (port["host_address"], port["host_port"])
+        key_of_port = (port["host_address"], port["host_port"], protocol(port))
         if key_of_port in seen:
             problems.append(
                 f"{port_label(port)}: port {port['host_port']} is taken by {port_label(seen[key_of_port])} as well"
@@ -230,26 +230,37 @@ def port_label(port: dict[str, t.Any]) -> str:
 
 def plain_ports(ports: list[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
     """Without the names of settings, which change nothing of the machine."""
-    return [{key: port[key] for key in ("guest_port", "host_address", "host_port")} for port in ports]
+    return [
+        {
+            **{key: port[key] for key in ("guest_port", "host_address", "host_port")},
+            # A machine that was defined before there was a choice has no word of it.
+            **({"protocol": "udp"} if protocol(port) == "udp" else {}),
+        }
+        for port in ports
+    ]
+
+
+def protocol(port: dict[str, t.Any]) -> str:
+    return port.get("protocol") or "tcp"
 
 
 def ssh_port(config: dict[str, t.Any]) -> tuple[str, int] | None:
     """Where the guest's ssh answers on the controller."""
     for port in config["forwarded_ports"]:
-        if port["guest_port"] == 22:
+        if port["guest_port"] == 22 and protocol(port) == "tcp":
             return port["host_address"], port["host_port"]
     return None
 
 
 def ports_taken(ports: list[dict[str, t.Any]], held: list[dict[str, t.Any]]) -> list[str]:
     """One message for each port that another program has. `held`: those that our own running machine listens on."""
-    ours = {(port["host_address"], port["host_port"]) for port in held}
+    ours = {(port["host_address"], port["host_port"], protocol(port)) for port in held}
     problems = []
     for port in ports:
         address = (port["host_address"], port["host_port"])
-        if address in ours:
+        if (*address, protocol(port)) in ours:
             continue
-        error = listening_error(address)
+        error = listening_error(address, protocol(port))
         if error is None:
             continue
         where = f"{port_label(port)}: port {address[1]} of {address[0]}"
@@ -263,15 +274,17 @@ def ports_taken(ports: list[dict[str, t.Any]], held: list[dict[str, t.Any]]) -> 
     return problems
 
 
-def listening_error(address: tuple[str, int], patience: float = 2.0) -> OSError | None:
+def listening_error(address: tuple[str, int], protocol: str = "tcp", patience: float = 2.0) -> OSError | None:
     """Why one cannot listen there. A machine that has just ended may hold its port for a moment longer."""
     deadline = time.monotonic() + patience
+    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
     while True:
-        with socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET, socket.SOCK_STREAM) as probe:
+        with socket.socket(family, socket.SOCK_DGRAM if protocol == "udp" else socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(address)
-                probe.listen(1)
+                if protocol == "tcp":
+                    probe.listen(1)
             except OSError as error:
                 if error.errno != errno.EADDRINUSE or time.monotonic() > deadline:
                     return error
@@ -353,7 +366,7 @@ def escape(value: str) -> str:
 def build_argv(binary: str, config: dict[str, t.Any], arch: Arch, accelerator: str) -> list[str]:
     """QEMU's command line. Its files are named relative to the machine's folder, where it is started."""
     forwards = "".join(
-        f",hostfwd=tcp:{bracket(port['host_address'])}:{port['host_port']}-:{port['guest_port']}"
+        f",hostfwd={protocol(port)}:{bracket(port['host_address'])}:{port['host_port']}-:{port['guest_port']}"
         for port in config["forwarded_ports"]
     )
     argv = [binary, "-name", escape(config["name"]), "-uuid", config["uuid"], "-nodefaults", "-no-user-config"]

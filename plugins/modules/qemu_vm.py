@@ -96,6 +96,11 @@ options:
         description: Port of the guest.
         type: int
         required: true
+      protocol:
+        description: Of the transport.
+        type: str
+        choices: [tcp, udp]
+        default: tcp
       setting:
         description: Name of the setting that this port comes from, to be named in an error.
         type: str
@@ -287,6 +292,7 @@ def argument_spec() -> dict[str, t.Any]:
                 "host_address": {"type": "str", "default": "127.0.0.1"},
                 "host_port": {"type": "int", "required": True},
                 "guest_port": {"type": "int", "required": True},
+                "protocol": {"type": "str", "choices": ["tcp", "udp"], "default": "tcp"},
                 "setting": {"type": "str"},
             },
         },

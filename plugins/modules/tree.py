@@ -45,11 +45,16 @@ options:
       - It belongs to the user who runs the module, with mode V(0644). Its folder is made when it is missing.
     type: path
     required: true
+  src:
+    description:
+      - A folder on the control node whose files are templates, found as M(ansible.builtin.template) finds one. Each is
+        rendered there, and belongs to the tree by its path in the folder.
+      - One that renders to nothing is not there.
+    type: str
   files:
-    description: All files of the tree. Folders that are missing are made with mode V(0755).
+    description: More files of the tree. Folders that are missing are made with mode V(0755).
     type: list
     elements: dict
-    required: true
     suboptions:
       path:
         description: Where the file is, relative to O(path), in its plainest form (without C(..), C(.) or C(//)).
@@ -69,11 +74,20 @@ options:
         type: str
         default: "0644"
 notes:
+  - At least one of O(src) and O(files) is wanted.
   - The folders that hold the files get O(owner) and O(group) as well.
   - Do not put secrets into O(files[].content). It is shown in diff mode and in logs.
 """
 
 EXAMPLES = r"""
+- name: A project of templates
+  fortytwo.inception.tree:
+    path: /home/wil/inception
+    owner: wil
+    group: wil
+    manifest: /var/lib/fortytwo.inception/wil.json
+    src: project
+
 - name: A project of two files
   fortytwo.inception.tree:
     path: /home/wil/inception
@@ -441,7 +455,7 @@ def run(module: AnsibleModule) -> dict[str, Any]:
     root, manifest_path = module.params["path"], module.params["manifest"]
     check_places(root, manifest_path)
     uid, gid = _files.owner(module)
-    files = declared(module.params["files"], uid, gid)
+    files = declared(module.params["files"] or [], uid, gid)
     above = os.path.dirname(root)
     if _files.look(above) is None and not module.check_mode:
         raise _files.FileProblem(f"path: the folder {above}, which shall hold the tree, does not exist; make it first")
@@ -476,10 +490,11 @@ def main() -> None:
             "owner": {"type": "str"},
             "group": {"type": "str"},
             "manifest": {"type": "path", "required": True},
+            # Rendered by the action plugin; a module alone has no control node.
+            "src": {"type": "str"},
             "files": {
                 "type": "list",
                 "elements": "dict",
-                "required": True,
                 "options": {
                     "path": {"type": "str", "required": True},
                     "content": {"type": "str", "required": True},
@@ -488,6 +503,7 @@ def main() -> None:
                 },
             },
         },
+        required_one_of=[("src", "files")],
         supports_check_mode=True,
     )
     _files.answer(module, run)

@@ -704,6 +704,7 @@ RULES: tuple[Rule, ...] = (
         _always("[docker0, br-*]"),
     ),
     Rule("host_open_ports", each(_port_range), _always("[8080]")),
+    Rule("host_open_udp_ports", each(_port_range), _always("[5353]")),
     Rule("host_ssh_port", _port_range, _always("22")),
     Rule("stack_env", check_env, _always("{MARIADB_PORT: 3307}")),
     Rule("stack_start_timeout", number_from(1, 86400, " (seconds)"), _always("3600")),

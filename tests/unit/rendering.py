@@ -74,18 +74,24 @@ def render(settings: dict[str, Any], collections: str) -> dict[str, str]:
     from ansible.template import Templar, trust_as_template
 
     init_plugin_loader([collections])
+    from ansible_collections.fortytwo.inception.plugins.plugin_utils import _rendering as project_rendering
+
     loader = DataLoader()
 
     def read(path: Path) -> Any:
         return loader.load_from_file(str(path), trusted_as_template=True)
+
+    def trusted(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: trusted(one) for name, one in value.items()}
+        return trust_as_template(value) if isinstance(value, str) else value
 
     def tasks(name: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = read(ROLE / "tasks" / name)
         return found
 
     def evaluate(value: Any, **more: Any) -> Any:
-        text = isinstance(value, str)
-        return Templar(loader, {**variables, **more}).template(trust_as_template(value) if text else value)
+        return Templar(loader, {**variables, **more}).template(trusted(value))
 
     variables: dict[str, Any] = {
         "role_path": str(ROLE),
@@ -97,22 +103,23 @@ def render(settings: dict[str, Any], collections: str) -> dict[str, str]:
         **read(ROLE / "vars" / "main.yml"),
     }
     variables.update(settings)
-
-    for task in tasks("render.yml"):
-        if "ansible.builtin.include_vars" in task:
-            file = evaluate(task["ansible.builtin.include_vars"]["file"])
-            variables.update(read(ROLE / "vars" / file))
-            continue
-        results = []
-        for item in evaluate(task["loop"]) if "loop" in task else [None]:
-            local = {**task.get("vars", {}), "item": item}
-            facts = task["ansible.builtin.set_fact"]
-            results.append({name: evaluate(value, **local) for name, value in facts.items()})
-        if "register" in task:
-            variables[task["register"]] = {"results": [{"ansible_facts": result} for result in results]}
-        variables.update(results[-1])
+    family = evaluate("{{ inception_base_family }}")
+    variables.update(read(ROLE / "vars" / "base" / f"{family}.yml"))
+    [task] = [one for one in tasks("render.yml") if "register" in one]
+    options = evaluate(task["fortytwo.inception.stack_services"])
+    variables[task["register"]] = project_rendering.Services(
+        project_rendering.Renderer(Templar(loader, variables), loader, variables),
+        options["directories"],
+        options["bonus"],
+        options["env"],
+    ).whole(options["base_digest"])
     [written] = tasks("project.yml")
-    files = evaluate("{{ __stack_files }}", **written["vars"])
+    files = project_rendering.tree(
+        project_rendering.Renderer(Templar(loader, variables), loader, variables),
+        ROLE / "templates" / written["fortytwo.inception.tree"]["src"],
+    )
+    contexts = evaluate(written["fortytwo.inception.tree"]["files"])
+    files |= {file["path"]: file["content"] for file in contexts if "encoding" not in file}
     return {str(path): str(content) for path, content in files.items()}
 
 

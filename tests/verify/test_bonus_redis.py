@@ -138,9 +138,9 @@ def test_dangerous_commands_are_off(stack: Stack, command: str) -> None:
 
 @pytest.mark.rule("BON-1")
 def test_redis_is_for_wordpress_only(stack: Stack, containers: dict[str, dict[str, Any]]) -> None:
-    """On the inner network alone, published nowhere, and unknown to nginx."""
+    """In a network with WordPress alone, published nowhere, and unknown to nginx."""
     container = containers["redis"]
-    assert set(container["NetworkSettings"]["Networks"]) == {"inception_backend"}
+    assert set(container["NetworkSettings"]["Networks"]) == {"inception_wordpress-redis"}
     assert not container["HostConfig"]["PortBindings"]
     assert stack.execute("nginx", "getent", "hosts", "redis").rc != 0
     assert stack.execute("wordpress", "getent", "hosts", "redis").rc == 0

@@ -36,7 +36,7 @@ def render(text: str, given: dict[str, Any]) -> Any:
 
 def rules(**given: Any) -> list[str]:
     text = (ROLES / "host/templates/inception-firewall.nft.j2").read_text()
-    rendered = render(text, variables("host") | {"__host_firewall_ports": [22, 443]} | given)
+    rendered = render(text, variables("host") | {"__host_firewall_ports": {"tcp": [22, 443], "udp": []}} | given)
     return [line.strip() for line in rendered.splitlines()]
 
 
@@ -54,13 +54,16 @@ def test_the_firewall_looks_before_docker_redirects() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ports", "line"),
-    [([443], "tcp dport { 443 } accept"), ([22, 443, 8080], "tcp dport { 22, 443, 8080 } accept")],
+    ("ports", "expected"),
+    [
+        ({"tcp": [443], "udp": []}, ["tcp dport { 443 } accept"]),
+        ({"tcp": [22, 443], "udp": [53, 54]}, ["tcp dport { 22, 443 } accept", "udp dport { 53, 54 } accept"]),
+    ],
 )
-def test_the_firewall_lets_in_the_ports_and_then_refuses(ports: list[int], line: str) -> None:
+def test_the_firewall_lets_in_the_ports_and_then_refuses(ports: dict[str, list[int]], expected: list[str]) -> None:
     lines = [text for text in rules(__host_firewall_ports=ports) if text]
-    at = lines.index(line)
-    assert lines[at + 1 : at + 3] == ["jump refuse", "}"]
+    at = lines.index(expected[0])
+    assert lines[at : at + len(expected) + 2] == [*expected, "jump refuse", "}"]
 
 
 def test_the_firewall_keeps_the_users_of_the_machine_from_the_containers() -> None:
@@ -88,42 +91,32 @@ def test_the_firewall_trusts_the_interfaces_that_are_named() -> None:
     assert not [line for line in lines if "docker0" in line]
 
 
-INCEPTION: dict[str, Any] = {
-    name: trust_as_template(value) if isinstance(value, str) else value
-    for file in ("defaults", "vars")
-    for name, value in yaml.safe_load((ROLES / f"inception/{file}/main.yml").read_text()).items()
-    if name.startswith(("inception_ftp_", "__inception_ftp_", "inception_bonus_"))
-}
-
-
-def ports(connection: str, **given: Any) -> list[int]:
-    found: list[int] = render(
+def ports(connection: str, **given: Any) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = render(
         "{{ __host_firewall_ports }}",
         variables("host")
-        | INCEPTION
-        | {"inception_https_port": 443, "__host_ssh_connection": {"stdout": connection}}
-        | given,
+        | {
+            "__inception_stack": {"tcp_ports": [443, 3000], "udp_ports": [53]},
+            "__host_ssh_connection": {"stdout": connection},
+        }
+        | trusted(given),
     )
     return found
 
 
 @pytest.mark.parametrize(
-    ("connection", "given", "expected"),
+    ("connection", "given", "tcp", "udp"),
     [
-        ("", {}, [22, 443]),
-        ("\n", {}, [22, 443]),
-        ("10.0.2.2 53124 10.0.2.15 22\r\n", {}, [22, 443]),
-        ("10.0.2.2 53124 10.0.2.15 2222\n", {"host_open_ports": ["8080", 21]}, [21, 22, 443, 2222, 8080]),
-        (
-            "",
-            {"inception_bonus_services": ["ftp"], "inception_ftp_passive_ports": "3000-3002"},
-            [21, 22, 443, 3000, 3001, 3002],
-        ),
-        ("fe80::1 53124 fe80::2 22", {"host_ssh_port": 2022, "inception_https_port": 8443}, [22, 2022, 8443]),
+        ("", {}, [22, 443, 3000], [53]),
+        ("\n", {}, [22, 443, 3000], [53]),
+        ("10.0.2.2 53124 10.0.2.15 22\r\n", {}, [22, 443, 3000], [53]),
+        ("10.0.2.2 53124 10.0.2.15 2222\n", {"host_open_ports": ["8080", 21]}, [21, 22, 443, 2222, 3000, 8080], [53]),
+        ("fe80::1 53124 fe80::2 22", {"host_ssh_port": 2022}, [22, 443, 2022, 3000], [53]),
+        ("", {"host_open_udp_ports": ["5000", 53]}, [22, 443, 3000], [53, 5000]),
     ],
 )
-def test_the_ports_that_are_let_in(connection: str, given: dict[str, Any], expected: list[int]) -> None:
-    assert ports(connection, **given) == expected
+def test_the_ports_that_are_let_in(connection: str, given: dict[str, Any], tcp: list[int], udp: list[int]) -> None:
+    assert ports(connection, **given) == {"tcp": tcp, "udp": udp}
 
 
 @pytest.mark.parametrize(
@@ -190,30 +183,3 @@ def test_the_plugins_that_the_command_has(plugins: list[dict[str, str]] | None, 
     said = json.dumps({"ClientInfo": {"Plugins": plugins}})
     given = variables("docker") | {"__docker_info": {"stdout": said}}
     assert render("{{ __docker_plugins }}", given) == expected
-
-
-@pytest.mark.parametrize(
-    ("services", "expected"),
-    [
-        ([], []),
-        (
-            ["ftp"],
-            [
-                (2121, 21, "inception_vm_ftp_port"),
-                (3000, 3000, "inception_ftp_passive_ports"),
-                (3001, 3001, "inception_ftp_passive_ports"),
-            ],
-        ),
-    ],
-)
-def test_the_ports_of_ftp_that_lead_into_a_virtual_machine(services: list[str], expected: list[Any]) -> None:
-    found = render(
-        yaml.safe_load((ROLES / "vm/vars/main.yml").read_text())["__vm_ftp_ports"],
-        INCEPTION
-        | {
-            "inception_bonus_services": services,
-            "inception_ftp_passive_ports": "3000-3001",
-            "inception_vm_ftp_port": 2121,
-        },
-    )
-    assert [(port["host_port"], port["guest_port"], port["setting"]) for port in found] == expected

@@ -175,7 +175,12 @@ def test_networks_and_volumes(compose: dict[str, Any]) -> None:
         assert volume["driver_opts"]["device"] == f"${{DATA_DIR}}/{name}"
     published = {name for name in rendering.MANDATORY if compose["services"][name].get("ports")}
     assert published == {"nginx"}
-    assert "backend" not in compose["services"]["nginx"]["networks"]
+    joined = {name: set(service["networks"]) for name, service in compose["services"].items()}
+    assert not joined["nginx"] & joined["mariadb"]
+    for name, network in compose["networks"].items():
+        members = [service for service, networks in joined.items() if name in networks]
+        assert len(members) == (2 if (network or {}).get("internal") else 1), name
+    assert [name for name, networks in joined.items() if f"{name}-out" in networks] == ["wordpress"]
 
 
 def test_every_service_is_hardened_and_limited(compose: dict[str, Any], variant: str) -> None:

@@ -3,13 +3,10 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-from pathlib import Path
 from typing import Any
 
-import yaml
-from ansible_collections.fortytwo.inception.tests.unit import rendering
+import pytest
+from ansible_collections.fortytwo.inception.plugins.filter.compose_is_up import compose_is_up
 
 
 def planned(*states: str) -> dict[str, list[str]]:
@@ -44,44 +41,7 @@ CASES: dict[str, tuple[dict[str, Any], list[dict[str, Any]], bool]] = {
 }
 
 
-def test_compose_is_left_alone_when_all_is_well_and_only_then(tmp_path: Path, collections_path: Path) -> None:
-    expected = {name: up for name, (_, _, up) in CASES.items()}
-    cases = [
-        {"name": name, "plan": planned, "containers": containers} for name, (planned, containers, _) in CASES.items()
-    ]
-    play = {
-        "hosts": "localhost",
-        "gather_facts": False,
-        "vars": {
-            "__stack_is_up": yaml.safe_load((rendering.ROLE / "vars/main.yml").read_text())["__stack_is_up"],
-            "__stack_services": ["nginx", "wordpress"],
-            "__stack_plan": "{{ item.plan }}",
-            "base_image_engine": {"containers": "{{ item.containers }}"},
-        },
-        "tasks": [
-            {
-                "ansible.builtin.copy": {
-                    "content": "{{ __stack_is_up }}",
-                    "dest": f"{tmp_path}/{{{{ item.name }}}}",
-                    "mode": "0600",
-                },
-                "loop": cases,
-            }
-        ],
-    }
-    (tmp_path / "play.yml").write_text(yaml.safe_dump([play]))
-    finished = subprocess.run(
-        ["ansible-playbook", "-c", "local", "play.yml"],
-        cwd=tmp_path,
-        env={
-            **os.environ,
-            "ANSIBLE_CONFIG": str(rendering.ROOT / "ansible.cfg"),
-            "ANSIBLE_COLLECTIONS_PATH": str(collections_path),
-        },
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert finished.returncode == 0, finished.stdout + finished.stderr
-    assert {name: (tmp_path / name).read_text() == "True" for name in CASES} == expected
+@pytest.mark.parametrize("case", CASES)
+def test_compose_is_left_alone_when_all_is_well_and_only_then(case: str) -> None:
+    plan, containers, up = CASES[case]
+    assert compose_is_up(plan.get("stderr_lines", []), 2, containers) is up

@@ -13,6 +13,8 @@ import pytest
 import yaml
 from ansible_collections.fortytwo.inception.plugins.plugin_utils import settings_rules as rules
 
+SERVICE = "about: mine\nenv: {MINE_SIZE: 1, MINE_PORT: 7000}\nports:\n  - published: MINE_PORT\n"
+
 LOGIN = {"inception_login": "wil"}
 # host: its variables, and the lines that it must get, by their beginnings
 HOSTS: dict[str, tuple[dict[str, Any], list[str]]] = {
@@ -71,6 +73,22 @@ HOSTS: dict[str, tuple[dict[str, Any], list[str]]] = {
         {**LOGIN, "inception_service_dirs": ["/nowhere"], "inception_bonus_services": ["mine"]},
         ["inception_service_dirs (hosts.yml:LINE): '/nowhere' is not a folder of the control node"],
     ),
+    "described": (
+        {**LOGIN, "inception_bonus_services": ["wrong"], "inception_service_dirs": ["SERVICES"]},
+        ["/wrong/service.yml:2: unknown key 'netwroks'; did you mean 'networks'?"],
+    ),
+    "env": (
+        {
+            **LOGIN,
+            "inception_bonus_services": ["mine"],
+            "inception_service_dirs": ["SERVICES"],
+            "stack_env": {"MINE_SIZE": 5, "MARIADB_PORT": 3307, "HTTPS_PORT": 8443, "MARIADB_PROT": 1, "MINE_PORT": 7},
+        },
+        [
+            "stack_env: HTTPS_PORT comes from inception_https_port; set that",
+            "stack_env: no service of this stack has 'MARIADB_PROT'; did you mean 'MARIADB_PORT'?",
+        ],
+    ),
     "twin": (
         {**LOGIN, "inception_vm_https_port": 8555},
         ["inception_vm_ssh_port: twin wants the port 2222 of the control node, and so does elder"],
@@ -85,7 +103,11 @@ def play(base: Path, collections_path: Path, hosts: dict[str, dict[str, Any]], *
     """What ansible-playbook prints of one run of the check: its results as JSON."""
     services = base / "services"
     (services / "mine").mkdir(parents=True, exist_ok=True)
-    (services / "mine" / "service.yml").touch()
+    (services / "mine" / "service.yml").write_text(SERVICE)
+    (services / "mine" / "Dockerfile").touch()
+    (services / "mine" / "compose.yml").write_text("    tmpfs: [/tmp]\n")
+    (services / "wrong").mkdir(exist_ok=True)
+    (services / "wrong" / "service.yml").write_text("about: wrong\nnetwroks: [backend]\n")
     written = json.loads(json.dumps(hosts).replace("SERVICES", str(services)))
     inventory = {
         "all": {"hosts": written, "children": {"vms": {"hosts": {name: {} for name in MACHINES if name in hosts}}}}

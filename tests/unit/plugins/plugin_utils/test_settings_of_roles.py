@@ -81,6 +81,15 @@ BAD: dict[str, list[tuple[Any, str]]] = {
         (["8000-8010"], "whole number"),
         ([{"port": 80}], "whole number"),
     ],
+    "host_open_udp_ports": [
+        (8080, "not a list"),
+        ("8080", "not a list"),
+        ([0], "less than 1"),
+        ([70000], "more than 65535"),
+        (["http"], "whole number"),
+        (["8000-8010"], "whole number"),
+        ([{"port": 80}], "whole number"),
+    ],
     "host_security_updates": [("daily", "neither")],
     "host_ssh_port": [(0, "less than 1"), ("ssh", "whole number"), (65536, "more than 65535")],
     "stack_env": [
@@ -184,6 +193,7 @@ GOOD: dict[str, list[Any]] = {
     "host_firewall": ["false", "off", 0, True],
     "host_firewall_trusted_interfaces": [["docker0", "br-*", "wg0", "eth0.100"], []],
     "host_open_ports": [[8080, "9000"], []],
+    "host_open_udp_ports": [[5353, "9000"], []],
     "host_ssh_port": [2222, "22"],
     "stack_env": [{}, {"MARIADB_PORT": 3307, "PHP_FPM_PORT": "9001", "A_B": ""}],
     "stack_unused_data": ["remove"],

@@ -31,8 +31,8 @@ CHANGES = {"DELE", "RNTO", "MKD", "RMD", "SITE CHMOD"}
 PAGES = f"{FOLDER}/wp-content/.pages"
 # How long PHP may still run a program of which it has just looked at the date, in seconds.
 OLD_CODE_SECONDS = 3
-# Read by the command alive.
-SIGN_OF_LIFE = "/tmp/alive"
+# Read by the command status.
+STATUS = "/tmp/status"
 
 
 class Guesses:
@@ -53,7 +53,7 @@ class Guesses:
 
 
 class SignOfLife:
-    """What the command alive prints."""
+    """What the command status prints."""
 
     def __init__(self) -> None:
         self.last = "no login"
@@ -71,9 +71,9 @@ class SignOfLife:
         self.write()
 
     def write(self) -> None:
-        with open(f"{SIGN_OF_LIFE}.new", "w", encoding="utf-8") as file:
+        with open(f"{STATUS}.new", "w", encoding="utf-8") as file:
             file.write(f"{self.last}; {self.logins} logins and {self.refused} refused since the start\n")
-        os.replace(f"{SIGN_OF_LIFE}.new", SIGN_OF_LIFE)
+        os.replace(f"{STATUS}.new", STATUS)
 
 
 class Authorizer(DummyAuthorizer):

@@ -1,0 +1,60 @@
+# Copyright: (c) 2026, fortytwo.inception contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: compose_unconnected
+short_description: Which running containers are not in a network that their service has now
+version_added: "1.0.0"
+author: fortytwo.inception contributors (@fortytwo-inception)
+description:
+  - Compares the containers of a project that runs with the services that it shall have.
+positional: services
+options:
+  _input:
+    description: The containers, as M(community.docker.docker_compose_v2) returns them.
+    type: list
+    elements: dict
+    required: true
+  services:
+    description: The services, as M(fortytwo.inception.stack_services) returns them.
+    type: list
+    elements: dict
+    required: true
+  project:
+    description: The name of the compose project.
+    type: str
+    default: inception
+"""
+
+EXAMPLES = r"""
+- name: Show what has to be connected
+  ansible.builtin.debug:
+    msg: "{{ ahead.containers | fortytwo.inception.compose_unconnected(rendered.services) }}"
+"""
+
+RETURN = r"""
+_value:
+  description: Dictionaries with V(container), V(network), and V(alias), the name that the container has there.
+  type: list
+  elements: dict
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ansible_collections.fortytwo.inception.plugins.plugin_utils import _compose_state as compose_state
+
+
+def compose_unconnected(
+    containers: Iterable[Mapping[str, Any]], services: Iterable[Mapping[str, Any]], project: str = "inception"
+) -> list[dict[str, str]]:
+    return compose_state.unconnected(containers, services, project)
+
+
+class FilterModule:
+    """Tells Ansible the filter's name."""
+
+    def filters(self) -> dict[str, Any]:
+        return {"compose_unconnected": compose_unconnected}

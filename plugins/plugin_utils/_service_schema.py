@@ -1,0 +1,359 @@
+# Copyright: (c) 2026, fortytwo.inception contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a service may say of itself in its service.yml: one table, for the checks and for docs/service-reference.md."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+# Where something stands in a description: keys, and numbers in a list.
+Place = tuple[str | int, ...]
+Problem = tuple[Place, str]
+
+
+class Value(Protocol):
+    """One kind of value."""
+
+    def named(self) -> str:
+        """What it is, for the reference and for errors."""
+
+    def problems(self, value: Any, place: Place) -> Iterator[Problem]:
+        """What is wrong with a value."""
+
+
+def shown(value: Any) -> str:
+    return f"'{value}'" if isinstance(value, str) else repr(value)
+
+
+def nearest(name: str, known: Mapping[str, Any] | list[str]) -> str:
+    """A question for a name that is meant, or nothing."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f"; did you mean '{close[0]}'?" if close else ""
+
+
+@dataclass(frozen=True)
+class Text:
+    """A line of text, of a pattern where it has one."""
+
+    what: str = "a text"
+    pattern: str = r"[^\n]+"
+
+    def named(self) -> str:
+        return self.what
+
+    def problems(self, value: Any, place: Place) -> Iterator[Problem]:
+        if not isinstance(value, str) or not re.fullmatch(self.pattern, value):
+            yield place, f"{shown(value)} is not {self.what}"
+
+
+@dataclass(frozen=True)
+class Scalar:
+    """A text, a number, true or false."""
+
+    def named(self) -> str:
+        return "a text, a number, true or false"
+
+    def problems(self, value: Any, place: Place) -> Iterator[Problem]:
+        if not isinstance(value, (str, int, float, bool)):
+            yield place, f"{shown(value)} is not {self.named()}"
+
+
+@dataclass(frozen=True)
+class Flag:
+    def named(self) -> str:
+        return "true or false"
+
+    def problems(self, value: Any, place: Place) -> Iterator[Problem]:
+        if not isinstance(value, bool):
+            yield place, f"{shown(value)} is not true or false"
+
+
+@dataclass(frozen=True)
+class Number:
+    least: int
+    most: int
+    whole: bool = True
+
+    def named(self) -> str:
+        return f"a {'whole ' if self.whole else ''}number from {self.least} to {self.most}"
+
+    def problems(self, value: Any, place: Place) -> Iterator[Problem]:
+        kinds = (int,) if self.whole else (int, float)
+        if isinstance(value, bool) or not isinstance(value, kinds) or not self.least <= value <= self.most:
+            yield place, f"{shown(value)} is not {self.named()}"
+
+
+@dataclass(frozen=True)
+class Choice:
+    values: tuple[str, ...]
+
+    def named(self) -> str:
+        return f"one of {', '.join(f'`{value}`' for value in self.values)}"
+
+    def problems(self, value: Any, place: Place) -> Iterator[Problem]:
+        if value not in self.values:
+            yield (
+                place,
+                f"{shown(value)} is not one of {', '.join(self.values)}{nearest(str(value), list(self.values))}",
+            )
+
+
+@dataclass(frozen=True)
+class Port:
+    """A number, a range, or the name of a value in env."""
+
+    what: str = "a port such as 8080, a range such as 21000-21009, or the name of a value in env such as CACHE_PORT"
+
+    def named(self) -> str:
+        return self.what
+
+    def problems(self, value: Any, place: Place) -> Iterator[Problem]:
+        if isinstance(value, bool) or not re.fullmatch(r"\d{1,5}(-\d{1,5})?|[A-Z][A-Z0-9_]*", str(value)):
+            yield place, f"{shown(value)} is not {self.what}"
+
+
+@dataclass(frozen=True)
+class List:
+    of: Value
+    example: str
+
+    def named(self) -> str:
+        return f"a list, each of it {self.of.named()}"
+
+    def problems(self, value: Any, place: Place) -> Iterator[Problem]:
+        if not isinstance(value, list):
+            yield place, f"{shown(value)} is not a list, such as {self.example}"
+            return
+        for number, one in enumerate(value):
+            yield from self.of.problems(one, (*place, number))
+
+
+@dataclass(frozen=True)
+class Table:
+    """Names of the user's own, each with a value."""
+
+    name: Text
+    of: Value
+    example: str
+
+    def named(self) -> str:
+        return f"a table of {self.name.what} and {self.of.named()}"
+
+    def problems(self, value: Any, place: Place) -> Iterator[Problem]:
+        if not isinstance(value, dict):
+            yield place, f"{shown(value)} is not a table, such as {self.example}"
+            return
+        for name, one in value.items():
+            yield from self.name.problems(name, (*place, name))
+            yield from self.of.problems(one, (*place, name))
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key of a record: its value, what it is for, and what it means when it is not there."""
+
+    value: Value
+    about: str
+    default: Any = None
+    required: bool = False
+
+
+@dataclass(frozen=True)
+class Record:
+    """Keys of ours, each with a value of its own."""
+
+    keys: Mapping[str, Key]
+    example: str
+    # What a key was called before, and what is said instead.
+    renamed: Mapping[str, str] = field(default_factory=dict)
+
+    def named(self) -> str:
+        return f"a table of {', '.join(f'`{key}`' for key in self.keys)}"
+
+    def problems(self, value: Any, place: Place) -> Iterator[Problem]:
+        if not isinstance(value, dict):
+            yield place, f"{shown(value)} is not a table, such as {self.example}"
+            return
+        for key, one in value.items():
+            if key in self.keys:
+                yield from self.keys[key].value.problems(one, (*place, key))
+            elif key in self.renamed:
+                yield (*place, key), f"'{key}' is no key any more: {self.renamed[key]}"
+            else:
+                yield (*place, key), f"unknown key '{key}'{nearest(str(key), [*self.keys, *self.renamed])}"
+        for key, one_key in self.keys.items():
+            if one_key.required and value.get(key) is None:
+                yield place, f"'{key}' is missing ({one_key.about}); for example: {self.example}"
+
+    def defaults(self) -> dict[str, Any]:
+        """Every key that has something to mean when it is not there."""
+        return {
+            name: key.value.defaults() if isinstance(key.value, Record) and key.default is None else key.default
+            for name, key in self.keys.items()
+        }
+
+
+NAME = Text("a name of small letters, digits, _ and -", r"[a-z][a-z0-9_-]{0,63}")
+VARIABLE = Text("a name of capitals, digits and _", r"[A-Z][A-Z0-9_]*")
+PATH = Text("an absolute path", r"/[^\s:]*")
+COMMAND = List(Text("a text", r"(?s).+"), "[redis-server, --version]")
+SERVICES = List(NAME, "[mariadb]")
+
+SECRET_LENGTHS = {"password": 32, "token": 64}
+SECRET = Record(
+    {
+        "name": Key(
+            NAME, "its file is `secrets/<name>.txt`; services that use one name share the value", required=True
+        ),
+        "kind": Key(
+            Choice(tuple(SECRET_LENGTHS)),
+            "what it is drawn from: letters and digits, or hexadecimal digits",
+            default="password",
+        ),
+        "length": Key(Number(16, 4096), "how long it is drawn; 32 for a `password`, 64 for a `token`"),
+        "hot_reload": Key(
+            Flag(),
+            "the running service learns a new value by its command `accept` (`tools/accept.*`); without, a new value "
+            "makes a new container",
+            default=False,
+        ),
+    },
+    "{name: cache_password}",
+    {"live": "say 'hot_reload'"},
+)
+VOLUME = Record(
+    {
+        "name": Key(
+            NAME, "its folder is `<name>` in the data folder; services that use one name share it", required=True
+        ),
+        "path": Key(PATH, "where the container sees it", required=True),
+        "read_only": Key(Flag(), "the container cannot write to it", default=False),
+    },
+    "{name: cache, path: /var/cache}",
+)
+PORT = Record(
+    {
+        "published": Key(
+            Port(),
+            "the port of the managed host: the firewall lets it in, and a deployment looks first whether it is free",
+            required=True,
+        ),
+        "target": Key(Port(), "the port in the container, when it is another one"),
+        "protocol": Key(Choice(("tcp", "udp")), "of the transport", default="tcp"),
+        "forwarded": Key(
+            Port(),
+            "the port of 127.0.0.1 on the control node that leads to it where the managed host is a virtual machine; "
+            "without, none does",
+        ),
+    },
+    "{published: 8080}",
+)
+LIMITS = Record(
+    {
+        "memory": Key(Text("a size such as 256M", r"[1-9]\d*[MG]"), "the most memory", default="256M"),
+        "cpus": Key(Number(0, 1024, whole=False), "the most processors", default=1),
+        "pids": Key(Number(1, 4194304), "the most processes and threads", default=100),
+    },
+    "{memory: 256M, cpus: 1, pids: 100}",
+)
+CREDENTIALS = Record(
+    {
+        "at": Key(Text(), "an address, or a path of the site", required=True),
+        "users": Key(
+            Table(VARIABLE, NAME, "{ADMIN_USER: gate_password}"), "the name in `.env`, and the secret", required=True
+        ),
+    },
+    "{at: /adminer/, users: {ADMIN_USER: gate_password}}",
+)
+CONTRIBUTION = Record(
+    {
+        "env": Key(Table(VARIABLE, Scalar(), "{CACHE_SIZE: 64}"), "more of its `env`", default={}),
+        "secrets": Key(List(SECRET, "[{name: cache_password}]"), "more of its `secrets`", default=[]),
+        "talks_to": Key(SERVICES, "more of its `talks_to`", default=[]),
+        "egress": Key(Flag(), "it gets a way out", default=False),
+        "volumes": Key(List(VOLUME, "[{name: cache, path: /var/cache}]"), "more of its `volumes`", default=[]),
+        "waits_for": Key(SERVICES, "more of its `waits_for`", default=[]),
+    },
+    "{secrets: [{name: cache_password}]}",
+    {"networks": "say whom it talks to, in 'talks_to'"},
+)
+SERVICE = Record(
+    {
+        "about": Key(Text("a few words in one line"), "what the service is", required=True),
+        "mandatory": Key(
+            Flag(), "it belongs to every stack, as the subject's three do, and is no bonus", default=False
+        ),
+        "env": Key(
+            Table(VARIABLE, Scalar(), "{CACHE_PORT: 6379}"),
+            "its values in `.env`, which its `compose.yml` hands to its container",
+            default={},
+        ),
+        "secrets": Key(List(SECRET, "[{name: cache_password}]"), "the secrets that it reads", default=[]),
+        "files": Key(
+            Table(NAME, Text("the name of a file", r"[\w.-]+"), "{tls_key: tls.key}"),
+            "what else of `secrets/` it reads: the name in `/run/secrets`, and the file",
+            default={},
+        ),
+        "volumes": Key(List(VOLUME, "[{name: cache, path: /var/cache}]"), "where its data lasts", default=[]),
+        "talks_to": Key(
+            SERVICES,
+            "whom it connects to. Each such pair gets a network of its own without a way out; who does not stand here "
+            "cannot be reached",
+            default=[],
+        ),
+        "egress": Key(Flag(), "it connects to other machines: a way out", default=False),
+        "aliases": Key(
+            List(Text(), '["${DOMAIN}"]'), "more names by which those who talk to it can call it", default=[]
+        ),
+        "ports": Key(List(PORT, "[{published: 8080}]"), "what is reached from outside", default=[]),
+        "waits_for": Key(SERVICES, "who must be healthy before it starts", default=[]),
+        "limits": Key(LIMITS, "what it may use"),
+        "update_order": Key(
+            Choice(("stop_first", "start_first", "hold_connections")),
+            "how its container gives way to a new one. `stop_first`: it stops, and the new one starts. `start_first`: "
+            "the new one starts, and when it is healthy the old one ends its work; two of it must be able to run at "
+            "once, so it publishes no port. `hold_connections`: as `stop_first`, and who connects meanwhile waits and "
+            "is not refused",
+            default="stop_first",
+        ),
+        "trial": Key(
+            COMMAND,
+            "a command that a container of the new image runs, with the service's settings, secrets, volumes and "
+            "networks but in place of its entrypoint, before anything is replaced; when it fails, nothing is replaced. "
+            "It must change nothing",
+            default=[],
+        ),
+        "status": Key(
+            Flag(),
+            "it has a command `status` (`tools/status.*`) that says in one line how it is, for `make status`",
+            default=False,
+        ),
+        "credentials": Key(CREDENTIALS, "what `make credentials` shows"),
+        "copied": Key(
+            Table(Text("a folder of the service, such as 'site'", r"[a-z][a-z0-9_-]*"), PATH, "{site: /home/wil/site}"),
+            "folders of the control node that come into its build context as they are",
+            default={},
+        ),
+        "contributes_to": Key(
+            Table(NAME, CONTRIBUTION, "{nginx: {talks_to: [cache]}}"),
+            "what it adds to other services' descriptions; files it adds by its folder `contributes_to/<service>/`",
+            default={},
+        ),
+    },
+    "about: the cache",
+    {
+        "twice": "say 'update_order: start_first'",
+        "alive": "say 'status', and call the file tools/status.*",
+        "for": "say 'contributes_to'",
+        "networks": "say whom it talks to, in 'talks_to', and 'egress: true' where it needs a way out",
+        "volume": "put it into the list 'volumes'",
+    },
+)
+# What a service that was given no word of these means. `credentials` alone has nothing to mean.
+DEFAULTS = {key: value for key, value in SERVICE.defaults().items() if key not in ("about", "credentials")}
+# A folder without a Dockerfile is no service of its own, and can say this only.
+CONTRIBUTOR_KEYS = ("about", "contributes_to")
