@@ -5,20 +5,21 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: compose_unconnected
-short_description: Which running containers are not in a network that their service has now
+short_description: Which running containers are not in a network in which their service talks to another
 version_added: "1.0.0"
 author: fortytwo.inception contributors (@fortytwo-inception)
 description:
-  - Compares the containers of a project that runs with the services that it shall have.
-positional: services
+  - Compares the containers of a project that runs with the networks that it shall have. Those of one member are its ways
+    in and out, and are left out.
+positional: networks
 options:
   _input:
     description: The containers, as M(community.docker.docker_compose_v2) returns them.
     type: list
     elements: dict
     required: true
-  services:
-    description: The services, as M(fortytwo.inception.stack_services) returns them.
+  networks:
+    description: The networks, as M(fortytwo.inception.stack_services) returns them.
     type: list
     elements: dict
     required: true
@@ -31,7 +32,7 @@ options:
 EXAMPLES = r"""
 - name: Show what has to be connected
   ansible.builtin.debug:
-    msg: "{{ ahead.containers | fortytwo.inception.compose_unconnected(rendered.services) }}"
+    msg: "{{ ahead.containers | fortytwo.inception.compose_unconnected(rendered.networks) }}"
 """
 
 RETURN = r"""
@@ -48,9 +49,9 @@ from ansible_collections.fortytwo.inception.plugins.plugin_utils import _compose
 
 
 def compose_unconnected(
-    containers: Iterable[Mapping[str, Any]], services: Iterable[Mapping[str, Any]], project: str = "inception"
+    containers: Iterable[Mapping[str, Any]], networks: Iterable[Mapping[str, Any]], project: str = "inception"
 ) -> list[dict[str, str]]:
-    return compose_state.unconnected(containers, services, project)
+    return compose_state.unconnected(containers, networks, project)
 
 
 class FilterModule:

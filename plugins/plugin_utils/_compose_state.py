@@ -91,13 +91,14 @@ def taken(ports: Iterable[Object], listening: Iterable[Object], holders: Collect
     return found
 
 
-def unconnected(containers: Iterable[Object], services: Iterable[Object], project: str) -> list[dict[str, str]]:
-    """Which running containers are not in a network of their service: container, network, and the name there."""
-    networks = {one["name"]: one["networks"] for one in services}
+def unconnected(containers: Iterable[Object], networks: Iterable[Object], project: str) -> list[dict[str, str]]:
+    """Which running containers are not where their service talks to another: container, network, and the name there."""
+    talked = [one for one in networks if len(one["members"]) > 1]
     return [
-        {"container": one["Name"], "network": f"{project}_{network}", "alias": one["Service"]}
+        {"container": one["Name"], "network": f"{project}_{network['name']}", "alias": one["Service"]}
         for one in containers
         if one.get("State") == "running"
-        for network in networks.get(one["Service"], [])
-        if f"{project}_{network}" not in str(one.get("Networks")).split(",")
+        for network in talked
+        if one["Service"] in network["members"]
+        and f"{project}_{network['name']}" not in str(one.get("Networks")).split(",")
     ]
