@@ -9,8 +9,8 @@ short_description: Which running containers are not in a network in which their 
 version_added: "1.0.0"
 author: fortytwo.inception contributors (@fortytwo-inception)
 description:
-  - Compares the containers of a project that runs with the networks that it shall have. Those of one member are its ways
-    in and out, and are left out.
+  - Compares the containers of a project that runs with the networks that it shall have. One of a single member is a way
+    in or out, and is left out.
 positional: networks
 options:
   _input:

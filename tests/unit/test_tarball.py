@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What `ansible-galaxy collection build` packs: all that git tracks of the collection, and nothing that lies about beside it."""
+"""What `ansible-galaxy collection build` packs: all that git tracks of the collection, and nothing beside it."""
 
 from __future__ import annotations
 
