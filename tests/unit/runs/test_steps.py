@@ -71,9 +71,9 @@ class TestReady:
 
 class TestRun:
     def test_two_at_a_time_and_what_they_wait_for(self, tmp_path: Path) -> None:
-        first = Step("first", f"until [ -e {tmp_path}/here ]; do sleep 0.05; done")
-        second = Step("second", f"touch {tmp_path}/here")
-        third = Step("third", f"test -e {tmp_path}/here", ("first",))
+        first = Step("first", 'timeout 60 sh -c \'until [ -e "$0" ]; do sleep 0.05; done\' "$STEP_DIR/../here"')
+        second = Step("second", 'touch "$STEP_DIR/../here"')
+        third = Step("third", 'test -e "$STEP_DIR/../here"', ("first",))
         well, runs, _ = ran(tmp_path, first, second, third)
         assert well
         assert results(runs) == {"first": "ok", "second": "ok", "third": "ok"}
@@ -81,8 +81,8 @@ class TestRun:
     def test_one_at_a_time(self, tmp_path: Path) -> None:
         well, _, _ = ran(
             tmp_path,
-            Step("first", f"sleep 0.3; test ! -e {tmp_path}/here"),
-            Step("second", f"touch {tmp_path}/here"),
+            Step("first", 'sleep 0.3; test ! -e "$STEP_DIR/../here"'),
+            Step("second", 'touch "$STEP_DIR/../here"'),
             at_a_time=1,
         )
         assert well
@@ -102,9 +102,9 @@ class TestRun:
     def test_after_a_failure_what_runs_goes_on_and_nothing_new_is_begun(self, tmp_path: Path) -> None:
         well, runs, said = ran(
             tmp_path,
-            Step("goes-on", f"sleep 0.5; touch {tmp_path}/destroyed"),
+            Step("goes-on", 'sleep 0.5; touch "$STEP_DIR/../destroyed"'),
             Step("fails", "echo because; exit 3"),
-            Step("never", f"touch {tmp_path}/never"),
+            Step("never", 'touch "$STEP_DIR/../never"'),
             Step("waits", "true", ("fails",)),
         )
         assert not well
@@ -131,7 +131,7 @@ class TestRun:
 
     def test_ends_with_its_table_where_sigint_was_ignored(self, repository: Path, tmp_path: Path) -> None:
         """As in the background of a shell; and the step itself is interrupted too, to clean up."""
-        wanted = f"long - trap 'touch {tmp_path}/destroyed; exit 9' INT; touch {tmp_path}/began; sleep 60 & wait"
+        wanted = """long - cd "$HOME"; trap 'touch destroyed; exit 9' INT; touch began; sleep 60 & wait"""
         (tmp_path / "steps").write_text(wanted)
         command = [sys.executable, "-m", "tests.runs.steps", str(tmp_path / "steps"), f"--table={tmp_path}/table"]
         with subprocess.Popen(
