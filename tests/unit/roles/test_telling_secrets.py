@@ -62,8 +62,8 @@ class TestAccept:
         room = "srcs/requirements/mariadb/tools/"
         command(tmp_path, "bin/mariadb", MARIADB)
         for name in ("quote.sh", "accept.sh"):
-            script = files[room + name].replace("/usr/local/lib/inception", str(tmp_path))
-            command(tmp_path, name, script.replace("/run/mysqld/client.cnf", f"{tmp_path}/client.cnf"))
+            script = files[room + name].replace("/usr/local/lib/inception", f"'{tmp_path}'")
+            command(tmp_path, name, script.replace("/run/mysqld/client.cnf", f"'{tmp_path}/client.cnf'"))
         (tmp_path / "passwords.txt").write_text(f"wordpress {HARD}\nroot {OLD_ROOT}\n")
         return tmp_path
 

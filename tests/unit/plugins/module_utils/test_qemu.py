@@ -289,7 +289,7 @@ def test_probe_and_its_memory(
 
 def test_probe_leaves_no_process(tmp_path: Path) -> None:
     pid = tmp_path / "pid"
-    binary = fake(tmp_path / "qemu", f"echo $$ > {pid}; exec sleep 20")
+    binary = fake(tmp_path / "qemu", f"echo $$ > '{pid}'; exec sleep 20")
     assert _qemu.probe_kvm(binary, X86, {"kernel": "k"}, deadline=0.5)[0] is False
     assert not os.path.exists(f"/proc/{pid.read_text().strip()}")
 

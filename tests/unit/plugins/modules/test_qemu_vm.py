@@ -15,7 +15,10 @@ import pytest
 from ansible_collections.fortytwo.inception.plugins.module_utils import _qemu
 from ansible_collections.fortytwo.inception.plugins.modules import qemu_vm
 
-FAKE_QEMU = r"""#!{python}
+# The first line as pip writes it: the path of the Python may have spaces.
+FAKE_QEMU = r"""#!/bin/sh
+'''exec' "{python}" "$0" "$@"
+' '''
 import json, os, re, socket, sys, threading, time
 argv = sys.argv
 value = lambda name: argv[argv.index(name) + 1]
@@ -62,7 +65,7 @@ while True:
 """
 
 FAKE_QEMU_IMG = r"""#!/bin/sh
-echo "$*" >> {log}
+echo "$*" >> "{log}"
 case "$1" in
   info) for last; do :; done; size=4294967296; [ "$last" = disk.qcow2 ] && size=21474836480
     echo "{{\"virtual-size\": $size, \"format\": \"qcow2\"}}" ;;

@@ -96,7 +96,7 @@ def test_the_services_of_systemd_are_asked_for_at_once(
     run_module: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     systemctl = tmp_path / "systemctl"
-    systemctl.write_text(f"#!/bin/sh\ncat {tmp_path}/told\n")
+    systemctl.write_text(f"#!/bin/sh\ncat '{tmp_path}/told'\n")
     (tmp_path / "told").write_text(
         "ActiveState=active\nUnitFileState=enabled\n\nActiveState=failed\nUnitFileState=enabled\n"
     )
