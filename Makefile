@@ -71,10 +71,14 @@ destroy: $(VENV)/ready ## remove the virtual machine with all that is in it; ask
 lint: $(VENV)/ready-dev ## check the sources
 	@$(TOOL) tests/lint
 
-readmes: $(VENV)/ready-dev ## write the settings of each role into its README
+readmes: $(VENV)/ready-dev ## write what is made of other files: the settings in each role's README, and what ansible-test leaves out
 	@$(TOOL) ansible-docsmith generate --config .config/docsmith/config.toml .
+	@$(TOOL) python -m tests.sanity.ignores
 
-.PHONY: readmes
+sanity: $(VENV)/ready-dev ## what Galaxy and Ansible's own tools check, on the installed collection; every version of Ansible: ARGS=--all
+	@$(TOOL) python -m tests.sanity $(ARGS)
+
+.PHONY: readmes sanity
 
 unit: $(VENV)/ready-dev ## the unit tests
 	@$(TOOL) pytest --numprocesses auto --dist loadfile

@@ -1,4 +1,5 @@
 # Copyright: (c) 2026, fortytwo.inception contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Checks the settings of a host on the control node. What they are is in plugin_utils/settings.py."""
 
@@ -35,7 +36,7 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
-        _, arguments = self.validate_argument_spec(
+        dummy, arguments = self.validate_argument_spec(
             {"required": {"type": "list", "elements": "str", "default": ["inception_login"]}, "date": {"type": "str"}}
         )
         variables = task_vars or {}

@@ -20,7 +20,7 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
-        _, options = self.validate_argument_spec(
+        dummy, options = self.validate_argument_spec(
             {
                 "bonus": {"type": "list", "elements": "str", "default": []},
                 "directories": {"type": "list", "elements": "path", "default": []},

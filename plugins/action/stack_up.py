@@ -40,7 +40,7 @@ class Teller:
         self.over.set()
 
     def _read(self) -> str:
-        _, output, _ = self.connection.exec_command(f"cat {PROGRESS_FILE}", sudoable=False)
+        dummy, output, dummy = self.connection.exec_command(f"cat {PROGRESS_FILE}", sudoable=False)
         return shortened(clean(to_text(output)).strip())
 
     def _tell(self) -> None:

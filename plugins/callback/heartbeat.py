@@ -1,17 +1,9 @@
 # Copyright: (c) 2026, fortytwo.inception contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A line now and then while a long task is at work."""
 
 from __future__ import annotations
-
-import os
-import sys
-import threading
-import time
-from collections.abc import Mapping
-from typing import Any
-
-from ansible.plugins.callback import CallbackBase
 
 DOCUMENTATION = r"""
 name: heartbeat
@@ -38,6 +30,14 @@ options:
       - name: INCEPTION_HEARTBEAT_INTERVAL
 """
 
+import os
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from ansible.plugins.callback import CallbackBase
 
 # Seconds after which it is said how long a task takes as a rule; by then one that is skipped is over.
 SOON = 3.0

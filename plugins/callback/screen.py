@@ -1,29 +1,9 @@
 # Copyright: (c) 2026, fortytwo.inception contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Ansible's own output, with a failure on one screen."""
 
 from __future__ import annotations
-
-import os
-import tempfile
-import time
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
-
-import yaml
-from ansible import constants
-from ansible.parsing.yaml.dumper import AnsibleDumper
-from ansible.playbook.block import Block
-from ansible.plugins.callback.default import CallbackModule as Default
-from ansible_collections.fortytwo.inception.plugins.module_utils._failures import (
-    Failure,
-    clean,
-    last_lines,
-    likely,
-    screen,
-    shortened,
-)
 
 DOCUMENTATION = r"""
 name: screen
@@ -54,6 +34,27 @@ options:
     env:
       - name: INCEPTION_FAILURES_DIR
 """
+
+import os
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ansible import constants
+from ansible.parsing.yaml.dumper import AnsibleDumper
+from ansible.playbook.block import Block
+from ansible.plugins.callback.default import CallbackModule as Default
+from ansible_collections.fortytwo.inception.plugins.module_utils._failures import (
+    Failure,
+    clean,
+    last_lines,
+    likely,
+    screen,
+    shortened,
+)
 
 KEPT = 20
 # What a result holds besides what it tells.

@@ -42,7 +42,7 @@ class Container:
             number=int(labels.get(NUMBER) or 0),
             running=bool((told.get("State") or {}).get("Running")),
             one_off=labels.get(ONE_OFF) == "True",
-            environment={name: value for name, _, value in pairs},
+            environment={name: value for name, dummy, value in pairs},
         )
 
 
@@ -55,12 +55,12 @@ def of_project(module: AnsibleModule, project: str) -> list[Container]:
     """The containers of a project's services, running or not, by service and number."""
     label = f"label={PROJECT}={project}"
     listed = [docker(module), "ps", "--all", "--quiet", "--no-trunc", "--filter", label]
-    _, output, _ = module.run_command(listed, check_rc=True)
+    dummy, output, dummy = module.run_command(listed, check_rc=True)
     names = output.split()
     if not names:
         return []
     # One that is gone by now makes it complain, and tell of the others all the same.
-    _, output, _ = module.run_command([docker(module), "inspect", "--type", "container", *names])
+    dummy, output, dummy = module.run_command([docker(module), "inspect", "--type", "container", *names])
     found = [Container.of(told) for told in json.loads(output or "[]")]
     services = [container for container in found if not container.one_off]
     return sorted(services, key=lambda container: (container.service, container.number, container.name))

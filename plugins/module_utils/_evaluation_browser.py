@@ -221,7 +221,7 @@ def attempt(number: int, step: Callable[[], None], visit: Visit) -> None:
     try:
         step()
     except Error as error:
-        told = str(error).split("\nCall log")[0]
+        told = str(error).partition("\nCall log")[0]
         visit.results.append(result(number, FAIL, [Evidence("in a browser", told)]))
     for one in visit.results[before:]:
         one.seconds = (time.monotonic() - start) / (len(visit.results) - before)

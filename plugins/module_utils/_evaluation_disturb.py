@@ -22,6 +22,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+from ansible.module_utils.urls import open_url
 from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation import (
     FAIL,
     OPEN,
@@ -250,7 +251,7 @@ def change_port(subject: Subject) -> list[Result]:
         return [result(56, OPEN, [Evidence("srcs/.env", "not there; let the evaluated person change a port")])]
     before = path.read_text(encoding="utf-8", errors="surrogateescape")
     chosen = port_to_change(before, subject.containers())
-    if not chosen:
+    if chosen is None:
         told = "no variable has the port that a service listens on; let the evaluated person change one"
         return [result(56, OPEN, [Evidence("srcs/.env", told)])]
     name, old, service = chosen
@@ -338,11 +339,8 @@ def signed_in(address: str, port: int, user: str, password: str) -> ftplib.FTP:
 
 def fetched(domain: str, name: str) -> str:
     """A file of the site, as a visitor gets it."""
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
     try:
-        with urllib.request.urlopen(f"https://{domain}/{name}", timeout=60, context=context) as answer:
+        with open_url(f"https://{domain}/{name}", timeout=60, validate_certs=False) as answer:
             return str(answer.read(4096).decode("utf-8", "replace"))
     except (OSError, ValueError):
         return ""

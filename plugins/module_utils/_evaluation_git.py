@@ -162,7 +162,7 @@ def _versions(git: _Git, commits: bytes) -> tuple[dict[tuple[str, str], str], in
     for piece in log.split(b"\0"):
         text = piece.decode("utf-8", "backslashreplace").lstrip("\n")
         while text.startswith("\x01"):
-            heading, _, text = text.partition("\n")
+            heading, dummy, text = text.partition("\n")
             if heading[1:] != commit:
                 commit, count = heading[1:], count + 1
             text = text.lstrip("\n")
@@ -181,7 +181,7 @@ def _contents(git: _Git, blobs: list[str], hit: list[str]) -> Iterator[tuple[str
     asked = "".join(f"{blob}\n" for blob in blobs).encode()
     wanted, total = [], 0
     for line in git.run("cat-file", "--batch-check", given=asked).decode().splitlines():
-        name, _, rest = line.partition(" ")
+        name, dummy, rest = line.partition(" ")
         size = int(rest.removeprefix("blob ")) if rest.startswith("blob ") else _BLOB_BYTES + 1
         if size > _BLOB_BYTES:
             continue

@@ -151,7 +151,7 @@ class Evaluation:
         outcome["total"] = len(asked)
         outcome["decided"] = len(asked) - len(outcome["open"]) - len(outcome["oral"])
         if self.error:
-            outcome |= {"status": "error", "headline": readable(self.error.strip().split("\n")[0], 300)}
+            outcome |= {"status": "error", "headline": readable(self.error.strip().partition("\n")[0], 300)}
         return outcome
 
 

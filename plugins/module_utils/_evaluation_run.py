@@ -50,7 +50,8 @@ def run(argv: Sequence[str], timeout: float = 60, cwd: str | None = None, *, err
         start_new_session=True,
         env={**os.environ, "LC_ALL": "C.UTF-8"},
     )
-    assert process.stdout
+    if process.stdout is None:
+        raise AssertionError("a pipe was asked for")
     kept = bytearray()
     over = False
     with selectors.DefaultSelector() as selector:

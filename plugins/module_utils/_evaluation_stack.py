@@ -135,7 +135,7 @@ def inside(container: dict[str, Any], script: str, *args: str, timeout: float = 
 def release(container: dict[str, Any]) -> dict[str, str]:
     """What the image says that it is."""
     lines = inside(container, "cat /etc/os-release").output.splitlines()
-    return {name: value.strip("\"'") for name, _, value in (line.partition("=") for line in lines)}
+    return {name: value.strip("\"'") for name, dummy, value in (line.partition("=") for line in lines)}
 
 
 def first_process(container: dict[str, Any]) -> str:
@@ -201,7 +201,7 @@ def ask_wordpress(container: dict[str, Any], domain: str) -> WordPress:
     if not folder or not php:
         return WordPress(problem="no wp-load.php in its container" if not folder else "no php for the command line")
     answer = docker("exec", container["Id"], php, "-r", _ASK, f"{folder}/wp-load.php", domain, timeout=120)
-    _, mark, told = answer.output.rpartition("<<<inception>>>")
+    dummy, mark, told = answer.output.rpartition("<<<inception>>>")
     if not mark:
         return WordPress(folder=folder, php=php, problem=f"WordPress does not start: {answer.tail(5)}")
     values = json.loads(told)
@@ -233,7 +233,7 @@ def observe(login: str, domain: str, project: str) -> Stack:
             stack.first[service] = first_process(container)
             stack.releases[service] = release(container)
             look = "command -v nginx; find / -xdev -type f -name nginx -perm -100 2>/dev/null | head -n 1"
-            stack.nginx[service] = inside(container, look).output.strip().split("\n")[0]
+            stack.nginx[service] = inside(container, look).output.strip().partition("\n")[0]
     stack.open_80 = {address: connects(address, 80) for address in addresses(domain)}
     if stack.running(wordpress := stack.named("wordpress")):
         stack.wordpress = ask_wordpress(stack.containers[str(wordpress)], domain)
@@ -258,7 +258,7 @@ def image_names(stack: Stack) -> Iterator[Result]:
     right: list[Evidence] = []
     for service, container in stack.containers.items():
         image = container["Config"]["Image"]
-        name, _, tag = image.rsplit("/", 1)[-1].partition(":")
+        name, dummy, tag = image.rsplit("/", 1)[-1].partition(":")
         entry = Evidence("docker ps", f"{service} runs the image {image}")
         (right if name == service and tag not in ("", "latest") else wrong).append(entry)
     yield verdict(34, wrong, right)

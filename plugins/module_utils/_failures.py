@@ -463,7 +463,7 @@ def screen(failure: Failure) -> str:
         tail += wrapped("Likely: ", failure.cause.likely) + wrapped("Next:   ", failure.cause.todo)
     if failure.rest:
         tail += [f"All of it: {failure.rest}"]
-    room = SCREEN_LINES - len(tail) - (6 if any(lines for _, lines in failure.parts) else 0)
+    room = SCREEN_LINES - len(tail) - (6 if any(lines for dummy, lines in failure.parts) else 0)
     head = [shortened(line) for line in clean(failure.what).splitlines() if line.strip()]
     if len(head) > room:
         # What it is stands first, and what to do last.

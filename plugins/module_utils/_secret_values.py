@@ -83,7 +83,7 @@ class Secret:
 
 
 def _random(length: int, alphabet: str) -> bytes:
-    return "".join(secrets.choice(alphabet) for _ in range(length)).encode("ascii")
+    return "".join(secrets.choice(alphabet) for dummy in range(length)).encode("ascii")
 
 
 def _salts() -> bytes:

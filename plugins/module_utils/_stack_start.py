@@ -173,7 +173,7 @@ def build_failure(output: str) -> tuple[str, Failure]:
     for line in clean(output).splitlines():
         if not (found := STEP.match(line.rstrip())):
             continue
-        number, stage, instruction, _, word, error, reason = found.groups()
+        number, stage, instruction, dummy, word, error, reason = found.groups()
         if stage is not None:
             titles.setdefault(number, (stage, instruction))
         elif word is not None:
@@ -296,7 +296,7 @@ class Stack:
             return []
         # One may be gone by now; then those that are left are told of.
         told = self.ask("inspect", "--type", "container", *ids, check=False)
-        found, _ = json.JSONDecoder().raw_decode(told.strip() or "[]")
+        found, dummy = json.JSONDecoder().raw_decode(told.strip() or "[]")
         return [read_container(one) for one in found]
 
     def running(self) -> set[tuple[str, str]]:

@@ -1,5 +1,6 @@
 #!/usr/bin/python
 # Copyright: (c) 2026, fortytwo.inception contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 from __future__ import annotations
@@ -129,7 +130,14 @@ from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation_sna
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec={"path": {"type": "path", "required": True}}, supports_check_mode=True)
+    module = AnsibleModule(
+        argument_spec={
+            "path": {"type": "path", "required": True},
+            # The action plugin reads it, on the control node.
+            "date": {"type": "str"},
+        },
+        supports_check_mode=True,
+    )
     path = module.params["path"]
     if not os.path.isdir(path):
         module.fail_json(msg=f"path: '{path}' is not a folder; a good one is /home/wil/inception")

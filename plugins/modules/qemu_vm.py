@@ -1,4 +1,5 @@
 #!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026, fortytwo.inception contributors
 
@@ -18,7 +19,7 @@ description:
     writes something on its serial port. Otherwise the processor is emulated with several threads. The answer is
     remembered in O(cache_dir) until the kernel, QEMU, the processor or the right to open the device changes.
 author:
-  - fortytwo.inception contributors
+  - fortytwo.inception contributors (@fortytwo-inception)
 options:
   name:
     description: The machine's name, which is also its host name.
@@ -465,7 +466,7 @@ class Run:
             self.binary,
             self.arch,
             image,
-            os.path.expanduser(self.p["cache_dir"]),
+            self.p["cache_dir"],
             may_probe=may_probe,
         )
 

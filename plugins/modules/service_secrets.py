@@ -1,5 +1,6 @@
 #!/usr/bin/python
 # Copyright: (c) 2026, fortytwo.inception contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 from __future__ import annotations
@@ -182,7 +183,7 @@ def tell(module: AnsibleModule, container: str, lines: list[tuple[bytes, str, by
     told = b"".join(
         b"%s %s %s\n" % (word, name.encode(), line) for word, name, value in lines for line in value.splitlines()
     )
-    values = [value for _, _, value in lines]
+    values = [value for dummy, unused, value in lines]
     try:
         done = subprocess.run(command, input=told, capture_output=True, timeout=module.params["timeout"], check=False)
     except subprocess.TimeoutExpired:

@@ -1,5 +1,6 @@
 #!/usr/bin/python
 # Copyright: (c) 2026, fortytwo.inception contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 from __future__ import annotations
@@ -220,7 +221,7 @@ def good_services(module: AnsibleModule, names: list[str]) -> set[str]:
         }
     # It tells of them in the order of the names, with an empty line between two.
     show = ["systemctl", "show", "--property=ActiveState,UnitFileState", "--", *names]
-    _, output, _ = module.run_command(show, check_rc=True)
+    dummy, output, dummy = module.run_command(show, check_rc=True)
     return {name for name, told in zip(names, output.split("\n\n"), strict=True) if systemd_service_is_good(told)}
 
 

@@ -1,5 +1,6 @@
 #!/usr/bin/python
 # Copyright: (c) 2026, fortytwo.inception contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 from __future__ import annotations
@@ -303,7 +304,8 @@ class Tree:
             above = self.make_folder(os.path.dirname(path)) if path else None
             os.mkdir(os.path.basename(path) if path else self.root, FOLDER_MODE, dir_fd=above)
             descriptor = self.folder(path)
-            assert descriptor is not None
+            if descriptor is None:
+                raise _files.FileProblem(f"{self.shown(path)} was taken away while it was made")
             mode = FOLDER_MODE
         else:
             mode = stat.S_IMODE(os.fstat(descriptor).st_mode)

@@ -151,7 +151,7 @@ def _instruction(value: str, line: int, heredocs: tuple[Heredoc, ...]) -> Instru
     name, rest = (*value.split(None, 1), "")[:2]
     flags: dict[str, str] = {}
     while rest and (flag := _FLAG.match(rest)):
-        key, _, flag_value = flag.group(0).strip().partition("=")
+        key, dummy, flag_value = flag.group(0).strip().partition("=")
         flags[key] = flag_value
         rest = rest[flag.end() :]
     return Instruction(name.upper(), rest, line, flags, _json(rest), heredocs)

@@ -159,7 +159,7 @@ def _file(project: Project, service: Service) -> str:
 def _with_arguments(starters: list[Starter]) -> list[Starter]:
     """ENTRYPOINT with what CMD adds to it: a shell in the one may have its script in the other."""
     if len(starters) == 2:
-        (_, first, where), (_, second, _) = starters
+        (dummy, first, where), (dummy, second, dummy) = starters
         if isinstance(first, tuple) and isinstance(second, tuple):
             return [("ENTRYPOINT", first + second, where), starters[1]]
     return starters

@@ -119,7 +119,7 @@ def contribution_problems(folder: Folder, folders: Mapping[str, Folder]) -> Iter
     """What is wrong with what a folder adds to others."""
     others = {name: other for name, other in folders.items() if name != folder.name and other.is_service}
     for other in sorted(
-        {*folder.said.get("contributes_to", {}), *(owner for owner, _, _ in folder.contributed_files())}
+        {*folder.said.get("contributes_to", {}), *(owner for owner, dummy, dummy in folder.contributed_files())}
     ):
         if other not in others:
             yield folder.wrong(
