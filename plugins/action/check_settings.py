@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ try:
 except ImportError:  # pragma: no cover
     Origin = None
 
+DEFAULTS = settings_specs.ROLES / "inception/defaults/main.yml"
 # What the services say of themselves, which the rules want to know besides the settings; role inception computes it.
 STACK = "__inception_stack"
 # With one of these wrong, the services cannot be looked at.
@@ -46,10 +47,11 @@ class ActionModule(ActionBase):
         lines = settings.problems(found, date, arguments["required"], _known(found, stack))
         # A description names a setting that cannot be evaluated once more.
         lines += [] if found.unreadable else stack.get("problems", [])
-        lines += self._clashes(variables, found)
+        wanted = settings.ports(found.values, stack.get("forwarded_ports", [])) if _is_machine(variables) else {}
+        lines += settings.clashes(variables["inventory_hostname"], wanted, self._machines_elsewhere(variables))
         for warning in settings.warnings(found, date):
             Display().warning(f"{variables.get('inventory_hostname')}: {warning}")
-        return {"changed": False, "problems": lines}
+        return {"changed": False, "problems": lines, "ports": [list(one) for one in wanted.items()]}
 
     def _variables(self, variables: Mapping[str, Any]) -> settings.Variables:
         """The settings among the variables, evaluated."""
@@ -77,17 +79,35 @@ class ActionModule(ActionBase):
         """What the services say of themselves, where a role that depends on inception is at work."""
         return dict(_plain(self._templar.template(variables[STACK]))) if STACK in variables else {}
 
-    def _clashes(self, variables: Mapping[str, Any], found: settings.Variables) -> list[str]:
-        """With the virtual machines before this one and those outside of this play, so that each is said once."""
-        host = variables.get("inventory_hostname", "")
-        machines = list(variables.get("groups", {}).get("vms", []))
-        if host not in machines:
-            return []
-        play = variables.get("ansible_play_hosts_all", machines)
-        others = machines[: machines.index(host)]
-        others += [other for other in machines[machines.index(host) + 1 :] if other not in play]
-        theirs = {other: dict(_ports_of(variables["hostvars"][other])) for other in others}
-        return list(settings.clashes(host, found.values, theirs))
+    def _machines_elsewhere(self, variables: Mapping[str, Any]) -> dict[str, settings.Ports]:
+        """What the virtual machines want that are not in this play, whose settings nobody checks now."""
+        play = variables.get("ansible_play_hosts_all", [])
+        others = [host for host in variables.get("groups", {}).get("vms", []) if host not in play]
+        return {host: self._wanted_by(host, variables) for host in others} if _is_machine(variables) else {}
+
+    def _wanted_by(self, host: str, variables: Mapping[str, Any]) -> settings.Ports:
+        """The ports of another host, evaluated with its variables in the place of this one's."""
+        hostvars = variables["hostvars"]
+        mine = hostvars.raw_get(variables["inventory_hostname"])
+        theirs = {
+            **self._loader.load_from_file(str(DEFAULTS), trusted_as_template=True),
+            **{name: value for name, value in variables.items() if name not in mine},
+            **hostvars.raw_get(host),
+        }
+        templar = self._templar.copy_with_new_env(available_variables=theirs)
+        names = [name for name in (settings.SSH, "vm_forwarded_ports") if name in theirs]
+        try:
+            values = {name: _plain(templar.template(theirs[name])) for name in names}
+            stack = _plain(templar.template(theirs[STACK])) if STACK in theirs else {}
+        except AnsibleError:
+            # What is wrong with it is said when it is its turn.
+            return {}
+        return settings.ports(values, stack.get("forwarded_ports", []))
+
+
+def _is_machine(variables: Mapping[str, Any]) -> bool:
+    """Whether the host is a virtual machine of the control node."""
+    return variables.get("inventory_hostname") in variables.get("groups", {}).get("vms", [])
 
 
 def _known(found: settings.Variables, stack: Mapping[str, Any]) -> dict[str, Any]:
@@ -98,20 +118,6 @@ def _known(found: settings.Variables, stack: Mapping[str, Any]) -> dict[str, Any
     if stack and not stack["problems"] and found.values.get("inception_secrets"):
         known["inception_available_secrets"] = stack["secrets"]
     return known
-
-
-def _ports_of(hostvars: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Of another host, what its ports follow from."""
-    for name in (
-        "inception_vm_ssh_port",
-        "inception_vm_https_port",
-        "inception_vm_ftp_port",
-        "inception_ftp_passive_ports",
-        "inception_bonus_services",
-        "vm_forwarded_ports",
-    ):
-        if name in hostvars:
-            yield name, _plain(hostvars[name])
 
 
 def _plain(value: Any) -> Any:

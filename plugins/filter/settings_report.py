@@ -10,7 +10,8 @@ short_description: What is wrong with the settings of all hosts, in one report
 version_added: "1.0.0"
 author: fortytwo.inception contributors (@fortytwo-inception)
 description:
-  - Puts together what M(fortytwo.inception.check_settings) found on each host.
+  - Puts together what M(fortytwo.inception.check_settings) found on each host, and compares the ports that their
+    virtual machines want of the control node.
   - A problem that several hosts have is said once, with their names.
 options:
   _input:
@@ -54,8 +55,9 @@ from ansible_collections.fortytwo.inception.plugins.plugin_utils import settings
 
 def settings_report(hostvars: Mapping[str, Any], hosts: list[str], register: str = "__inception_check") -> list[str]:
     """One line for each problem of any host."""
-    checked = {host: hostvars[host][register]["problems"] for host in hosts if register in hostvars[host]}
-    return settings.report(checked)
+    checked = {host: hostvars[host][register] for host in hosts if register in hostvars[host]}
+    problems = {host: result["problems"] for host, result in checked.items()}
+    return settings.report(problems, {host: dict(result["ports"]) for host, result in checked.items()})
 
 
 class FilterModule:

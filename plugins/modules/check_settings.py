@@ -19,8 +19,8 @@ description:
     Its value is checked by its type and choices, and by what a good value of it is.
   - A variable C(inception_*) that is no setting is wrong. Of the prefixes that are words of the field
     (C(stack_), C(host_), C(docker_), C(vm_) and so on), only a name that is nearly a setting's is.
-  - The ports that virtual machines of the group C(vms) want of the control node are compared,
-    those of hosts outside of the play too.
+  - The ports that a virtual machine of the group C(vms) wants of the control node are compared with those of the
+    machines outside of the play. The filter compares those in it.
   - A value that cannot be evaluated yet, since it needs facts, is an error only where its name begins
     with C(inception_).
   - Nothing is sent to the host, and nothing fails.
@@ -68,4 +68,10 @@ problems:
   type: list
   elements: str
   sample: ["inception_htps_port (inventory/host_vars/wil.yml:4): unknown setting; did you mean inception_https_port?"]
+ports:
+  description: The ports of the control node that a virtual machine wants, each with its setting; none for other hosts.
+  returned: success
+  type: list
+  elements: list
+  sample: [[2222, inception_vm_ssh_port], [8443, inception_vm_https_port]]
 """

@@ -18,6 +18,7 @@ from ansible_collections.fortytwo.inception.plugins.plugin_utils import settings
 from ansible_collections.fortytwo.inception.plugins.plugin_utils import settings_rules as rules
 from ansible_collections.fortytwo.inception.plugins.plugin_utils import settings_specs as specs
 
+SSH = "inception_vm_ssh_port"
 RULES = {rule.setting: rule for rule in rules.RULES}
 
 
@@ -125,35 +126,29 @@ def warnings(variables: Variables, date: datetime.date) -> list[str]:
 # The ports of virtual machines, which share the control node
 
 
-def ports(values: rules.Settings) -> dict[int, str]:
-    """The ports of the control node that a virtual machine wants, each with its setting."""
+Ports = Mapping[int, str]
+
+
+def ports(values: rules.Settings, forwarded: Collection[Mapping[str, Any]]) -> Ports:
+    """The ports of the control node that a virtual machine wants, each with its setting: that of ssh, and what its
+    services have forwarded, or else what the user says."""
     given = values.get("vm_forwarded_ports")
-    if isinstance(given, list):
-        numbers = ((rules.whole_number(one.get("host_port")), "vm_forwarded_ports") for one in given)
-        return {number: setting for number, setting in numbers if number is not None}
-    wanted = ["inception_vm_ssh_port", "inception_vm_https_port"]
-    passive: range = range(0)
-    if "ftp" in (_value(values, "inception_bonus_services") or []):
-        wanted.append("inception_vm_ftp_port")
-        if found := rules.PORT_RANGE.fullmatch(str(_value(values, "inception_ftp_passive_ports"))):
-            passive = range(int(found[1]), min(int(found[2]), int(found[1]) + rules.MOST_PASSIVE_PORTS) + 1)
-    found_ports = dict.fromkeys(passive, "inception_ftp_passive_ports")
-    found_ports |= {number: name for name in wanted if (number := rules.whole_number(_value(values, name))) is not None}
-    return found_ports
+    ssh = {"host_port": _value(values, SSH), "setting": SSH}
+    wanted = given if isinstance(given, list) else [ssh, *forwarded]
+    numbers = ((rules.whole_number(one.get("host_port")), one.get("setting") or "vm_forwarded_ports") for one in wanted)
+    return {number: setting for number, setting in numbers if number is not None}
 
 
 def _value(values: rules.Settings, name: str) -> Any:
     """The value, or the default of the argument spec."""
-    option = specs.options().get(name)
-    return values.get(name, option.default if option is not None else None)
+    return values.get(name, specs.options()[name].default)
 
 
-def clashes(host: str, mine: rules.Settings, others: Mapping[str, rules.Settings]) -> Iterator[str]:
+def clashes(host: str, own: Ports, others: Mapping[str, Ports]) -> Iterator[str]:
     """What a virtual machine wants of the control node that another one wants too."""
-    own = ports(mine)
     for other, theirs in others.items():
         shared: dict[tuple[str, str], list[int]] = {}
-        for port, setting in ports(theirs).items():
+        for port, setting in theirs.items():
             if port in own:
                 shared.setdefault((own[port], setting), []).append(port)
         for (setting, their_setting), numbers in shared.items():
@@ -173,12 +168,18 @@ def _free(setting: str, taken: list[int]) -> str:
 # One report of all hosts
 
 
-def report(found: Mapping[str, Collection[str]]) -> list[str]:
-    """The problems of all hosts, each said once, with the hosts that have it where there are several."""
+def report(found: Mapping[str, Collection[str]], wanted: Mapping[str, Ports] | None = None) -> list[str]:
+    """The problems of all hosts, each said once, with the hosts that have it where there are several; and the ports
+    that virtual machines of the play share, at the later one of two."""
+    all_found = {host: list(lines) for host, lines in found.items()}
+    before: dict[str, Ports] = {}
+    for host, own in (wanted or {}).items():
+        all_found.setdefault(host, []).extend(clashes(host, own, before))
+        before[host] = own
     hosts: dict[str, list[str]] = {}
-    for host, lines in found.items():
+    for host, lines in all_found.items():
         for line in lines:
             hosts.setdefault(line, []).append(host)
-    if len(found) < 2:
+    if len(all_found) < 2:
         return list(hosts)
-    return [f"{', '.join(of) if len(of) < len(found) else 'all hosts'}: {line}" for line, of in hosts.items()]
+    return [f"{', '.join(of) if len(of) < len(all_found) else 'all hosts'}: {line}" for line, of in hosts.items()]

@@ -330,46 +330,62 @@ def test_the_static_site(files: Path, tmp_path_factory: pytest.TempPathFactory) 
 
 # Virtual machines side by side
 
+HTTPS = {"host_port": 8443, "guest_port": 443, "setting": "inception_vm_https_port"}
+MORE = [
+    {"host_port": port, "guest_port": port, "setting": "inception_ftp_passive_ports"} for port in range(21000, 21003)
+]
+
+
+@pytest.mark.parametrize(
+    ("values", "forwarded", "expected"),
+    [
+        ({}, [], {2222: "inception_vm_ssh_port"}),
+        ({"inception_vm_ssh_port": "2223"}, [HTTPS], {2223: "inception_vm_ssh_port", 8443: "inception_vm_https_port"}),
+        ({"inception_vm_ssh_port": "bad"}, [], {}),
+        ({"vm_forwarded_ports": [{"host_port": "80", "guest_port": 80}]}, [HTTPS], {80: "vm_forwarded_ports"}),
+        ({"vm_forwarded_ports": [HTTPS]}, [], {8443: "inception_vm_https_port"}),
+        ({"vm_forwarded_ports": []}, [HTTPS], {}),
+    ],
+)
+def test_ports(values: dict[str, Any], forwarded: list[dict[str, Any]], expected: dict[int, str]) -> None:
+    assert settings.ports(values, forwarded) == expected
+
 
 @pytest.mark.parametrize(
     ("mine", "theirs", "said"),
     [
-        ({}, {}, ["inception_vm_ssh_port: b wants the port 2222", "inception_vm_https_port: b wants the port 8443"]),
-        ({"inception_vm_ssh_port": "2223", "inception_vm_https_port": 8444}, {}, []),
         (
-            {"inception_vm_ssh_port": 8443, "inception_vm_https_port": 8444},
             {},
+            {},
+            ["inception_vm_ssh_port: b wants the port 2222 of the control node, and so does a (inception_vm_ssh_"],
+        ),
+        ({"inception_vm_ssh_port": 2223}, {}, []),
+        (
+            {"inception_vm_ssh_port": 8443},
+            {"forwarded": [HTTPS]},
             ["inception_vm_ssh_port: b wants the port 8443 of the control node, and so does a (inception_vm_https"],
         ),
         (
-            {"inception_vm_ssh_port": 1, "inception_vm_https_port": 2, "inception_bonus_services": ["ftp"]},
-            {"inception_bonus_services": ["ftp"]},
-            [
-                "inception_ftp_passive_ports: b wants the port 21000 to 21009",
-                "inception_vm_ftp_port: b wants the port 2121",
-            ],
+            {"inception_vm_ssh_port": 1, "forwarded": MORE},
+            {"forwarded": MORE},
+            ["inception_ftp_passive_ports: b wants the port 21000 to 21002 of the control node, and so does a"],
         ),
-        (
-            {"inception_vm_ssh_port": 1, "inception_vm_https_port": 21005},
-            {"inception_bonus_services": ["ftp"]},
-            ["inception_vm_https_port: b wants the port 21005 of the control node, and so does a (inception_ftp_pass"],
-        ),
-        ({"inception_vm_ssh_port": 1, "inception_vm_https_port": 2}, {"inception_bonus_services": ["ftp"]}, []),
-        (
-            {"vm_forwarded_ports": [{"host_port": 8443, "guest_port": 443}]},
-            {},
-            ["vm_forwarded_ports: b wants the port 8443"],
-        ),
-        ({"vm_forwarded_ports": []}, {}, []),
-        ({"inception_vm_ssh_port": "bad", "inception_vm_https_port": None}, {}, []),
     ],
 )
 def test_clashes(mine: dict[str, Any], theirs: dict[str, Any], said: list[str]) -> None:
-    found = sorted(settings.clashes("b", mine, {"a": theirs}))
+    own, others = (settings.ports(one, one.get("forwarded", [])) for one in (mine, theirs))
+    found = list(settings.clashes("b", own, {"a": others}))
     assert len(found) == len(said), found
-    for line, part in zip(found, sorted(said), strict=True):
+    for line, part in zip(found, said, strict=True):
         assert line.startswith(part)
         assert "; for example: " in line
+
+
+def test_ports_in_one_report() -> None:
+    """Only the later one of two is named first, and a host without a virtual machine is none of them."""
+    same = {2222: "inception_vm_ssh_port"}
+    found = settings.report({"a": [], "b": [], "c": []}, {"a": same, "b": same, "c": {}})
+    assert [line.split(" of ")[0] for line in found] == ["b: inception_vm_ssh_port: b wants the port 2222"]
 
 
 @pytest.mark.parametrize(
