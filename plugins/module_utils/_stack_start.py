@@ -28,6 +28,8 @@ PROJECT_LABEL = "com.docker.compose.project"
 SERVICE_LABEL = "com.docker.compose.service"
 # Seconds between two looks.
 PAUSE = 2.0
+# For so many seconds after the start it is looked at more often.
+SOON = 15.0
 # A machine on which Docker answers within this time is no slow one; on one that takes longer, time passes slower.
 ANSWER = 0.2
 # Looks of which a third must find something at work.
@@ -368,8 +370,10 @@ class Stack:
             time.sleep(PAUSE)
             while not watch.look(settled=True, only_there=True):
                 time.sleep(PAUSE)
+        # Most are well within a moment, and somebody waits for it.
+        soon = time.monotonic() + SOON
         while not watch.look(settled=True):
-            time.sleep(PAUSE)
+            time.sleep(min(PAUSE, 0.25) if time.monotonic() < soon else PAUSE)
 
 
 class Watch:
