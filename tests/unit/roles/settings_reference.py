@@ -20,7 +20,7 @@ HEAD = """\
 <!-- SPDX-License-Identifier: GPL-3.0-or-later -->
 # All settings
 
-Made from the argument specs of the roles (`python -m tests.unit.roles.settings_reference --write`); a test compares.
+Made from the argument specs of the roles (`make readmes`); a test compares.
 
 A setting goes into the inventory (`host_vars/<host>.yml`, `group_vars/`), or for one run on the command line
 (`-e stack_page_cache=false`). Before anything is changed anywhere, all names and values of all hosts are checked on
