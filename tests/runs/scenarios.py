@@ -161,7 +161,7 @@ def run(repository: Path, scenarios: list[Scenario], names: list[str]) -> int:
         for scenario in wanted
     }
     steps = [Step(scenario.name, scenario.command) for scenario in wanted]
-    cache = Path.home() / ".cache/fortytwo.inception"
+    cache = Path.home() / ".cache"
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="steps-", dir=cache) as folder:
         runs = Steps(steps, Path(folder), lambda line: print(line, flush=True), at_a_time=1, keep_going=True)

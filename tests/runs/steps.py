@@ -253,7 +253,8 @@ def main() -> int:
     before = sum(line.seconds or 0 for line in spent)
     steps = parse(asked.file.read_text(encoding="utf-8"))
     interruptible()
-    cache = Path.home() / ".cache/fortytwo.inception"
+    # A short path: sockets below it have 107 letters at most.
+    cache = Path.home() / ".cache"
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="steps-", dir=cache) as folder:
         runs = Steps(steps, Path(folder), lambda line: print(line, flush=True), origin=time.monotonic() - before)
