@@ -99,6 +99,5 @@ def unconnected(containers: Iterable[Object], networks: Iterable[Object], projec
         for one in containers
         if one.get("State") == "running"
         for network in talked
-        if one["Service"] in network["members"]
-        and f"{project}_{network['name']}" not in str(one.get("Networks")).split(",")
+        if one["Service"] in network["members"] and f"{project}_{network['name']}" not in (one.get("Networks") or [])
     ]
