@@ -47,7 +47,7 @@ rotate: $(VENV)/ready ## new values for all secrets, while the site goes on; som
 export: $(VENV)/ready ## bring the project here as a repository without secrets
 	@$(PLAYBOOK) playbooks/export.yml
 
-evaluate: $(VENV)/ready-evaluate ## the evaluation sheet for every project of the inventory, and a report; all of it: ARGS='-e evaluate_depth=full'
+evaluate: $(VENV)/ready-evaluate ## the evaluation sheet for every project of the inventory, and a report; all of it: ARGS='-e evaluate_depth=runtime'
 	@$(PLAYBOOK) playbooks/evaluate.yml
 
 host: $(VENV)/ready ## add a login to evaluate: LOGIN=wil ADDRESS=203.0.113.10 REPO=...; without ADDRESS in a virtual machine of its own

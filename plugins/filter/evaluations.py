@@ -50,8 +50,8 @@ from typing import Any
 NOT_ENDED = "the evaluation did not come to its end"
 # Key of the entry: the fact of the role, and what it is where the role did not come so far.
 NOTED = {
-    "read": ("__evaluate_read", []),
-    "full": ("__evaluate_full", []),
+    "static": ("__evaluate_static", []),
+    "runtime": ("__evaluate_runtime", []),
     "screenshots": ("__evaluate_screenshots", []),
     "error": ("__evaluate_error", NOT_ENDED),
 }

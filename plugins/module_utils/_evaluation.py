@@ -3,7 +3,8 @@
 """The evaluation sheet, results, and the verdict over them. Private to this collection: it may change without notice.
 
 ITEMS is the sheet, in its order. A depth of the evaluation (reading the files, or looking at the running stack) gives
-one Result for each item, `open` where it cannot tell. merge() joins the depths, outcome() says what an evaluator would.
+one Result for each item, `undetermined` where it cannot tell. merge() joins the depths, outcome() says what an
+evaluator would.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ PASS, WARNING, FAIL = "pass", "warning", "fail"
 # Not asked for in this project, for example the bonus of a project that has none.
 NOT_APPLICABLE = "not_applicable"
 # This depth cannot tell, or a person has to.
-OPEN = "open"
-VERDICTS = (PASS, WARNING, FAIL, NOT_APPLICABLE, OPEN)
+UNDETERMINED = "undetermined"
+VERDICTS = (PASS, WARNING, FAIL, NOT_APPLICABLE, UNDETERMINED)
 
 SECTIONS = {
     "preliminaries": "Preliminaries",
@@ -120,7 +121,7 @@ def result(
     )
 
 
-_WORST_FIRST = (FAIL, WARNING, PASS, NOT_APPLICABLE, OPEN)
+_WORST_FIRST = (FAIL, WARNING, PASS, NOT_APPLICABLE, UNDETERMINED)
 
 
 def _joined(read: Result, full: Result) -> Result:
@@ -143,7 +144,7 @@ def _joined(read: Result, full: Result) -> Result:
 
 
 def merge(read: Iterable[Result], full: Iterable[Result] = ()) -> list[Result]:
-    """One result for every item of the sheet, in its order; items that neither depth names are open."""
+    """One result for every item of the sheet, in its order; items that neither depth names are undetermined."""
     by_read = {one.id: one for one in read}
     by_full = {one.id: one for one in full}
     merged = []
@@ -152,7 +153,7 @@ def merge(read: Iterable[Result], full: Iterable[Result] = ()) -> list[Result]:
         if first and second:
             merged.append(_joined(first, second))
         else:
-            merged.append(first or second or result(item_id, OPEN))
+            merged.append(first or second or result(item_id, UNDETERMINED))
     return merged
 
 
@@ -161,8 +162,8 @@ class Outcome:
     """The verdict over all results; the numbers in it are ids of items.
 
     `status`: `zero` (mark 0), `stopped` (a failure ended the evaluation, the first one is `stopped_by`), `failed`
-    (failures, none of which ends it), `passed` (no failure; what is in `open` a person or another depth decides).
-    `bonus_counts` is None as long as something mandatory is open or a warning.
+    (failures, none of which ends it), `passed` (no failure; `undetermined` is what a person or another depth decides).
+    `bonus_counts` is None as long as something mandatory is undetermined or a warning.
     """
 
     status: str
@@ -171,7 +172,7 @@ class Outcome:
     stopped_by: int | None
     failures: list[int]
     warnings: list[int]
-    open: list[int]
+    undetermined: list[int]
     oral: list[int]
     bonus: list[int]
     bonus_failures: list[int]
@@ -187,9 +188,9 @@ class Outcome:
         return asdict(self)
 
 
-def outcome(results: Iterable[Result], *, newest: bool = True) -> Outcome:
-    """What an evaluator would say; `newest=False` leaves out the items that only the newest sheet has."""
-    considered = [one for one in merge(results) if newest or not ITEMS[one.id].later]
+def outcome(results: Iterable[Result], *, sheet_version: int = 5) -> Outcome:
+    """What an evaluator would say; `sheet_version=3` leaves out the items that only the newest sheet has."""
+    considered = [one for one in merge(results) if sheet_version >= 5 or not ITEMS[one.id].later]
     mandatory = [one for one in considered if one.section != "bonus"]
     bonus = [one for one in considered if one.section == "bonus"]
 
@@ -200,10 +201,10 @@ def outcome(results: Iterable[Result], *, newest: bool = True) -> Outcome:
     zero = [number for number in failures if ITEMS[number].zero]
     stopped_by = next((number for number in failures if ITEMS[number].stop), None)
     warnings = ids(considered, WARNING)
-    undecided = [one.id for one in mandatory if one.verdict in (OPEN, WARNING) and not ITEMS[one.id].oral]
+    undecided = [one.id for one in mandatory if one.verdict in (UNDETERMINED, WARNING) and not ITEMS[one.id].oral]
     bonus_counts = False if failures else None if undecided else True
     status = "zero" if zero else "stopped" if stopped_by else "failed" if failures else "passed"
-    is_open = ids(considered, OPEN)
+    undecided_items = ids(considered, UNDETERMINED)
     return Outcome(
         status=status,
         headline=_headline(status, zero, stopped_by, failures, ids(bonus, PASS), bonus_counts),
@@ -211,12 +212,12 @@ def outcome(results: Iterable[Result], *, newest: bool = True) -> Outcome:
         stopped_by=stopped_by,
         failures=failures,
         warnings=warnings,
-        open=[number for number in is_open if not ITEMS[number].oral],
-        oral=[number for number in is_open if ITEMS[number].oral],
+        undetermined=[number for number in undecided_items if not ITEMS[number].oral],
+        oral=[number for number in undecided_items if ITEMS[number].oral],
         bonus=ids(bonus, PASS),
         bonus_failures=ids(bonus, FAIL),
         bonus_counts=bonus_counts,
-        decided=len(considered) - len(is_open),
+        decided=len(considered) - len(undecided_items),
         total=len(considered),
     )
 

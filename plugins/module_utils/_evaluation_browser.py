@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation import (
     FAIL,
-    OPEN,
     PASS,
+    UNDETERMINED,
     Evidence,
     Result,
     result,
@@ -170,7 +170,7 @@ def edit(visitor: Callable[[], Page], login: Login, visit: Visit) -> None:
     links = page.locator("a.row-title")
     if not links.count():
         visit.results.append(
-            result(49, OPEN, [Evidence("/wp-admin/edit.php?post_type=page", "there is no page to edit")])
+            result(49, UNDETERMINED, [Evidence("/wp-admin/edit.php?post_type=page", "there is no page to edit")])
         )
         return
     address = str(links.first.get_attribute("href"))
@@ -228,7 +228,7 @@ def attempt(number: int, step: Callable[[], None], visit: Visit) -> None:
 
 
 def visit_site(place: Place, administrator: Login, user: Login, folder: str) -> dict[str, Any]:
-    """All of it; what cannot be tried stays open, with the reason."""
+    """All of it; what cannot be tried stays undetermined, with the reason."""
     visit = Visit(Path(folder))
     missing = "no password: name the file with it in {}"
     try:
@@ -238,14 +238,14 @@ def visit_site(place: Place, administrator: Login, user: Login, folder: str) -> 
                 attempt(47, lambda: comment(visitor, user, visit), visit)
             else:
                 told = [Evidence(user.name or "no second user", missing.format("evaluate_user_password_file"))]
-                visit.results.append(result(47, OPEN, told))
+                visit.results.append(result(47, UNDETERMINED, told))
             if administrator.known:
                 attempt(49, lambda: edit(visitor, administrator, visit), visit)
             else:
                 told = [
                     Evidence(administrator.name or "no administrator", missing.format("evaluate_admin_password_file"))
                 ]
-                visit.results += [result(number, OPEN, told) for number in (48, 49)]
+                visit.results += [result(number, UNDETERMINED, told) for number in (48, 49)]
     except ImportError:
         visit.results += unable("playwright is not on the controller: pip install -r requirements-evaluate.txt")
     except Exception as error:
@@ -259,13 +259,13 @@ def visit_site(place: Place, administrator: Login, user: Login, folder: str) -> 
 
 
 def unable(why: str) -> list[Result]:
-    return [result(number, OPEN, [Evidence("in a browser", why)]) for number in (47, 48, 49)]
+    return [result(number, UNDETERMINED, [Evidence("in a browser", why)]) for number in (47, 48, 49)]
 
 
 def still_there(place: Place, written: list[dict[str, str]], fetch: Callable[[str], str]) -> Result:
     """55: what was written before is there."""
     if not written:
-        return result(55, OPEN, [Evidence("before the reboot", "nothing was written that could be looked for")])
+        return result(55, UNDETERMINED, [Evidence("before the reboot", "nothing was written that could be looked for")])
     told, good = [], True
     for entry in written:
         there = entry["text"] in fetch(entry["path"])

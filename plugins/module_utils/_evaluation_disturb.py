@@ -25,8 +25,8 @@ from typing import Any
 from ansible.module_utils.urls import open_url
 from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation import (
     FAIL,
-    OPEN,
     PASS,
+    UNDETERMINED,
     WARNING,
     Evidence,
     Result,
@@ -190,7 +190,7 @@ def crash(subject: Subject) -> list[Result]:
         wrong = [
             Evidence(f"https://{subject.domain}/", f"after the crashes: {site_status(subject.domain) or 'no answer'}")
         ]
-    return [result(35, FAIL if wrong else PASS if right else OPEN, [*wrong, *right])]
+    return [result(35, FAIL if wrong else PASS if right else UNDETERMINED, [*wrong, *right])]
 
 
 def stop(subject: Subject) -> list[Result]:
@@ -208,7 +208,7 @@ def stop(subject: Subject) -> list[Result]:
     for container in containers.values():
         docker("start", container["Id"])
     back = wait_until(lambda: all_well(subject))
-    found = [result(12, WARNING if wrong else PASS if right else OPEN, wrong or right)]
+    found = [result(12, WARNING if wrong else PASS if right else UNDETERMINED, wrong or right)]
     if containers and not back:
         told = [Evidence("docker start", one) for one in states(subject.containers())]
         found.append(result(35, FAIL, [*told, Evidence("docker stop and start", "the site does not answer again")]))
@@ -248,12 +248,12 @@ def change_port(subject: Subject) -> list[Result]:
     """56: a service's port is changed in .env, everything is rebuilt, and works there; then all is as before."""
     path = Path(subject.project, "srcs/.env")
     if path.is_symlink() or not path.is_file():
-        return [result(56, OPEN, [Evidence("srcs/.env", "not there; let the evaluated person change a port")])]
+        return [result(56, UNDETERMINED, [Evidence("srcs/.env", "not there; let the evaluated person change a port")])]
     before = path.read_text(encoding="utf-8", errors="surrogateescape")
     chosen = port_to_change(before, subject.containers())
     if chosen is None:
         told = "no variable has the port that a service listens on; let the evaluated person change one"
-        return [result(56, OPEN, [Evidence("srcs/.env", told)])]
+        return [result(56, UNDETERMINED, [Evidence("srcs/.env", told)])]
     name, old, service = chosen
     new = old + 11
     start = time.monotonic()
@@ -295,7 +295,11 @@ def ftp(subject: Subject, user: str, password_file: str) -> list[Result]:
     try:
         password = Path(password_file).read_text(encoding="utf-8").strip("\n")
     except OSError:
-        return [result(58, OPEN, [Evidence(password_file, "not there: name the file in evaluate_ftp_password_file")])]
+        return [
+            result(
+                58, UNDETERMINED, [Evidence(password_file, "not there: name the file in evaluate_ftp_password_file")]
+            )
+        ]
     name = f"evaluation-{secrets.token_hex(6)}.txt"
     content = secrets.token_hex(16)
     where = f"ftp {service}:{ports[0]} as {user}"

@@ -28,9 +28,15 @@ MAX_EVIDENCE = 40
 MAX_SCREENSHOT = 4_000_000
 
 # How each verdict is called and drawn; never by its color alone.
-LABELS = {"fail": "failed", "warning": "warnings", "pass": "passed", "open": "open", "not_applicable": "not applicable"}
-ONE = {"fail": "failed", "warning": "warning", "pass": "passed", "open": "open", "not_applicable": "not applicable"}
-SYMBOLS = {"fail": "✕", "warning": "!", "pass": "✓", "open": "?", "not_applicable": "-"}
+LABELS = {
+    "fail": "failed",
+    "warning": "warnings",
+    "pass": "passed",
+    "undetermined": "undetermined",
+    "not_applicable": "not applicable",
+}
+ONE = {**LABELS, "warning": "warning"}
+SYMBOLS = {"fail": "✕", "warning": "!", "pass": "✓", "undetermined": "?", "not_applicable": "-"}
 STATUSES = {
     "passed": "Passed",
     "failed": "Failed",
@@ -80,7 +86,7 @@ class Screenshot:
 
 def combined(results: Iterable[_evaluation.Result]) -> list[_evaluation.Result]:
     """One result for each item, where several looks at the running stack found something of it: the worst counts."""
-    worst_first = ("fail", "warning", "pass", "not_applicable", "open")
+    worst_first = ("fail", "warning", "pass", "not_applicable", "undetermined")
     found: dict[int, _evaluation.Result] = {}
     for one in results:
         before = found.get(one.id)
@@ -105,26 +111,26 @@ class Evaluation:
     login: str = ""
     domain: str = ""
     project: str = ""
-    depth: str = "read"
+    depth: str = "static"
     started: str = ""
     seconds: float = 0.0
     error: str = ""
-    read: list[_evaluation.Result] = field(default_factory=list)
-    full: list[_evaluation.Result] = field(default_factory=list)
+    static: list[_evaluation.Result] = field(default_factory=list)
+    runtime: list[_evaluation.Result] = field(default_factory=list)
     screenshots: list[Screenshot] = field(default_factory=list)
     sections: list[str] = field(default_factory=list)
-    newest: bool = True
+    sheet_version: int = 5
     cloned: bool = False
 
     def document(self) -> dict[str, Any]:
         """All of it as data, harmless; the form is docs/evaluation.schema.json."""
         sections = self.sections or list(_evaluation.SECTIONS)
         clone = _evaluation.Evidence("git clone", f"into the empty folder {self.project}")
-        seen = [*self.full, *([_evaluation.result(4, "pass", [clone])] if self.cloned else [])]
+        seen = [*self.runtime, *([_evaluation.result(4, "pass", [clone])] if self.cloned else [])]
         results = [
             one
-            for one in _evaluation.merge(self.read, combined(seen))
-            if one.section in sections and (self.newest or not _evaluation.ITEMS[one.id].later)
+            for one in _evaluation.merge(self.static, combined(seen))
+            if one.section in sections and (self.sheet_version >= 5 or not _evaluation.ITEMS[one.id].later)
         ]
         return {
             "format": FORMAT,
@@ -134,7 +140,7 @@ class Evaluation:
             "seconds": round(self.seconds, 1),
             "error": readable(self.error),
             "outcome": self._outcome(results),
-            "results": [] if self.error and not (self.read or self.full) else [_plain(one) for one in results],
+            "results": [] if self.error and not (self.static or self.runtime) else [_plain(one) for one in results],
             "screenshots": [
                 {"item": one.item, "title": readable(one.title, 200), "image": image}
                 for one in self.screenshots
@@ -144,12 +150,12 @@ class Evaluation:
 
     def _outcome(self, results: list[_evaluation.Result]) -> dict[str, Any]:
         asked = {one.id for one in results}
-        outcome = _evaluation.outcome(results, newest=self.newest).to_dict()
-        # What was not asked for is not open.
-        outcome["open"] = [number for number in outcome["open"] if number in asked]
+        outcome = _evaluation.outcome(results, sheet_version=self.sheet_version).to_dict()
+        # What was not asked for is not undetermined.
+        outcome["undetermined"] = [number for number in outcome["undetermined"] if number in asked]
         outcome["oral"] = [number for number in outcome["oral"] if number in asked]
         outcome["total"] = len(asked)
-        outcome["decided"] = len(asked) - len(outcome["open"]) - len(outcome["oral"])
+        outcome["decided"] = len(asked) - len(outcome["undetermined"]) - len(outcome["oral"])
         if self.error:
             outcome |= {"status": "error", "headline": readable(self.error.strip().partition("\n")[0], 300)}
         return outcome
@@ -198,7 +204,7 @@ def to_junit(document: Mapping[str, Any]) -> str:
         tests=str(len(document["results"]) or 1),
         failures=str(counts["fail"]),
         errors="1" if document["error"] else "0",
-        skipped=str(counts["open"] + counts["not_applicable"]),
+        skipped=str(counts["undetermined"] + counts["not_applicable"]),
     )
     for one in document["results"]:
         case = ElementTree.SubElement(
@@ -211,7 +217,7 @@ def to_junit(document: Mapping[str, Any]) -> str:
         found = "\n".join(f"{e['where']}: {e['text']}" for e in one["evidence"])
         if one["verdict"] == "fail":
             ElementTree.SubElement(case, "failure", message=one["rule"]).text = f"{found}\n{one['mend']}"
-        elif one["verdict"] in ("open", "not_applicable"):
+        elif one["verdict"] in ("undetermined", "not_applicable"):
             ElementTree.SubElement(case, "skipped", message=ONE[one["verdict"]])
         elif found:
             ElementTree.SubElement(case, "system-out").text = found

@@ -14,8 +14,8 @@ from html import unescape
 
 from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation import (
     FAIL,
-    OPEN,
     PASS,
+    UNDETERMINED,
     Evidence,
     Result,
     result,
@@ -122,7 +122,7 @@ def tls(place: Place) -> Iterator[Result]:
     except ImportError:
         told = [Evidence("sslyze", "not on the controller: pip install -r requirements-evaluate.txt")]
         for number in (28, 42):
-            yield result(number, OPEN, told)
+            yield result(number, UNDETERMINED, told)
         return
     commands = {
         "SSL 2.0": sslyze.ScanCommand.SSL_2_0_CIPHER_SUITES,
@@ -163,7 +163,7 @@ def tls(place: Place) -> Iterator[Result]:
     ]
     old = [version for version in OLD if accepted.get(version)]
     new = [version for version in NEW if accepted.get(version)]
-    yield result(42, FAIL if old or not new else OPEN if unknown else PASS, told)
+    yield result(42, FAIL if old or not new else UNDETERMINED if unknown else PASS, told)
     yield certificate(place, scanned.certificate_info.result)
 
 

@@ -21,8 +21,8 @@ from ansible_collections.fortytwo.inception.plugins.module_utils import _release
 from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation import (
     FAIL,
     NOT_APPLICABLE,
-    OPEN,
     PASS,
+    UNDETERMINED,
     WARNING,
     Evidence,
     Result,
@@ -248,8 +248,8 @@ Judge = Callable[[Stack], Iterator[Result]]
 
 
 def verdict(number: int, wrong: list[Evidence], right: list[Evidence], *, bad: str = FAIL) -> Result:
-    """A failure with what is wrong, else a pass with what is right; open where there is neither."""
-    return result(number, bad if wrong else PASS if right else OPEN, wrong or right)
+    """A failure with what is wrong, else a pass with what is right; undetermined where there is neither."""
+    return result(number, bad if wrong else PASS if right else UNDETERMINED, wrong or right)
 
 
 def image_names(stack: Stack) -> Iterator[Result]:
@@ -336,7 +336,7 @@ def networks(stack: Stack) -> Iterator[Result]:
     if own:
         told = "\n".join(entry.text for entry in own)
         yield result(
-            37, OPEN, answer=f"The networks of this project, in which services find each other by name:\n{told}"
+            37, UNDETERMINED, answer=f"The networks of this project, in which services find each other by name:\n{told}"
         )
 
 
@@ -412,14 +412,14 @@ def users(stack: Stack) -> Iterator[Result]:
     if not stack.running(stack.named("wordpress")):
         return
     if seen.problem:
-        yield result(48, OPEN, [Evidence("WordPress", seen.problem)])
+        yield result(48, UNDETERMINED, [Evidence("WordPress", seen.problem)])
         return
     where = f"get_users() in {stack.named('wordpress')}"
     told = [Evidence(where, f"{login}: {', '.join(roles) or 'no role'}") for login, roles in seen.users]
     administrators = [login for login, roles in seen.users if "administrator" in roles]
     called = [login for login in administrators if "admin" in login.lower()]
     bad = bool(called) or not administrators
-    yield result(48, FAIL if bad else OPEN, told)
+    yield result(48, FAIL if bad else UNDETERMINED, told)
     if len(seen.users) < 2:
         yield result(47, FAIL, [*told, Evidence(where, "there is no second user")])
     yield result(29, PASS if seen.users else FAIL, [Evidence("home_url()", seen.home)])
@@ -439,7 +439,7 @@ def database(stack: Stack) -> Iterator[Result]:
         (right if stack.wordpress.posts else wrong).append(entry)
     service = stack.named("mariadb")
     answer = f"docker exec -it {service} mariadb -u root -p, with root's password." if service else ""
-    state = FAIL if wrong else PASS if len(right) == 2 else OPEN
+    state = FAIL if wrong else PASS if len(right) == 2 else UNDETERMINED
     yield result(54, state, [*wrong, *right, *unknown], answer=answer)
 
 
@@ -471,7 +471,7 @@ def redis(stack: Stack) -> Iterator[Result]:
         f"wp_using_ext_object_cache(): {str(cache.object_cache).lower()}; drop-in: {cache.drop_in or 'none for Redis'}"
     )
     good = stack.running(service) and cache.object_cache and bool(cache.drop_in)
-    state = OPEN if cache.problem else PASS if good else FAIL
+    state = UNDETERMINED if cache.problem else PASS if good else FAIL
     yield result(57, state, [Evidence("WordPress", cache.problem or told)])
 
 

@@ -83,7 +83,8 @@ results:
       sample: [NET-2]
     verdict:
       description:
-        - V(pass), V(fail), V(warning) (a person has to look), V(not_applicable), or V(open) (files do not decide it).
+        - V(pass), V(fail), V(warning) (a person has to look), V(not_applicable), or V(undetermined)
+          (files do not decide it).
       type: str
     evidence:
       description: What the verdict rests on.

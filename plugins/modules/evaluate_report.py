@@ -63,17 +63,18 @@ options:
       depth:
         description: How far the evaluation went.
         type: str
-        choices: [read, full]
-        default: read
+        choices: [static, runtime]
+        default: static
       sections:
         description: The sections that were asked for; none for all.
         type: list
         elements: str
         default: []
-      newest:
-        description: Whether the items count that only the newest sheet has.
-        type: bool
-        default: true
+      sheet_version:
+        description: The version of the sheet; V(3) leaves out the items that only the newest one has.
+        type: int
+        choices: [3, 5]
+        default: 5
       cloned:
         description: Whether the evaluation itself cloned the project into an empty folder.
         type: bool
@@ -90,12 +91,12 @@ options:
         description: Why it went no further; empty where nothing stopped it.
         type: str
         default: ""
-      read:
+      static:
         description: What the files say of each item.
         type: list
         elements: dict
         default: []
-      full:
+      runtime:
         description: What the running stack shows of it. An item can be there several times; then the worst counts.
         type: list
         elements: dict
@@ -172,15 +173,15 @@ EVALUATION = {
     "login": {"type": "str", "default": ""},
     "domain": {"type": "str", "default": ""},
     "project": {"type": "str", "default": ""},
-    "depth": {"type": "str", "choices": ["read", "full"], "default": "read"},
+    "depth": {"type": "str", "choices": ["static", "runtime"], "default": "static"},
     "sections": {"type": "list", "elements": "str", "default": []},
-    "newest": {"type": "bool", "default": True},
+    "sheet_version": {"type": "int", "choices": [3, 5], "default": 5},
     "cloned": {"type": "bool", "default": False},
     "started": {"type": "str", "default": ""},
     "seconds": {"type": "float", "default": 0.0},
     "error": {"type": "str", "default": ""},
-    "read": {"type": "list", "elements": "dict", "default": []},
-    "full": {"type": "list", "elements": "dict", "default": []},
+    "static": {"type": "list", "elements": "dict", "default": []},
+    "runtime": {"type": "list", "elements": "dict", "default": []},
     "screenshots": {"type": "list", "elements": "dict", "default": [], "options": SCREENSHOT},
 }
 
@@ -190,8 +191,8 @@ def evaluation(entry: dict[str, Any]) -> _evaluation_report.Evaluation:
     return _evaluation_report.Evaluation(
         **{
             **entry,
-            "read": [_evaluation.Result.from_dict(one) for one in entry["read"]],
-            "full": [_evaluation.Result.from_dict(one) for one in entry["full"]],
+            "static": [_evaluation.Result.from_dict(one) for one in entry["static"]],
+            "runtime": [_evaluation.Result.from_dict(one) for one in entry["runtime"]],
             "screenshots": [_evaluation_report.Screenshot(**one) for one in entry["screenshots"]],
         }
     )

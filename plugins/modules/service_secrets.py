@@ -65,7 +65,6 @@ options:
     type: list
     elements: str
     required: true
-    no_log: false
   project:
     description: The name of the project.
     type: str

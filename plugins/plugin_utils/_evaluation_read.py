@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, fortytwo.inception contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The depth `read` of the evaluation: every item that the files of a project decide. Private to this collection: it may
-change without notice.
+"""The depth `static` of the evaluation: every item that the files of a project decide. Private to this collection: it
+may change without notice.
 
 read() takes a snapshot (see _evaluation_snapshot) and gives a result for each item of the sheet. Nothing of the project
 is run, no Docker is needed, and a project that is not as it should be gives a verdict, never an exception.
@@ -16,7 +16,7 @@ from typing import Any
 
 from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation import (
     ITEMS,
-    OPEN,
+    UNDETERMINED,
     WARNING,
     Evidence,
     Result,
@@ -65,7 +65,7 @@ def read(snapshot: Mapping[str, Any], date: datetime.date | None = None) -> list
 def _finding(number: int, project: Project, date: datetime.date) -> Finding:
     check = _CHECKS.get(number)
     if check is None:
-        return Finding(OPEN)
+        return Finding(UNDETERMINED)
     try:
         finding = check(project, date)
     except Exception as error:  # a stranger's project must not end the evaluation of others

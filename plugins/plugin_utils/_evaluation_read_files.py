@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation import (
     FAIL,
-    OPEN,
+    UNDETERMINED,
     WARNING,
     Evidence,
 )
@@ -180,13 +180,13 @@ def _says(name: str, missing: Callable[[str], list[str]]) -> Check:
 def _fresh_clone(project: Project, _date: datetime.date) -> Finding:
     git = project.snapshot["git"]
     if git["state"] != "history" or not git["tracked"]:
-        return Finding(OPEN)
+        return Finding(UNDETERMINED)
     lacking = [path for path in git["tracked"] if posixpath.normpath(path) not in project.entries]
     if lacking and not project.snapshot["limits"]:
         return Finding(
             WARNING, [Evidence(path, "is in the last commit, and not in the folder") for path in lacking[:20]]
         )
-    return Finding(OPEN)
+    return Finding(UNDETERMINED)
 
 
 CHECKS: dict[int, Check] = {

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation import (
     FAIL,
     NOT_APPLICABLE,
-    OPEN,
+    UNDETERMINED,
     Evidence,
 )
 from ansible_collections.fortytwo.inception.plugins.plugin_utils import _evaluation_compose as compose
@@ -28,7 +28,7 @@ from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation_pro
 
 def _open_unless(failures: list[Evidence], warnings: list[Evidence] | None = None) -> Finding:
     """Reading shows that it fails, or shows nothing."""
-    return judged(failures, warnings or []) if failures or warnings else Finding(OPEN)
+    return judged(failures, warnings or []) if failures or warnings else Finding(UNDETERMINED)
 
 
 # --- NGINX ---
@@ -86,7 +86,7 @@ def _certificate(project: Project, _date: datetime.date) -> Finding:
         one.words[0].startswith("ssl_certificate") or "ssl" in one.words for _where, one in directives
     ):
         return Finding(FAIL, [Evidence(where, f"{one}: without ssl") for where, one in listening])
-    return Finding(OPEN)
+    return Finding(UNDETERMINED)
 
 
 def _no_port_80(project: Project, _date: datetime.date) -> Finding:
@@ -121,7 +121,7 @@ def _without_nginx(role: str) -> Check:
     def check(project: Project, _date: datetime.date) -> Finding:
         service = project.roles.get(role)
         if service is None or service.name not in project.dockerfiles:
-            return Finding(OPEN)
+            return Finding(UNDETERMINED)
         failures = [
             Evidence(where, f"installs {package}")
             for package, where in project.packages(service)

@@ -12,8 +12,8 @@ NOTHING = {
     "started": "2026-11-24 10:00 UTC",
     "seconds": 0.0,
     "cloned": False,
-    "read": [],
-    "full": [],
+    "static": [],
+    "runtime": [],
     "screenshots": [],
     "error": plugin.NOT_ENDED,
 }
@@ -29,7 +29,7 @@ FOUND = {"id": "LAY-1", "verdict": "pass"}
         ({"__evaluate_started": ""}, {}),
         ({"__evaluate_seconds": "12.5"}, {"seconds": 12.5}),
         ({"__evaluate_seconds": None}, {}),
-        ({"__evaluate_read": [FOUND], "__evaluate_full": [FOUND]}, {"read": [FOUND], "full": [FOUND]}),
+        ({"__evaluate_static": [FOUND], "__evaluate_runtime": [FOUND]}, {"static": [FOUND], "runtime": [FOUND]}),
         ({"__evaluate_clone": {"skipped": True}}, {}),
         ({"__evaluate_clone": {"after": "0a1b", "before": None}}, {"cloned": True}),
         ({"__evaluate_clone": None}, {}),
@@ -43,7 +43,7 @@ FOUND = {"id": "LAY-1", "verdict": "pass"}
 )
 def test_what_was_noted(monkeypatch: pytest.MonkeyPatch, noted: dict[str, Any], expected: dict[str, Any]) -> None:
     monkeypatch.setattr(plugin, "_now", lambda: 1795514400.0)
-    common = {"depth": "read", "sections": []}
+    common = {"depth": "static", "sections": []}
     (found,) = plugin.evaluations({"wil": noted}, ["wil"], common)
     assert found == {"host": "wil", **common, **NOTHING, **expected}
 

@@ -10,9 +10,9 @@ from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation imp
     FAIL,
     ITEMS,
     NOT_APPLICABLE,
-    OPEN,
     PASS,
     SECTIONS,
+    UNDETERMINED,
     WARNING,
     Evidence,
     Result,
@@ -25,9 +25,11 @@ ORAL = [2, 17, 18, 19, 20, 37]
 
 
 def sheet(default: str = PASS, **verdicts: str) -> list[Result]:
-    """A result for every item; oral ones are open, and `i34="fail"` sets one."""
+    """A result for every item; oral ones are undetermined, and `i34="fail"` sets one."""
     chosen = {int(name[1:]): verdict for name, verdict in verdicts.items()}
-    return [result(number, chosen.get(number, OPEN if item.oral else default)) for number, item in ITEMS.items()]
+    return [
+        result(number, chosen.get(number, UNDETERMINED if item.oral else default)) for number, item in ITEMS.items()
+    ]
 
 
 def test_the_sheet_is_whole() -> None:
@@ -57,15 +59,15 @@ def test_an_unknown_verdict_is_refused() -> None:
         (36, PASS, PASS, PASS),
         (36, FAIL, PASS, FAIL),
         (36, PASS, FAIL, FAIL),
-        (36, PASS, OPEN, PASS),
-        (36, OPEN, PASS, PASS),
-        (36, OPEN, OPEN, OPEN),
+        (36, PASS, UNDETERMINED, PASS),
+        (36, UNDETERMINED, PASS, PASS),
+        (36, UNDETERMINED, UNDETERMINED, UNDETERMINED),
         # The files do not tell for sure, the running stack does.
         (36, WARNING, PASS, PASS),
-        (36, WARNING, OPEN, WARNING),
+        (36, WARNING, UNDETERMINED, WARNING),
         # What docker volume inspect shows outweighs what the files declare.
         (46, FAIL, PASS, PASS),
-        (46, FAIL, OPEN, FAIL),
+        (46, FAIL, UNDETERMINED, FAIL),
         (57, FAIL, NOT_APPLICABLE, FAIL),
     ],
 )
@@ -86,7 +88,7 @@ def test_two_depths_are_joined(item: int, read: str, full: str, expected: str) -
         ({"i13": FAIL}, "failed", None, "1 item failed; the bonus does not count"),
         ({"i13": FAIL, "i34": FAIL, "i49": FAIL}, "stopped", 34, "The evaluation ends at item 34: Each image has"),
         ({"i9": FAIL, "i1": FAIL}, "zero", 9, "Mark 0: No credential in git (item 1)"),
-        ({"i47": OPEN}, "passed", None, "Nothing failed so far"),
+        ({"i47": UNDETERMINED}, "passed", None, "Nothing failed so far"),
     ],
 )
 def test_the_verdict(verdicts: dict[str, str], status: str, stopped_by: int | None, headline: str) -> None:
@@ -96,18 +98,18 @@ def test_the_verdict(verdicts: dict[str, str], status: str, stopped_by: int | No
     assert found.oral == ORAL
 
 
-@pytest.mark.parametrize(("verdict", "counts"), [(PASS, True), (FAIL, False), (WARNING, None), (OPEN, None)])
+@pytest.mark.parametrize(("verdict", "counts"), [(PASS, True), (FAIL, False), (WARNING, None), (UNDETERMINED, None)])
 def test_the_bonus_needs_a_perfect_rest(verdict: str, counts: bool | None) -> None:
     assert outcome(sheet(i35=verdict)).bonus_counts is counts
 
 
-def test_what_is_open_is_counted() -> None:
-    found = outcome(sheet(i47=OPEN, i25=WARNING, i58=NOT_APPLICABLE))
-    assert (found.open, found.warnings, found.decided, found.total) == ([47], [25], 54, 61)
+def test_what_undecided_items_is_counted() -> None:
+    found = outcome(sheet(i47=UNDETERMINED, i25=WARNING, i58=NOT_APPLICABLE))
+    assert (found.undetermined, found.warnings, found.decided, found.total) == ([47], [25], 54, 61)
 
 
 def test_older_sheets_do_not_ask_for_documents() -> None:
     without = sheet(i21=FAIL, i23=FAIL)
     assert outcome(without).stopped_by == 23
-    assert outcome(without, newest=False).status == "passed"
-    assert outcome(without, newest=False).total == 53
+    assert outcome(without, sheet_version=3).status == "passed"
+    assert outcome(without, sheet_version=3).total == 53

@@ -33,7 +33,7 @@ def test_which_port_is_changed(monkeypatch: pytest.MonkeyPatch, text: str, chose
 
 
 @pytest.mark.parametrize(
-    ("texts", "verdict"), [(["the comment"], "pass"), (["the comment", "gone"], "fail"), ([], "open")]
+    ("texts", "verdict"), [(["the comment"], "pass"), (["the comment", "gone"], "fail"), ([], "undetermined")]
 )
 def test_what_was_written_is_looked_for(texts: list[str], verdict: str) -> None:
     written = [{"path": "/", "text": text, "what": text} for text in texts]

@@ -47,7 +47,7 @@ def results(**verdicts: list[int]) -> list[dict[str, Any]]:
     special = {number: verdict for verdict, numbers in verdicts.items() for number in numbers}
     found = []
     for number, item in _evaluation.ITEMS.items():
-        verdict = special.get(number, "open" if item.oral else "pass")
+        verdict = special.get(number, "undetermined" if item.oral else "pass")
         evidence = [] if verdict == "open" else [Evidence("srcs/docker-compose.yml:3", "networks: [inception]")]
         asked = {"question": "What is it?", "answer": "A network."} if item.oral else {}
         found.append(_evaluation.result(number, verdict, evidence, seconds=0.5, **asked).to_dict())
@@ -102,7 +102,7 @@ class Elements(HTMLParser):
 
 
 def test_every_file_is_there(report: Report) -> None:
-    written = report({"host": "wil", "read": results()}, {"host": "ford", "error": "no route to host"})
+    written = report({"host": "wil", "static": results()}, {"host": "ford", "error": "no route to host"})
     names = ["ford.html", "ford.json", "ford.xml", "index.html", "wil.html", "wil.json", "wil.xml"]
     assert [Path(path).name for path in written["files"]] == names
     assert sorted(path.name for path in report.folder.iterdir()) == names
@@ -111,7 +111,7 @@ def test_every_file_is_there(report: Report) -> None:
 
 
 def test_a_second_run_changes_nothing_and_a_rehearsal_writes_nothing(report: Report) -> None:
-    evaluation = {"host": "wil", "read": results()}
+    evaluation = {"host": "wil", "static": results()}
     assert report(evaluation, check=True)["changed"] is True
     assert not report.folder.exists()
     assert report(evaluation)["changed"] is True
@@ -129,7 +129,7 @@ def test_a_second_run_changes_nothing_and_a_rehearsal_writes_nothing(report: Rep
     ],
 )
 def test_the_verdict_is_on_top(report: Report, verdicts: dict[str, list[int]], status: str, word: str) -> None:
-    written = report({"host": "wil", "read": results(**verdicts)})
+    written = report({"host": "wil", "static": results(**verdicts)})
     assert json.loads(report.text("wil.json"))["outcome"]["status"] == status
     assert f'<p class="word">{word}</p>' in report.text("wil.html")
     assert written["table"][0].startswith(f"wil: {word}. ")
@@ -137,20 +137,20 @@ def test_the_verdict_is_on_top(report: Report, verdicts: dict[str, list[int]], s
 
 
 def test_the_table_names_what_is_wrong(report: Report) -> None:
-    table = report({"host": "wil", "read": results(fail=[30], warning=[40])})["table"]
+    table = report({"host": "wil", "static": results(fail=[30], warning=[40])})["table"]
     assert "  ✕ 30 Plain HTTP does not answer: srcs/docker-compose.yml:3: networks: [inception]" in table
     assert any(line.startswith("  ! 40 ") for line in table)
     assert not any(" 41 " in line for line in table)
 
 
-@pytest.mark.parametrize("evaluation", [{"read": results()}, {"read": hostile_results()}, {"error": "gone"}])
+@pytest.mark.parametrize("evaluation", [{"static": results()}, {"static": hostile_results()}, {"error": "gone"}])
 def test_the_json_is_as_documented(report: Report, evaluation: dict[str, Any]) -> None:
     report({"host": "wil", **evaluation})
     jsonschema.validate(json.loads(report.text("wil.json")), SCHEMA)
 
 
 def test_the_schema_refuses(report: Report) -> None:
-    report({"host": "wil", "read": results()})
+    report({"host": "wil", "static": results()})
     document = json.loads(report.text("wil.json"))
     document["results"][0]["verdict"] = "perhaps"
     with pytest.raises(jsonschema.ValidationError):
@@ -158,7 +158,7 @@ def test_the_schema_refuses(report: Report) -> None:
 
 
 def test_junit_counts(report: Report) -> None:
-    report({"host": "wil", "read": results(fail=[30, 5], open=[49]), "seconds": 3.0})
+    report({"host": "wil", "static": results(fail=[30, 5], undetermined=[49]), "seconds": 3.0})
     (suite,) = ElementTree.fromstring(report.text("wil.xml"))
     oral = sum(item.oral for item in _evaluation.ITEMS.values())
     assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("61", "2", "0")
@@ -178,19 +178,19 @@ def test_a_host_without_an_evaluation_is_an_error(report: Report) -> None:
 
 
 def test_only_what_was_asked_for(report: Report) -> None:
-    report({"host": "wil", "read": results(open=[39]), "sections": ["nginx"]})
+    report({"host": "wil", "static": results(undetermined=[39]), "sections": ["nginx"]})
     document = json.loads(report.text("wil.json"))
     assert [one["id"] for one in document["results"]] == [38, 39, 40, 41, 42]
-    assert document["outcome"]["open"] == [39]
+    assert document["outcome"]["undetermined"] == [39]
     assert (document["outcome"]["decided"], document["outcome"]["total"]) == (4, 5)
 
 
 @pytest.mark.parametrize(
     ("looks", "verdict"),
     [
-        (["pass", "open"], "pass"),
+        (["pass", "undetermined"], "pass"),
         (["pass", "fail", "pass"], "fail"),
-        (["open"], "pass"),
+        (["undetermined"], "pass"),
         (["warning", "pass"], "warning"),
     ],
 )
@@ -199,7 +199,7 @@ def test_the_worst_of_several_looks_counts(report: Report, looks: list[str], ver
         _evaluation.result(41, look, [Evidence(f"look {number}", look)], seconds=1).to_dict()
         for number, look in enumerate(looks)
     ]
-    report({"host": "wil", "depth": "full", "read": results(), "full": full})
+    report({"host": "wil", "depth": "runtime", "static": results(), "runtime": full})
     (one,) = (one for one in json.loads(report.text("wil.json"))["results"] if one["id"] == 41)
     assert one["verdict"] == verdict
     assert [entry["text"] for entry in one["evidence"]][1:] == looks
@@ -207,14 +207,14 @@ def test_the_worst_of_several_looks_counts(report: Report, looks: list[str], ver
 
 
 def test_a_clone_of_its_own_is_item_4(report: Report) -> None:
-    for cloned, verdict in ((False, "open"), (True, "pass")):
-        report({"host": "wil", "cloned": cloned, "read": results(open=[4])})
+    for cloned, verdict in ((False, "undetermined"), (True, "pass")):
+        report({"host": "wil", "cloned": cloned, "static": results(undetermined=[4])})
         (one,) = (one for one in json.loads(report.text("wil.json"))["results"] if one["id"] == 4)
         assert one["verdict"] == verdict
 
 
 def test_the_older_sheet(report: Report) -> None:
-    report({"host": "wil", "read": results(fail=[56]), "newest": False})
+    report({"host": "wil", "static": results(fail=[56]), "sheet_version": 3})
     document = json.loads(report.text("wil.json"))
     assert document["outcome"]["status"] == "passed"
     assert 56 not in [one["id"] for one in document["results"]]
@@ -227,7 +227,7 @@ def test_a_section_that_is_not_there(report: Report, module_failed: type[Excepti
 
 def test_hostile_content_is_only_text(report: Report) -> None:
     """It adds no element and no attribute to a page; none of its characters acts on a terminal or hides another."""
-    plain, bad = {"host": "wil", "read": results(fail=[5, 30], warning=[40])}, {"read": hostile_results()}
+    plain, bad = {"host": "wil", "static": results(fail=[5, 30], warning=[40])}, {"static": hostile_results()}
     report(plain)
     kinds = {tag for tag, _ in Elements(report.text("wil.html")).found}
     written = report({"host": "wil", "login": HOSTILE[0], "project": HOSTILE[1], "error": HOSTILE[2], **bad})
@@ -246,7 +246,7 @@ def test_hostile_content_is_only_text(report: Report) -> None:
 def test_evidence_is_bounded(report: Report) -> None:
     found = results(fail=[5])
     found[4]["evidence"] = [{"where": "a" * 9999, "text": "b" * 10_000}] * 1000
-    report({"host": "wil", "read": found})
+    report({"host": "wil", "static": found})
     assert len(report.text("wil.html")) < 600_000
     assert "960 more places" in report.text("wil.html")
     assert "(6000 more characters)" in report.text("wil.json")
@@ -281,7 +281,7 @@ def test_screenshots_are_in_the_page(report: Report, tmp_path: Path) -> None:
     shots = [
         {"item": 49, "title": "The page", "path": str(tmp_path / name)} for name in ("good.png", "bad.png", "none")
     ]
-    report({"host": "wil", "read": results(), "screenshots": shots})
+    report({"host": "wil", "static": results(), "screenshots": shots})
     images = [values for tag, values in Elements(report.text("wil.html")).found if tag == "img"]
     assert [str(values["src"])[:22] for values in images] == ["data:image/png;base64,"]
     assert images[0]["alt"] == "Screenshot: The page"
@@ -311,8 +311,8 @@ def listen(page: Page) -> tuple[list[str], list[str]]:
 def test_in_a_browser(report: Report, browser: Browser, scheme: Any) -> None:
     """No serious fault of accessibility, nothing wider than a telephone, no request, no script but the page's own."""
     report(
-        {"host": "wil", "read": results(fail=[30, 14], warning=[46], open=[49], not_applicable=[61])},
-        {"host": "eve", "login": HOSTILE[0], "read": hostile_results()},
+        {"host": "wil", "static": results(fail=[30, 14], warning=[46], undetermined=[49], not_applicable=[61])},
+        {"host": "eve", "login": HOSTILE[0], "static": hostile_results()},
         {"host": "ford", "error": "no route to host"},
     )
     for width in (1280, 390):
@@ -333,7 +333,7 @@ def test_in_a_browser(report: Report, browser: Browser, scheme: Any) -> None:
 
 
 def test_filters_work_without_a_script(report: Report, browser: Browser) -> None:
-    report({"host": "wil", "read": results(fail=[30], warning=[46])})
+    report({"host": "wil", "static": results(fail=[30], warning=[46])})
     page = browser.new_context(java_script_enabled=False).new_page()
     page.goto((report.folder / "wil.html").as_uri())
     assert page.locator("#item-41").is_visible()

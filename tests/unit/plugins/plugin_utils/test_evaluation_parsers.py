@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The parsers of the depth `read`; the corpus shows what the items make of them."""
+"""The parsers of the depth `static`; the corpus shows what the items make of them."""
 
 from __future__ import annotations
 
