@@ -76,8 +76,8 @@ class Turn:
             "__inception_project_dir": str(self.folder),
             "__stack_secrets_dir": str(self.secrets),
             "__stack_secrets": [{"name": "word"}, {"name": "key"}],
-            "__stack_live": {"cache": ["word"], "site": ["word", "key"]},
-            "__stack_stamps": {},
+            "__stack_hot_reload": {"cache": ["word"], "site": ["word", "key"]},
+            "__stack_revisions": {},
             "__stack_turned": list(names),
             "ansible_python_interpreter": "{{ ansible_playbook_python }}",
         }
