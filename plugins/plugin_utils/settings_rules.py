@@ -708,6 +708,7 @@ RULES: tuple[Rule, ...] = (
     Rule("host_ssh_port", _port_range, _always("22")),
     Rule("stack_env", check_env, _always("{MARIADB_PORT: 3307}")),
     Rule("stack_start_timeout", number_from(1, 86400, " (seconds)"), _always("3600")),
+    Rule("stack_start_patience", number_from(1, 86400, " (seconds)"), _always("120")),
     Rule("stack_rotate_timeout", number_from(1, 86400, " (seconds)"), _always("300")),
     Rule(
         "stack_tls_certificate",

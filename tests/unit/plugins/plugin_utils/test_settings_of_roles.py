@@ -103,6 +103,7 @@ BAD: dict[str, list[tuple[Any, str]]] = {
     "stack_unused_data": [("delete", "not one of keep, remove"), (True, "not one of"), ("", "not one of")],
     "stack_page_cache": [("on off", "neither"), ("disabled", "neither"), ({}, "neither")],
     "stack_start_timeout": [("1h", "whole number"), (0, "less than 1"), (100000, "more than 86400"), (-5, "less than")],
+    "stack_start_patience": [(0, "less than 1"), ("long", "whole number"), (100000, "more than 86400")],
     "stack_rotate_timeout": [("", "whole number"), (None, "whole number")],
     "stack_tls_certificate": [(5, "not text")],
     "stack_tls_key": [([], "not text")],
