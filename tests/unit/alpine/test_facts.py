@@ -13,6 +13,7 @@ import yaml
 
 from tests.alpine import facts
 from tests.alpine.mirror import apk_version, init_script, names_in
+from tests.alpine.serve import answer
 
 ROOT = Path(__file__).parents[3]
 TABLE = facts.load()
@@ -100,3 +101,14 @@ def test_names_in_a_field_of_debian(text: str, names: list[tuple[str, ...]]) -> 
 )
 def test_a_version_of_debian_as_apk_takes_it(version: str, wanted: str) -> None:
     assert apk_version(version) == wanted
+
+
+@pytest.mark.parametrize(
+    ("output", "told"),
+    [
+        (b"Content-Type: text/plain\r\n\r\nhere", (200, [("Content-Type", "text/plain")], b"here")),
+        (b"Status: 404 Not Found\r\n\r\n", (404, [], b"")),
+    ],
+)
+def test_what_git_answers_is_passed_on(output: bytes, told: tuple[int, list[tuple[str, str]], bytes]) -> None:
+    assert answer(output) == told
