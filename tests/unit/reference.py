@@ -45,7 +45,9 @@ SECTIONS = ("secrets", "volumes", "ports", "limits", "credentials", "contributes
 
 def page(schema: ModuleType) -> str:
     lines = [
+        # REUSE-IgnoreStart
         "<!-- SPDX-License-Identifier: GPL-3.0-or-later -->",
+        # REUSE-IgnoreEnd
         "<!-- Made from plugins/plugin_utils/_service_schema.py: "
         "python -m tests.unit.reference >docs/service-reference.md -->",
         "# service.yml",
