@@ -14,13 +14,8 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-
-try:
-    from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation_read import read
-except ImportError as error:
-    MISSING: str | None = str(error)
-else:
-    MISSING = None
+from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation_read import read
+from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation_shell import MISSING
 
 
 class ActionModule(ActionBase):

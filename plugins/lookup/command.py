@@ -5,11 +5,6 @@
 
 from __future__ import annotations
 
-import typing as t
-
-from ansible.plugins.lookup import LookupBase
-from ansible_collections.fortytwo.inception.plugins.plugin_utils import _commands
-
 DOCUMENTATION = r"""
 name: command
 author: fortytwo.inception contributors (@fortytwo-inception)
@@ -51,6 +46,11 @@ _raw:
   elements: str
   sample: [make rotate LIMIT=wil]
 """
+
+import typing as t
+
+from ansible.plugins.lookup import LookupBase
+from ansible_collections.fortytwo.inception.plugins.plugin_utils import _commands
 
 
 class LookupModule(LookupBase):

@@ -241,7 +241,10 @@ def port_to_change(text: str, containers: dict[str, dict[str, Any]]) -> tuple[st
             if port in listening(container):
                 published = any((container["HostConfig"]["PortBindings"] or {}).values())
                 candidates.append((published, found["name"], port, service))
-    return min(candidates)[1:] if candidates else None
+    if not candidates:
+        return None
+    first = min(candidates)
+    return first[1], first[2], first[3]
 
 
 def change_port(subject: Subject) -> list[Result]:

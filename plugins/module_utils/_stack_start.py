@@ -255,6 +255,7 @@ class Stack:
         done = subprocess.run(
             ["docker", *argv],
             cwd=self.wish.source,
+            check=False,
             capture_output=True,
             text=True,
             errors="replace",

@@ -148,11 +148,8 @@ requirements:
   - qemu-system-x86_64 or qemu-system-aarch64, and qemu-img
   - ssh-keyscan
 notes:
+  - The role P(fortytwo.inception.vm#role) makes the image and the key, and calls this module.
   - The guest can be reached through its forwarded ports only, and it reaches the network with the controller's rights.
-seealso:
-  - plugin: fortytwo.inception.vm
-    plugin_type: role
-    description: Makes the image and the key, and calls this module.
 """
 
 EXAMPLES = r"""

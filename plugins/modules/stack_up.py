@@ -151,6 +151,7 @@ def planned(stack: Stack) -> bool:
     plan = subprocess.run(
         ["docker", "compose", "--dry-run", *stack.up(again=False)[4:]],
         cwd=stack.wish.source,
+        check=False,
         capture_output=True,
         text=True,
         errors="replace",

@@ -318,8 +318,8 @@ class Tree:
         if folder is None:
             yield None
             return
-        with _files.opened_file(os.path.basename(path), folder, self.shown(path)) as descriptor:
-            yield descriptor
+        with contextlib.ExitStack() as opened:
+            yield opened.enter_context(_files.opened_file(os.path.basename(path), folder, self.shown(path)))
 
 
 class Work:

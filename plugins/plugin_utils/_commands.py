@@ -25,9 +25,10 @@ def command(
     inventory: t.Sequence[str] = (),
     limit: str = "",
     extra_vars: str = "",
-    environment: t.Mapping[str, str] = os.environ,
+    environment: t.Mapping[str, str] | None = None,
 ) -> str:
     """The command for the playbook name, on the inventory of this run."""
+    environment = os.environ if environment is None else environment
     if environment.get("INCEPTION_COMMAND") == "make":
         return _make(name, environment.get("INVENTORY", ""), limit, extra_vars)
     playbook = "ssh" if name in THROUGH_SSH else name
@@ -55,7 +56,8 @@ def _make(name: str, inventory: str, limit: str, extra_vars: str) -> str:
     return " ".join(words)
 
 
-def ssh_script(host: str, environment: t.Mapping[str, str] = os.environ) -> str:
+def ssh_script(host: str, environment: t.Mapping[str, str] | None = None) -> str:
     """Where the playbook ssh writes the way to a host."""
+    environment = os.environ if environment is None else environment
     state = environment.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
     return os.path.join(state, "fortytwo.inception", "ssh", f"{host}.sh")

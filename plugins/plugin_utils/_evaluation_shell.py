@@ -13,13 +13,23 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-import tree_sitter
-import tree_sitter_bash
+try:
+    import tree_sitter
+    import tree_sitter_bash
+except ImportError as error:
+    # Whoever reads a project looks at it first, and says what to install.
+    MISSING: str | None = str(error)
+else:
+    MISSING = None
 
-_PARSER = tree_sitter.Parser(tree_sitter.Language(tree_sitter_bash.language()))
 _MAX_BYTES = 256 * 1024
 _MAX_DEPTH = 150
 _MAX_NESTED = 4
+
+
+@functools.cache
+def _parser() -> tree_sitter.Parser:
+    return tree_sitter.Parser(tree_sitter.Language(tree_sitter_bash.language()))
 
 
 @dataclass(frozen=True)
@@ -98,7 +108,7 @@ def parse(text: str, first_line: int = 1) -> Script:
 
 def _collect(text: str, first_line: int, script: Script, nested: int) -> None:
     raw = text.encode()[:_MAX_BYTES]
-    root = _PARSER.parse(raw).root_node
+    root = _parser().parse(raw).root_node
     lines = text.splitlines()
 
     def place(node: tree_sitter.Node) -> Place:

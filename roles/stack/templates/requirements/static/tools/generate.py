@@ -230,8 +230,8 @@ def index(facts: dict[str, Any], versions: dict[str, dict[str, str]]) -> dict[st
 
 def digest_name(name: str, content: str) -> str:
     """A name that is another one when the content is, so that browsers may keep the file for ever."""
-    stem, _, ending = name.rpartition(".")
-    return f"{stem}.{hashlib.sha256(content.encode()).hexdigest()[:8]}.{ending}"
+    stem, dot, ending = name.rpartition(".")
+    return f"{stem}.{hashlib.sha256(content.encode()).hexdigest()[:8]}{dot}{ending}"
 
 
 def sent(*contents: str) -> str:
