@@ -180,7 +180,7 @@ def build_failure(output: str) -> tuple[str, Failure]:
             titles.setdefault(number, (stage, instruction))
         elif word is not None:
             words.setdefault(number, []).append(word)
-        elif error and reason != "CANCELED" and not failed:
+        elif error and "cancel" not in reason.lower() and not failed:
             failed = number
             words.setdefault(number, []).append(reason)
     stage, instruction = titles.get(failed, ("", ""))

@@ -72,6 +72,14 @@ def test_it_is_said_soon_how_long_a_task_takes_as_a_rule(pipe: tuple[int, int]) 
     assert second == "... Build (usually 1 min): still at work after 0 min 00 s"
 
 
+def test_it_is_said_before_the_first_beat(pipe: tuple[int, int]) -> None:
+    reader, writer = pipe
+    heart = Heart(60, writer)
+    heart.watch("Build", "1 min")
+    assert heard(reader, PATIENCE) == "... Build (usually 1 min)\n"
+    heart.watch(None)
+
+
 def test_a_task_says_how_long_it_takes_by_a_variable_of_its_own() -> None:
     assert usually({"__stack_usually": "1 min", "other": "2 min"}) == "1 min"
     assert usually({"other": "2 min"}) == ""

@@ -155,6 +155,8 @@ def test_what_strangers_wrote_is_text() -> None:
     hostile = "\x1b[2J\x1b]0;title\x07red\x1b[31m \x07bell \u202egnp.exe\u2066 nul\x00\r\nfirst\rsecond\x9b1m"
     cleaned = clean(hostile)
     assert "\x1b" not in cleaned
+    assert "31m" not in cleaned
+    assert "title" not in cleaned
     assert all(ord(letter) >= 32 or letter == "\n" for letter in cleaned)
     assert not re.search("[\u202a-\u202e\u2066-\u2069\x7f-\x9f]", cleaned)
     assert "second" in cleaned

@@ -36,8 +36,8 @@ BUILD = """\
 #5 0.6 Hit:1 http://deb.debian.org/debian bookworm InRelease
 #7 2.701 Reading package lists...
 #7 3.113 E: Unable to locate package ngnix
+#5 ERROR: context canceled
 #7 ERROR: process "/bin/sh -c apt-get update" did not complete successfully: exit code: 100
-#5 CANCELED
 ------
  > [nginx 2/6] RUN apt-get update  && apt-get install --yes ngnix:
 3.113 E: Unable to locate package ngnix
