@@ -50,10 +50,10 @@ from ansible.plugins.callback.default import CallbackModule as Default
 from ansible_collections.fortytwo.inception.plugins.module_utils._failures import (
     Failure,
     clean,
+    folded,
     last_lines,
     likely,
     screen,
-    shortened,
 )
 
 KEPT = 20
@@ -68,7 +68,7 @@ def text(value: Any) -> str:
 def composed(name: str, result: Mapping[str, Any]) -> Failure:
     """What is to be told of a result."""
     message = clean(text(result.get("msg") or result.get("censored"))).strip()
-    lines = [shortened(line) for line in message.splitlines() if line.strip()]
+    lines = [piece for line in message.splitlines() for piece in folded(line)]
     # A message of one of our modules is a screen already, and an assertion names a setting: both say what to do.
     if result.get("told") or "assertion" in result:
         return Failure(what="\n".join([name, *lines]))

@@ -8,6 +8,7 @@ Private to this collection.
 from __future__ import annotations
 
 import re
+import textwrap
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -29,13 +30,20 @@ def clean(text: str) -> str:
     return "".join(letter for letter in text if letter == "\n" or unicodedata.category(letter)[0] != "C")
 
 
-def shortened(line: str) -> str:
+def shortened(line: str, length: int = LINE_LENGTH) -> str:
     """A line that fits: of a long one both ends, since the reason often stands last. Of a digest, its first letters."""
     line = re.sub(r"\b([0-9a-f]{12})[0-9a-f]{52}\b", r"\1", line.rstrip())
-    if len(line) <= LINE_LENGTH:
+    if len(line) <= length:
         return line
-    end = LINE_LENGTH // 3
-    return f"{line[: LINE_LENGTH - end - 5]} ... {line[-end:]}"
+    end = length // 3
+    return f"{line[: length - end - 5]} ... {line[-end:]}"
+
+
+def folded(line: str) -> list[str]:
+    """A sentence on as many lines as it needs, at most four: what it names, such as a file, is told whole."""
+    return textwrap.wrap(
+        shortened(line, 4 * LINE_LENGTH - 60), LINE_LENGTH, break_on_hyphens=False, break_long_words=False
+    )
 
 
 def last_lines(text: str, number: int) -> list[str]:
@@ -464,7 +472,7 @@ def screen(failure: Failure) -> str:
     if failure.rest:
         tail += [f"All of it: {failure.rest}"]
     room = SCREEN_LINES - len(tail) - (6 if any(lines for dummy, lines in failure.parts) else 0)
-    head = [shortened(line) for line in clean(failure.what).splitlines() if line.strip()]
+    head = [piece for line in clean(failure.what).splitlines() for piece in folded(line)]
     if len(head) > room:
         # What it is stands first, and what to do last.
         head = [*head[: room // 2], "...", *head[len(head) - (room - room // 2 - 1) :]]

@@ -204,3 +204,13 @@ def test_each_part_keeps_its_last_words() -> None:
     assert "  line 399" in shown
     assert "line 0 " not in shown
     assert "check:\n  refused" in shown
+
+
+def test_what_a_message_names_is_told_whole() -> None:
+    path = f"/tmp/{'x' * 120}/wil.yml"
+    told = screen(
+        Failure(what=f"failed: [localhost] Check: LOGIN: {path} is there already and stays as it is; remove it")
+    )
+    assert path in told
+    assert "is there already and stays as it is" in " ".join(told.split())
+    assert len(screen(Failure(what="word " * 5000)).splitlines()) <= SCREEN_LINES
