@@ -97,14 +97,6 @@ def mark(number: int, at: Point) -> str:
     return f'<g class="mark"><circle cx="{x}" cy="{y}" r="13"/><text x="{x}" y="{y + 5}">{number}</text></g>'
 
 
-def zone(name: str, at: tuple[int, int, int, int], label: Point, anchor: str = "start") -> str:
-    x, y, width, height = at
-    return (
-        f'<rect class="zone {name}" x="{x}" y="{y}" width="{width}" height="{height}" rx="18"/>'
-        f'<text class="label {name}" x="{label[0]}" y="{label[1]}" text-anchor="{anchor}">{name}</text>'
-    )
-
-
 def drawing(kind: str, size: Point, parts: Iterator[str], title: str, text: str) -> str:
     return (
         f'<svg class="{kind}" viewBox="0 0 {size[0]} {size[1]}" role="img" aria-labelledby="{kind}-title {kind}-text">'
@@ -127,8 +119,6 @@ def wide(services: set[str]) -> Iterator[str]:
     left, middle, right = 252, 502, 752
     bottom = depth(services)
     yield f'<rect class="machine" x="186" y="16" width="758" height="{bottom + 24}" rx="24"/>'
-    yield zone("frontend", (222, 40, 452, bottom - 24), (244, 70))
-    yield zone("backend", (482, 40, 446, bottom - 24), (906, 70), "end")
 
     # The visitor's way.
     yield line([(126, 123), (left, 123)], "way")
@@ -172,8 +162,6 @@ def tall(services: set[str]) -> Iterator[str]:
     backs = [name for name in ("redis", "mariadb") if name in services]
     end = 424 + 84 * len(backs)
     yield f'<rect class="machine" x="4" y="100" width="352" height="{end - 84}" rx="24"/>'
-    yield zone("frontend", (20, 116, 320, 278), (322, 144), "end")
-    yield zone("backend", (20, 306, 320, end - 306), (322, end - 20), "end")
     yield line([(105, 70), (105, end - 53)], "way")
     yield line([(175, 187), (272, 187), (272, 236)])
     yield line([(175, 347), (272, 347), (272, 298)])
@@ -195,7 +183,7 @@ def steps(services: set[str]) -> Iterator[str]:
     if "redis" in services:
         yield "<b>It remembers.</b> What Redis has is not looked up again; the rest comes from MariaDB."
     else:
-        yield "<b>It remembers.</b> Posts, pages and comments come from MariaDB, on a network that NGINX is not on."
+        yield "<b>It remembers.</b> Posts, pages and comments come from MariaDB, on a network that nobody else is on."
 
 
 def card(name: str, versions: dict[str, str]) -> str:
@@ -214,12 +202,15 @@ def index(facts: dict[str, Any], versions: dict[str, dict[str, str]]) -> dict[st
     """What the template of the page is filled with."""
     services = set(facts["services"])
     title = "The way of a request"
-    text = "From your browser to NGINX, to WordPress, to what it remembers by. The list below says the same in words."
+    text = (
+        "From your browser to NGINX, to WordPress, to what it remembers by. Each line between two services is a network"
+        " of their own. The list below says the same in words."
+    )
     return {
         "domain": escape(facts["domain"]),
         "login": escape(facts["login"]),
         "base": f"{FAMILIES[facts['family']]} {escape(facts['release'])}",
-        # Mails leave by a program in WordPress's room.
+        # Mails leave by a program in WordPress's container.
         "count": str(len(services - {"mail"})),
         "wide": drawing("wide", (960, depth(services) + 56), wide(services), title, text),
         "tall": drawing("tall", (360, 612 if "redis" in services else 528), tall(services), title, text),
