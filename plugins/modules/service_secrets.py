@@ -122,7 +122,10 @@ from ansible_collections.fortytwo.inception.plugins.module_utils import _contain
 from ansible_collections.fortytwo.inception.plugins.module_utils._secret_files import Folder
 from ansible_collections.fortytwo.inception.plugins.module_utils._secret_values import declared
 
-BOTH, ABORTED, FINALIZED = "both", "aborted", "finalized"
+# One a line: ansible-doc of 2.21 warns of a tuple.
+BOTH = "both"
+ABORTED = "aborted"
+FINALIZED = "finalized"
 BLOT = b"<secret>"
 
 
