@@ -24,7 +24,7 @@ export USER_LC_ALL := $(LC_ALL)
 export LC_ALL := C.UTF-8
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
 up: $(VENV)/ready ## everything: a virtual machine, and a finished stack in it
 	@$(PLAYBOOK) playbooks/site.yml
