@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, fortytwo.inception contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The controller's half of the module evaluate_read: it judges what the module collected.
+"""The control node's half of the module evaluate_read: it judges what the module collected.
 
 The collected texts stay in this process; only the results, in which no value of a credential is, go on.
 """
@@ -25,7 +25,7 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         if MISSING:
             raise AnsibleActionFail(
-                f"the controller lacks a library for reading scripts ({MISSING}); "
+                f"the control node has no library for reading scripts ({MISSING}); "
                 "install it with: pip install --requirement requirements-evaluate.txt"
             )
         arguments = dict(self._task.args)

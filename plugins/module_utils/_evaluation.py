@@ -44,7 +44,7 @@ class Item:
     section: str
     title: str
     rule: str
-    mend: str
+    fix: str
     rules: tuple[str, ...] = ()
     stop: bool = False  # a failure ends the evaluation
     zero: bool = False  # a failure is mark 0
@@ -72,7 +72,7 @@ class Result:
     verdict: str
     evidence: list[Evidence] = field(default_factory=list)
     rule: str = ""
-    mend: str = ""
+    fix: str = ""
     seconds: float = 0.0
     question: str = ""
     answer: str = ""
@@ -114,7 +114,7 @@ def result(
         verdict=verdict,
         evidence=[Evidence(printable(one.where).replace("\n", "\\n"), printable(one.text)) for one in evidence],
         rule=item.rule,
-        mend=item.mend,
+        fix=item.fix,
         seconds=seconds,
         question=printable(question),
         answer=printable(answer),

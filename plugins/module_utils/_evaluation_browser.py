@@ -36,7 +36,7 @@ PATIENCE = 120_000
 
 @dataclass(frozen=True)
 class Login:
-    """A user of the site, and the file on the controller with the password; it is read only to be typed."""
+    """A user of the site, and the file on the control node with the password; it is read only to be typed."""
 
     name: str
     password_file: str
@@ -247,7 +247,7 @@ def visit_site(place: Place, administrator: Login, user: Login, folder: str) -> 
                 ]
                 visit.results += [result(number, UNDETERMINED, told) for number in (48, 49)]
     except ImportError:
-        visit.results += unable("playwright is not on the controller: pip install -r requirements-evaluate.txt")
+        visit.results += unable("playwright is not on the control node: pip install -r requirements-evaluate.txt")
     except Exception as error:
         # Playwright has its own errors, which are only known where it is.
         visit.results += unable(f"the browser did not start: {str(error).strip().splitlines()[0]}")

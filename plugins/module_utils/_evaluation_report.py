@@ -67,7 +67,7 @@ def _seen(character: str) -> str:
 
 @dataclass(frozen=True)
 class Screenshot:
-    """A picture for an item, as a file on the controller."""
+    """A picture for an item, as a file on the control node."""
 
     item: int
     title: str
@@ -216,7 +216,7 @@ def to_junit(document: Mapping[str, Any]) -> str:
         )
         found = "\n".join(f"{e['where']}: {e['text']}" for e in one["evidence"])
         if one["verdict"] == "fail":
-            ElementTree.SubElement(case, "failure", message=one["rule"]).text = f"{found}\n{one['mend']}"
+            ElementTree.SubElement(case, "failure", message=one["rule"]).text = f"{found}\n{one['fix']}"
         elif one["verdict"] in ("undetermined", "not_applicable"):
             ElementTree.SubElement(case, "skipped", message=ONE[one["verdict"]])
         elif found:
@@ -271,7 +271,7 @@ def _first(evidence: list[dict[str, str]]) -> str:
 
 
 def render(templates: str, name: str, **values: Any) -> str:
-    """A page from its template. Jinja2 is the controller's, as Ansible itself needs it."""
+    """A page from its template. Jinja2 is the control node's, as Ansible itself needs it."""
     import jinja2
     import markupsafe
 

@@ -28,7 +28,7 @@ OLD, NEW = ("SSL 2.0", "SSL 3.0", "TLS 1.0", "TLS 1.1"), ("TLS 1.2", "TLS 1.3")
 
 @dataclass(frozen=True)
 class Place:
-    """The site, and where the controller reaches it."""
+    """The site, and where the control node reaches it."""
 
     domain: str
     address: str
@@ -36,7 +36,7 @@ class Place:
 
     @property
     def forwarded(self) -> bool:
-        """A port of the controller leads there; its other ports are not the machine's."""
+        """A port of the control node leads there; its other ports are not the machine's."""
         return self.port != 443 or self.address.startswith("127.")
 
 
@@ -120,7 +120,7 @@ def tls(place: Place) -> Iterator[Result]:
     try:
         import sslyze
     except ImportError:
-        told = [Evidence("sslyze", "not on the controller: pip install -r requirements-evaluate.txt")]
+        told = [Evidence("sslyze", "not on the control node: pip install -r requirements-evaluate.txt")]
         for number in (28, 42):
             yield result(number, UNDETERMINED, told)
         return

@@ -67,7 +67,7 @@ class VmError(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Arch:
-    """What differs between the processors that a controller may have."""
+    """What differs between the processors that a control node may have."""
 
     binary: str
     machine: str
@@ -84,7 +84,7 @@ ARCHS = {
 def controller_arch() -> Arch:
     machine = platform.machine()
     if machine not in ARCHS:
-        raise VmError(f"a controller with a {machine} processor is not supported: {', '.join(sorted(ARCHS))} are")
+        raise VmError(f"a control node with a {machine} processor is not supported: {', '.join(sorted(ARCHS))} are")
     return ARCHS[machine]
 
 
@@ -245,7 +245,7 @@ def protocol(port: dict[str, t.Any]) -> str:
 
 
 def ssh_port(config: dict[str, t.Any]) -> tuple[str, int] | None:
-    """Where the guest's ssh answers on the controller."""
+    """Where the guest's ssh answers on the control node."""
     for port in config["forwarded_ports"]:
         if port["guest_port"] == 22 and protocol(port) == "tcp":
             return port["host_address"], port["host_port"]
@@ -304,13 +304,13 @@ def free_port(address: str) -> int:
 
 
 def room_problems(config: dict[str, t.Any], state_dir: str, *, new_disk: bool, held_memory: int) -> list[str]:
-    """Whether the controller has the memory and the disk. `held_memory`: what our running machine gives back (MiB)."""
+    """Whether the memory and the disk suffice. `held_memory`: what our running machine gives back (MiB)."""
     problems = []
     free = available_memory() + held_memory
     if config["memory"] > free:
         problems.append(
             f"memory (setting inception_vm_memory): {config['memory']} MiB asked for,"
-            f" the controller has {free} MiB available"
+            f" the control node has {free} MiB available"
         )
     if new_disk:
         disk = shutil.disk_usage(existing_parent(state_dir)).free / 2**30

@@ -14,11 +14,11 @@ author:
   - fortytwo.inception contributors (@fortytwo-inception)
 description:
   - Collects the files of an Inception project and the history of its git repository on the host,
-    and reads them on the controller, as Dockerfiles, shell scripts, a compose file, a Makefile and documents.
+    and reads them on the control node, as Dockerfiles, shell scripts, a compose file, a Makefile and documents.
   - Works on any project folder, in seconds. Nothing of the project is run, and no Docker is needed.
   - The project may be hostile. Symbolic links are not followed out of it, only regular files are opened,
     its git configuration is not in use, and everything has a limit; one that was hit is named.
-  - The controller needs C(tree-sitter) and C(tree-sitter-bash). The host needs C(git) for the history.
+  - The control node needs C(tree-sitter) and C(tree-sitter-bash). The host needs C(git) for the history.
 extends_documentation_fragment:
   - fortytwo.inception._attributes
 attributes:
@@ -101,8 +101,8 @@ results:
     rule:
       description: What the rule says.
       type: str
-    mend:
-      description: How it is mended.
+    fix:
+      description: How it is fixed.
       type: str
     seconds:
       description: How long it took.

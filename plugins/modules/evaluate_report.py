@@ -15,7 +15,7 @@ author:
 description:
   - Writes for each evaluated host a page that is one file (C(<host>.html)), the same as JSON (C(<host>.json), whose
     form is C(docs/evaluation.schema.json)) and as JUnit XML (C(<host>.xml)), and C(index.html) over all hosts.
-  - Runs on the controller. What it is given comes from projects of others. Each text is made harmless and is bounded.
+  - Runs on the control node. What it is given comes from projects of others. Each text is made harmless and is bounded.
 extends_documentation_fragment:
   - fortytwo.inception._attributes
 attributes:
@@ -102,7 +102,7 @@ options:
         elements: dict
         default: []
       screenshots:
-        description: Pictures (PNG) on the controller, which become part of the page.
+        description: Pictures (PNG) on the control node, which become part of the page.
         type: list
         elements: dict
         default: []
@@ -234,7 +234,9 @@ def main() -> None:
             for name in missing:
                 write(folder / name, files[name])
     except ImportError as error:
-        module.fail_json(f"the controller lacks {error.name}, which comes with ansible-core: pip install ansible-core")
+        module.fail_json(
+            f"the control node lacks {error.name}, which comes with ansible-core: pip install ansible-core"
+        )
     except (OSError, TypeError, ValueError, KeyError) as error:
         module.fail_json(f"the reports were not written to {folder}: {error}")
     module.exit_json(

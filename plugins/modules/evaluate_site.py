@@ -15,7 +15,7 @@ author:
 description:
   - Looks at the site of an Inception project from outside, as an evaluator does at a browser, and says what that means
     for the items of the sheet.
-  - Runs on the controller.
+  - Runs on the control node.
 extends_documentation_fragment:
   - fortytwo.inception._attributes
 attributes:
@@ -45,7 +45,7 @@ options:
     type: str
     required: true
   address:
-    description: Where it is for the controller.
+    description: Where it is for the control node.
     type: str
     required: true
   port:

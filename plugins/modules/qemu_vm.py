@@ -7,11 +7,11 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: qemu_vm
-short_description: A virtual machine of this computer, run by QEMU without any daemon
+short_description: A virtual machine of the control node, run by QEMU without any daemon
 version_added: 1.0.0
 description:
   - Defines, starts, stops, resets and removes one virtual machine on the computer that the task runs on, normally the
-    controller.
+    control node.
   - Everything of the machine, its disk, serial log, process id, monitor socket, definition and host key, lies in
     O(state_dir). The image is linked (or copied) into it, so that a cache of images can be emptied at any time.
   - The machine goes on running when Ansible has ended.
@@ -79,18 +79,18 @@ options:
     type: int
   forwarded_ports:
     description:
-      - Ports of the controller that lead to ports of the guest. The one that leads to guest port 22 is where ssh is
+      - Ports of the control node that lead to ports of the guest. The one that leads to guest port 22 is where ssh is
         waited for.
       - What is defined already stays when it is not given; a new machine gets none.
     type: list
     elements: dict
     suboptions:
       host_address:
-        description: Address of the controller to listen on.
+        description: Address of the control node to listen on.
         type: str
         default: 127.0.0.1
       host_port:
-        description: Port of the controller.
+        description: Port of the control node.
         type: int
         required: true
       guest_port:
@@ -149,11 +149,11 @@ requirements:
   - ssh-keyscan
 notes:
   - The role P(fortytwo.inception.vm#role) makes the image and the key, and calls this module.
-  - The guest can be reached through its forwarded ports only, and it reaches the network with the controller's rights.
+  - The guest can be reached through its forwarded ports only. It reaches the network as the control node does.
 """
 
 EXAMPLES = r"""
-- name: A machine with its ssh and https ports on this computer
+- name: A machine with its ssh and https ports on the control node
   fortytwo.inception.qemu_vm:
     name: wil
     state: started
@@ -226,7 +226,7 @@ vm:
       description: File with its host key.
       type: str
     ssh_address:
-      description: Where its ssh answers on the controller, empty without a forwarded port.
+      description: Where its ssh answers on the control node, empty without a forwarded port.
       type: str
     ssh_port:
       description: The port that leads to its ssh, 0 without one.

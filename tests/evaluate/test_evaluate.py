@@ -169,7 +169,7 @@ def test_five_projects_and_a_machine_that_is_gone(evaluate: Evaluate, stack: Sta
 
 
 def test_a_folder_is_put_there(evaluate: Evaluate, stack: Stack, settings: Settings, tmp_path: Path) -> None:
-    """From the controller; and never over one that is not empty."""
+    """From the control node; and never over one that is not empty."""
     source, folder = tmp_path / "source", f"/home/{settings.login}/put"
     (source / "srcs").mkdir(parents=True)
     (source / "Makefile").write_text("all:\n", encoding="utf-8")

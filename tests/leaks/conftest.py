@@ -142,7 +142,7 @@ def search_everything(machine: Machine, login: str, ephemeral: Path) -> Searched
 
 @pytest.fixture(scope="session")
 def ephemeral() -> Path:
-    """The scenario's folder on the controller."""
+    """The scenario's folder on the control node."""
     return Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"])
 
 

@@ -2,7 +2,7 @@
 """Where a value could have got to, and the search through it: one function, or one line of a table, for each place.
 
 python3 -m tests.leaks.places, as root on the machine, reads what to search for from its standard input and prints a
-report. On the controller the tests call the same functions. Python's own library only.
+report. On the control node the tests call the same functions. Python's own library only.
 """
 
 from __future__ import annotations
@@ -242,7 +242,7 @@ def git_history(repository: Path) -> Iterator[Source]:
 
 
 def controller_places(ephemeral: Path, checkout: Path) -> dict[str, Place]:
-    """All places of the controller, by their names."""
+    """All places of the control node, by their names."""
     watched = ephemeral / "watched"
     project = watched / "project"
     # Others work here too: outside the run's own folders, what is older is not of this run.
@@ -258,7 +258,7 @@ def controller_places(ephemeral: Path, checkout: Path) -> dict[str, Place]:
                 "Ansible's local folders": (f"{Path.home()}/.ansible", f"{watched}/tmp"),
                 "ephemeral folder": (str(ephemeral),),
                 "exported project": (str(project),),
-                "controller's temporary files": ("/tmp", "/var/tmp", "/dev/shm"),
+                "control node's temporary files": ("/tmp", "/var/tmp", "/dev/shm"),
                 "collection's own folders": (str(state), f"{checkout}/.ansible"),
             },
             without=[str(project / ".git")],

@@ -2,7 +2,7 @@
 """Puts a made-up value into each place, and takes it away again: the proof that the search would have found a real one.
 
 python3 -m tests.leaks.plants, as root on the machine, reads a line with the values, says that they are planted, and
-removes them when its standard input ends: so they go whatever becomes of the tests. On the controller the tests call
+removes them when its standard input ends: so they go whatever becomes of the tests. On the control node the tests call
 the same functions. Each plant gets into its own place alone: Docker is asked over its socket, since a command line
 would be a second place. Python's own library only.
 """
@@ -283,7 +283,7 @@ def commit(repository: Path, content: str) -> Iterator[None]:
 
 
 def controller_plants(ephemeral: Path, checkout: Path) -> dict[str, Plant]:
-    """What is planted on the controller, by its name."""
+    """What is planted on the control node, by its name."""
     watched = ephemeral / "watched"
     return {
         "a line of Ansible's output": lambda value: line(watched / "output", in_json(value)),
@@ -293,7 +293,7 @@ def controller_plants(ephemeral: Path, checkout: Path) -> dict[str, Plant]:
         "Ansible's local folder": lambda value: file(watched / "tmp/plant/source", value),
         "the home's Ansible folder": lambda value: file(Path.home() / ".ansible/tmp/plant/source", value),
         "molecule's folder": lambda value: file(ephemeral / "plant", in_address(value)),
-        "the controller's /tmp": lambda value: file(Path("/tmp", f"{NAME}-{os.getpid()}"), in_base64(value)),
+        "the control node's /tmp": lambda value: file(Path("/tmp", f"{NAME}-{os.getpid()}"), in_base64(value)),
         "the collection's folder": lambda value: file(checkout / ".ansible/plant", value),
         "a file of the export": lambda value: file(watched / "project/plant", in_json(value)),
         "a removed file of the git history": lambda value: commit(watched / "project", value),

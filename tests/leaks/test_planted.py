@@ -49,7 +49,7 @@ FOUND_IN = {
     "Ansible's local folder": {"Ansible's local folders"},
     "the home's Ansible folder": {"Ansible's local folders"},
     "molecule's folder": {"ephemeral folder"},
-    "the controller's /tmp": {"controller's temporary files"},
+    "the control node's /tmp": {"control node's temporary files"},
     "the collection's folder": {"collection's own folders"},
     "a file of the export": {"exported project"},
     "a removed file of the git history": {"exported git history"},

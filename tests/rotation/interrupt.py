@@ -3,7 +3,7 @@
 
     python -m tests.rotation.interrupt --inventory hosts.yml --host wil --port 8444 --ca ca.crt --times 50
 
-A rotation is killed with all its processes on this computer, its ssh master too. On the machine, what it had started
+A rotation is killed with all its processes on the control node, its ssh master too. On the machine, what it had started
 is killed as well, or left to itself, as chance will have it. Then the site has to answer, the database has to accept
 the passwords of the current files, and both users have to be let in with the value of the current file or of the
 staged one. Mostly a rotation that nobody cuts off follows, after which everything has to be settled; sometimes the

@@ -60,7 +60,7 @@ file=%s; set -- %s
 def add_machine_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--inventory", type=Path, required=True, help="the inventory that the machine is in")
     parser.add_argument("--host", required=True, help="its name there")
-    parser.add_argument("--port", required=True, help="the port of this computer that leads to its site")
+    parser.add_argument("--port", required=True, help="the port of the control node that leads to its site")
     parser.add_argument("--ca", type=Path, required=True, help="the certificate of its authority")
 
 

@@ -43,7 +43,7 @@ RunModule = Callable[..., dict[str, Any]]
 
 @contextlib.contextmanager
 def _target() -> Iterator[None]:
-    """As on a target: warnings go into the result, not to the display of a controller, and none is left over."""
+    """As on a target: warnings go into the result, not to the display of a control node, and none is left over."""
     with (
         mock.patch.object(_internal, "is_controller", False),
         mock.patch.dict(warnings._global_warnings, clear=True),

@@ -4,7 +4,7 @@
 pytest tests/verify --hosts=ansible://inception --ansible-inventory=INVENTORY
 
 Environment: INCEPTION_VERIFY_SERVICES, the bonus services that are on; INCEPTION_VERIFY_VM=1 on a
-real virtual machine; INCEPTION_VERIFY_HTTPS_PORT where the inventory does not say on which port of the controller
+real virtual machine; INCEPTION_VERIFY_HTTPS_PORT where the inventory does not say on which port of the control node
 the site is.
 """
 

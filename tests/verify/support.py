@@ -74,7 +74,7 @@ class Settings:
     base_family: str
     # None where the collection chooses it by date.
     base_release: str | None
-    # Where the https port is for the controller.
+    # Where the https port is for the control node.
     address: str
     forwarded_port: int
 
@@ -295,7 +295,7 @@ class Page:
 
 @dataclass
 class Site:
-    """A visitor on the controller: knows the authority's certificate, keeps cookies, follows no redirect."""
+    """A visitor on the control node: knows the authority's certificate, keeps cookies, follows no redirect."""
 
     settings: Settings
     ca: Path

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The project as make export brings it to the controller."""
+"""The project as make export brings it to the control node."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The site through the port that the controller forwards to the machine."""
+"""The site through the port that the control node forwards to the machine."""
 
 from __future__ import annotations
 

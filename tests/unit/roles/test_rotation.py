@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A turn of secrets as the role does it, on the controller: real files, the real module, stand-ins for services."""
+"""A turn of secrets as the role does it, on the control node: real files, the real module, stand-ins for services."""
 
 from __future__ import annotations
 

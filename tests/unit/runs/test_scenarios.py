@@ -27,7 +27,7 @@ def hosts(group: Any) -> list[dict[str, Any]]:
 
 
 def ports(host: dict[str, Any]) -> set[int]:
-    """Those of this computer."""
+    """Those of the control node."""
     published = {int(port.split(":")[1]) for port in host.get("machine_published_ports", [])}
     return published | {
         int(value) for name, value in host.items() if name.startswith("inception_vm_") and name.endswith("_port")

@@ -3,7 +3,7 @@
 
 Not collected by itself, since a reboot belongs between the two: pytest tests/verify/reboot/before.py, reboot,
 pytest tests/verify/reboot/after.py, both with the same --hosts, --ansible-inventory and INCEPTION_VERIFY_STATE
-(a folder on the controller).
+(a folder on the control node).
 """
 
 from __future__ import annotations

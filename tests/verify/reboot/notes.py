@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What before.py leaves for after.py, in a file on the controller."""
+"""What before.py leaves for after.py, in a file on the control node."""
 
 from __future__ import annotations
 

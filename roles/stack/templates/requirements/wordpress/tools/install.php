@@ -70,7 +70,7 @@ function ensure_user(string $name, string $email, string $role, string $secret):
     }
     $id = wp_insert_user(['user_login' => $name, 'user_email' => $email, 'user_pass' => secret($secret), 'role' => $role]);
     if (is_wp_error($id)) {
-        // The site goes on without: it is for its administrator to mend.
+        // The site goes on without: it is for its administrator to repair.
         say("The user $name could not be made: " . $id->get_error_message());
         return;
     }
