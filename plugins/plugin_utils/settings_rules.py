@@ -546,14 +546,17 @@ def check_project_source(value: Any, settings: Settings) -> Iterator[str]:
         yield f"{shown(source)} is neither the address of a git repository nor a folder on the control node"
 
 
+FORWARDED_KEYS = ("host_address", "host_port", "guest_port", "protocol", "setting")
+
+
 def check_forwarded_ports(value: Any, settings: Settings) -> Iterator[str]:
     if not isinstance(value, list) or not all(isinstance(item, Mapping) for item in value):
         yield f"{shown(value)} is not a list of dictionaries"
         return
     for item in value:
         for name in item:
-            if name not in ("host_address", "host_port", "guest_port", "setting"):
-                yield f"{shown(name)} is not one of its keys, host_address, host_port, guest_port, setting"
+            if name not in FORWARDED_KEYS:
+                yield f"{shown(name)} is not one of its keys, {', '.join(FORWARDED_KEYS)}"
         for name in ("host_port", "guest_port"):
             for problem in _port_range(item.get(name), settings):
                 yield f"{name}: {problem}"

@@ -201,7 +201,12 @@ GOOD: dict[str, list[Any]] = {
     "stack_page_cache": ["true", "False", False],
     "stack_start_timeout": ["7200", 60],
     "stack_rotate_secrets": [[], "db_password,wp_salt", "db_password, wp_salt", ["db_password"], ""],
-    "vm_forwarded_ports": [[{"host_port": "8443", "guest_port": 443, "host_address": "0.0.0.0"}], []],
+    "vm_forwarded_ports": [
+        [{"host_port": "8443", "guest_port": 443, "host_address": "0.0.0.0"}],
+        # As the role vm makes them of what the services name
+        [{"host_port": 2121, "guest_port": 21, "protocol": "tcp", "setting": "inception_vm_ftp_port"}],
+        [],
+    ],
     "vm_debian_security_mirror": [""],
     "vm_packages": [["curl", "g++", "libstdc++6"]],
     "vm_cloud_image_checksum": ["sha256:" + "0" * 64, "sha512:https://example.org/SHA512SUMS"],
