@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, fortytwo.inception contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Checks the settings of a host on the control node. What they are is in plugin_utils/settings.py."""
+"""Checks the settings of a host on the control node. What they are is in plugin_utils/_settings.py."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from typing import Any
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.fortytwo.inception.plugins.plugin_utils import settings, settings_specs
+from ansible_collections.fortytwo.inception.plugins.plugin_utils import _settings as settings
+from ansible_collections.fortytwo.inception.plugins.plugin_utils import _settings_specs as settings_specs
 
 try:
     # Not public, so it may go: then a message has no file and line.

@@ -50,7 +50,7 @@ _value:
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ansible_collections.fortytwo.inception.plugins.plugin_utils import settings
+from ansible_collections.fortytwo.inception.plugins.plugin_utils import _settings as settings
 
 
 def settings_report(hostvars: Mapping[str, Any], hosts: list[str], register: str = "__inception_check") -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.fortytwo.inception.plugins.plugin_utils import settings_rules as rules
+from ansible_collections.fortytwo.inception.plugins.plugin_utils import _settings_rules as rules
 
 SERVICE = "about: mine\nenv: {MINE_SIZE: 1, MINE_PORT: 7000}\nports:\n  - published: MINE_PORT\n"
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.fortytwo.inception.plugins.plugin_utils import settings_names as names
-from ansible_collections.fortytwo.inception.plugins.plugin_utils import settings_specs as specs
+from ansible_collections.fortytwo.inception.plugins.plugin_utils import _settings_names as names
+from ansible_collections.fortytwo.inception.plugins.plugin_utils import _settings_specs as specs
 
 MISSPELT = {
     "inception_htps_port": "inception_https_port",

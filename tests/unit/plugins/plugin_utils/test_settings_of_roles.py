@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.fortytwo.inception.plugins.plugin_utils import settings
-from ansible_collections.fortytwo.inception.plugins.plugin_utils import settings_rules as rules
-from ansible_collections.fortytwo.inception.plugins.plugin_utils import settings_specs as specs
+from ansible_collections.fortytwo.inception.plugins.plugin_utils import _settings as settings
+from ansible_collections.fortytwo.inception.plugins.plugin_utils import _settings_rules as rules
+from ansible_collections.fortytwo.inception.plugins.plugin_utils import _settings_specs as specs
 
 TODAY = datetime.date(2026, 11, 24)
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHBUZXN0 wil@home"

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.fortytwo.inception.plugins.plugin_utils import settings
-from ansible_collections.fortytwo.inception.plugins.plugin_utils import settings_rules as rules
+from ansible_collections.fortytwo.inception.plugins.plugin_utils import _settings as settings
+from ansible_collections.fortytwo.inception.plugins.plugin_utils import _settings_rules as rules
 
 TODAY = "2026-11-24"
 GOOD: dict[str, Any] = {

@@ -14,9 +14,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.fortytwo.inception.plugins.plugin_utils import settings_names as names
-from ansible_collections.fortytwo.inception.plugins.plugin_utils import settings_rules as rules
-from ansible_collections.fortytwo.inception.plugins.plugin_utils import settings_specs as specs
+from ansible_collections.fortytwo.inception.plugins.plugin_utils import _settings_names as names
+from ansible_collections.fortytwo.inception.plugins.plugin_utils import _settings_rules as rules
+from ansible_collections.fortytwo.inception.plugins.plugin_utils import _settings_specs as specs
 
 SSH = "inception_vm_ssh_port"
 RULES = {rule.setting: rule for rule in rules.RULES}

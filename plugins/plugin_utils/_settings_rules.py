@@ -4,7 +4,7 @@
 
 RULES is the table: a setting, the check of its value, a good example. A check yields what is wrong
 with the value, as the rest of a sentence. It gets all settings too, for those that concern others.
-What has no rule here is checked by its argument spec (settings_specs.py).
+What has no rule here is checked by its argument spec (_settings_specs.py).
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from ansible_collections.fortytwo.inception.plugins.plugin_utils import settings_rules as rules
+from ansible_collections.fortytwo.inception.plugins.plugin_utils import _settings_rules as rules
 
 ROLES = Path(__file__).resolve().parents[2] / "roles"
 # The same reader in C, where PyYAML was built with it: ten times as fast.
