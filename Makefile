@@ -29,13 +29,13 @@ help: ## this list
 up: $(VENV)/ready ## everything: a virtual machine, and a finished stack in it
 	@$(PLAYBOOK) playbooks/site.yml
 
-deploy: $(VENV)/ready ## a finished stack on each machine of the inventory; makes no machine
+deploy: $(VENV)/ready ## a finished stack on each host of the inventory; makes no virtual machine
 	@$(PLAYBOOK) playbooks/deploy.yml
 
-ssh: $(VENV)/ready ## a shell on the machine, as the login
+ssh: $(VENV)/ready ## a shell on the managed host, as the login
 	@$(SSH)
 
-status: $(VENV)/ready ## how the services of each machine are, and what each says of itself
+status: $(VENV)/ready ## how the services of each host are, and what each says of itself
 	@$(PLAYBOOK) playbooks/status.yml
 
 credentials: $(VENV)/ready ## show the passwords that people need
@@ -59,7 +59,7 @@ host: export INCEPTION_HOST_LOGIN := $(value LOGIN)
 host: export INCEPTION_HOST_ADDRESS := $(value ADDRESS)
 host: export INCEPTION_HOST_REPO := $(value REPO)
 
-remove: $(VENV)/ready ## remove the stack and its data from the machine, which stays; asks first
+remove: $(VENV)/ready ## remove the stack and its data from the managed host, which stays; asks first
 	@$(PLAYBOOK) playbooks/remove.yml
 
 down: $(VENV)/ready ## switch the virtual machine off
@@ -71,15 +71,14 @@ destroy: $(VENV)/ready ## remove the virtual machine with all that is in it; ask
 lint: $(VENV)/ready-dev ## check the sources
 	@$(TOOL) tests/lint
 
-readmes: $(VENV)/ready-dev ## write what is made of other files: the settings in each role's README and in docs/settings.md, and what ansible-test leaves out
+readmes: $(VENV)/ready-dev ## write what is made of other files: the settings in each role's README, docs/settings.md, docs/service-reference.md, and what ansible-test leaves out
 	@$(TOOL) ansible-docsmith generate --config .config/docsmith/config.toml .
 	@$(TOOL) python -m tests.sanity.ignores
-	@$(TOOL) python -m tests.unit.roles.settings_reference --write
+	@$(TOOL) python -m tests.unit.settings_reference --write
+	@$(TOOL) python -m tests.unit.service_reference --write
 
 sanity: $(VENV)/ready-dev ## what Galaxy and Ansible's own tools check, on the installed collection; every version of Ansible: ARGS=--all
 	@$(TOOL) python -m tests.sanity $(ARGS)
-
-.PHONY: readmes sanity
 
 unit: $(VENV)/ready-dev ## the unit tests
 	@$(TOOL) pytest --numprocesses auto --dist loadfile
@@ -107,7 +106,7 @@ test-secrets: $(VENV)/ready-dev ## a deployment and rotations; then every value 
 test-failures: $(VENV)/ready-dev ## failures provoked on a system container: each has to fit on a screen
 	@$(TOOL) molecule test --scenario-name failures
 
-test-upgrade: $(VENV)/ready-dev ## the former release in use, deployed over, and the way back; from another one: INCEPTION_UPGRADE_FROM=v1.0.0
+test-upgrade: $(VENV)/ready-dev ## the former release in use, deployed over, and the way back; from another one: INCEPTION_UPGRADE_FROM=1.0.0
 	@$(TOOL) molecule test --scenario-name upgrade
 
 test-evaluate: $(VENV)/ready-dev ## our own stack evaluated, and broken ones
@@ -148,4 +147,4 @@ $(VENV)/ready-dev: requirements-dev.txt $(VENV)/ready-evaluate
 	@$(PIP) --quiet --requirement $<
 	@touch $@
 
-.PHONY: help up deploy ssh status credentials rotate export evaluate host remove down destroy lint unit corpus test test-default test-strange test-vm test-vm-core test-secrets test-failures test-upgrade test-evaluate test-installed test-all stale bench
+.PHONY: help up deploy ssh status credentials rotate export evaluate host remove down destroy lint readmes sanity unit corpus test test-default test-strange test-vm test-vm-core test-secrets test-failures test-upgrade test-evaluate test-installed test-all stale test-alpine-images test-alpine bench

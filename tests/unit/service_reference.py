@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writes docs/service-reference.md from the schema: python -m tests.unit.reference >docs/service-reference.md"""
+"""docs/service-reference.md, made from the schema of service.yml.
+
+python -m tests.unit.service_reference --write
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs/service-reference.md"
 
 
 def cell(text: str) -> str:
@@ -48,8 +52,7 @@ def page(schema: ModuleType) -> str:
         # REUSE-IgnoreStart
         "<!-- SPDX-License-Identifier: GPL-3.0-or-later -->",
         # REUSE-IgnoreEnd
-        "<!-- Made from plugins/plugin_utils/_service_schema.py: "
-        "python -m tests.unit.reference >docs/service-reference.md -->",
+        "<!-- Made from plugins/plugin_utils/_service_schema.py by `make readmes`; a test compares. -->",
         "# service.yml",
         "",
         "What a service says of itself, in its folder of `roles/stack/templates/requirements/` or of one in "
@@ -68,15 +71,16 @@ def page(schema: ModuleType) -> str:
     for name in SECTIONS:
         lines += ["", f"## {name}", "", *table(schema, inner(schema, schema.SERVICE.keys[name].value))]
     lines += ["", "## Names of former versions", "", "| was | is |", "|---|---|"]
-    for record in (schema.SERVICE, schema.SECRET, schema.CONTRIBUTION):
-        lines += [f"| `{old}` | {cell(new)} |" for old, new in record.renamed.items()]
+    # A key that was renamed in several places stands here once, as the service itself has it.
+    renamed = {**schema.CONTRIBUTION.renamed, **schema.SECRET.renamed, **schema.SERVICE.renamed}
+    lines += [f"| `{old}` | {cell(new)} |" for old, new in sorted(renamed.items())]
     return "\n".join(lines) + "\n"
 
 
-def main() -> None:
-    sys.path.insert(0, str(ROOT))
-    print(page(importlib.import_module("plugins.plugin_utils._service_schema")), end="")
-
-
 if __name__ == "__main__":
-    main()
+    sys.path.insert(0, str(ROOT))
+    made = page(importlib.import_module("plugins.plugin_utils._service_schema"))
+    if sys.argv[1:] == ["--write"]:
+        PAGE.write_text(made)
+    else:
+        print(made, end="")

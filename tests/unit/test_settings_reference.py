@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.fortytwo.inception.plugins.plugin_utils import settings_specs as specs
+from ansible_collections.fortytwo.inception.plugins.plugin_utils import _settings_specs as specs
 
-from tests.unit.roles import settings_reference
+from tests.unit import settings_reference
 
 
 def test_the_page_is_up_to_date() -> None:

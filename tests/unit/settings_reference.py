@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """docs/settings.md, made from the argument specs of the roles.
 
-python -m tests.unit.roles.settings_reference --write
+python -m tests.unit.settings_reference --write
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs/settings.md"
 
 HEAD = """\
