@@ -81,7 +81,7 @@ ARCHS = {
 }
 
 
-def controller_arch() -> Arch:
+def control_node_arch() -> Arch:
     machine = platform.machine()
     if machine not in ARCHS:
         raise VmError(f"a control node with a {machine} processor is not supported: {', '.join(sorted(ARCHS))} are")

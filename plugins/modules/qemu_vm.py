@@ -341,7 +341,7 @@ class Run:
         self.state: str = self.p["state"]
         self.machine = _qemu.Machine(self.p["state_dir"])
         self.binary = ""
-        self.arch = _qemu.controller_arch()
+        self.arch = _qemu.control_node_arch()
         self.wanted: dict[str, t.Any] = {}
 
     def execute(self) -> dict[str, t.Any]:

@@ -305,11 +305,6 @@ def _goes_background(name: str, arguments: list[str]) -> bool:
     return name in ("apachectl", "apache2ctl", "mysqld_multi", "pg_ctl") and "start" in words
 
 
-def never_ends(words: list[str]) -> bool:
-    """Whether a command given as its words runs for ever without serving anything."""
-    return bool(words) and _never_ends(words[0].rpartition("/")[2], words[1:], fed=False)
-
-
 def _never_ends(name: str, arguments: list[str], fed: bool) -> bool:
     if name == "busybox" and arguments:
         name, arguments = arguments[0], arguments[1:]

@@ -21,8 +21,8 @@ from typing import Any
 
 import pytest
 
-from tests.leaks.places import NOTES, Report, controller_places, search
-from tests.leaks.plants import controller_plants, git, machine_plants, planted
+from tests.leaks.places import NOTES, Report, control_node_places, search
+from tests.leaks.plants import control_node_plants, git, machine_plants, planted
 from tests.leaks.search import Needle, needles, values_of
 from tests.verify.conftest import (
     figure,
@@ -119,20 +119,20 @@ def search_everything(machine: Machine, login: str, ephemeral: Path) -> Searched
     for name, value in noted_values(machine):
         counts[name] += 1
         wanted += needles(f"{name}, value {counts[name]}", value.encode("latin-1"))
-    on_machine, on_controller = machine_plants(login), controller_plants(ephemeral, ROOT)
+    on_machine, on_control_node = machine_plants(login), control_node_plants(ephemeral, ROOT)
     # Made up, and in each form another text.
-    canaries = {plant: f'{random.token_hex(12)}"+ &{random.token_hex(12)}' for plant in (*on_machine, *on_controller)}
+    canaries = {plant: f'{random.token_hex(12)}"+ &{random.token_hex(12)}' for plant in (*on_machine, *on_control_node)}
     for plant, canary in canaries.items():
         wanted += needles(plant, canary.encode())
     # The exported project becomes what its owner makes of it.
     git(ephemeral / "watched/project", "add", ".")
     git(ephemeral / "watched/project", "commit", "--quiet", "--allow-empty", "--message=Inception")
     with (
-        planted(on_controller, {plant: canaries[plant] for plant in on_controller}),
+        planted(on_control_node, {plant: canaries[plant] for plant in on_control_node}),
         machine.planted(login, {plant: canaries[plant] for plant in on_machine}),
     ):
         there = machine.search(login, wanted)
-        here = search(controller_places(ephemeral, ROOT), wanted)
+        here = search(control_node_places(ephemeral, ROOT), wanted)
     report = Report(there.found + here.found, there.searched | here.searched, there.unread + here.unread)
     noted, now = machine.run(f"cat {shlex.quote(NOTES)}/state.json && echo && date +%s.%N").splitlines()
     state = json.loads(noted)

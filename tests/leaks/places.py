@@ -241,7 +241,7 @@ def git_history(repository: Path) -> Iterator[Source]:
     yield from Files(str(repository / ".git"))()
 
 
-def controller_places(ephemeral: Path, checkout: Path) -> dict[str, Place]:
+def control_node_places(ephemeral: Path, checkout: Path) -> dict[str, Place]:
     """All places of the control node, by their names."""
     watched = ephemeral / "watched"
     project = watched / "project"

@@ -282,7 +282,7 @@ def commit(repository: Path, content: str) -> Iterator[None]:
         git(repository, "gc", "--quiet", "--prune=now")
 
 
-def controller_plants(ephemeral: Path, checkout: Path) -> dict[str, Plant]:
+def control_node_plants(ephemeral: Path, checkout: Path) -> dict[str, Plant]:
     """What is planted on the control node, by its name."""
     watched = ephemeral / "watched"
     return {
