@@ -262,7 +262,7 @@ answer = [tried(client.sendcmd, line) for line in lines]
 
 
 def test_the_log_tells_of_logins_and_of_no_password(stack: Stack, ftp: Client, secrets: dict[str, Secret]) -> None:
-    """Who logged in and what was put is in the container's log, a secret is not. The command alive knows of it too."""
+    """Who logged in and what was put is in the container's log, a secret is not. The command status knows of it too."""
     name = f"verify-{random.token_hex(8)}.txt"
     session = f"""
 client = signed_in()
@@ -275,7 +275,7 @@ client.delete("/{UPLOADS}/{name}")
     assert name in log
     assert "127.0.0.1:" not in log, "the health check fills the log"
     assert leaks(secrets, {"the log": log.encode()}) == []
-    said = stack.execute("ftp", "alive")
+    said = stack.execute("ftp", "status")
     assert re.match(r"last login \d{4}-\d\d-\d\d .*; [1-9]\d* logins and \d+ refused", said.stdout), said
 
 

@@ -35,6 +35,7 @@ PROGRAMS = {
     "static": "nginx",
     "adminer": "php-fpm",
     "analytics": "goaccess",
+    "echo": "/usr/bin/python3",
 }
 
 

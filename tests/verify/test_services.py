@@ -51,7 +51,7 @@ def test_tls_is_not_old(settings: Settings, ca: Path, version: ssl.TLSVersion) -
 
 @pytest.mark.rule("SVC-1")
 def test_https_port_is_the_only_way_in(containers: dict[str, dict[str, Any]], settings: Settings) -> None:
-    """Of all containers, nginx alone publishes a port, and that is the https port; but for ftp's own."""
+    """Of all containers, nginx alone publishes a port, and that is the https port; but for those of ftp and of echo."""
     published = {
         (name, bound["HostPort"])
         for name, container in containers.items()
@@ -63,6 +63,8 @@ def test_https_port_is_the_only_way_in(containers: dict[str, dict[str, Any]], se
         environment = dict(variable.split("=", 1) for variable in containers["ftp"]["Config"]["Env"])
         first, last = (int(port) for port in environment["FTP_DATA_PORTS"].split("-"))
         wanted |= {("ftp", environment["FTP_PORT"]), *(("ftp", str(port)) for port in range(first, last + 1))}
+    if "echo" in containers:
+        wanted |= {("echo", "7007")}
     assert published == wanted
 
 

@@ -7,25 +7,27 @@ import socket
 import socketserver
 import sys
 import threading
+from pathlib import Path
 
 PORT = int(os.environ["ECHO_PORT"])
+ANSWER = Path("/etc/echo-answer").read_bytes().strip() + b" "
 
 
 class Stream(socketserver.BaseRequestHandler):
     def handle(self) -> None:
-        self.request.sendall(b"heard " + self.request.recv(512))
+        self.request.sendall(ANSWER + self.request.recv(512))
 
 
 class Datagram(socketserver.BaseRequestHandler):
     def handle(self) -> None:
         text, answer = self.request
-        answer.sendto(b"heard " + text, self.client_address)
+        answer.sendto(ANSWER + text, self.client_address)
 
 
 def ask() -> None:
     with socket.create_connection(("127.0.0.1", PORT), timeout=5) as connection:
         connection.sendall(b"it")
-        if connection.recv(512) != b"heard it":
+        if connection.recv(512) != ANSWER + b"it":
             sys.exit("It says something else.")
 
 
