@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: compose_unused
-short_description: What a compose project left on the machine
+short_description: What a compose project left on the managed host
 version_added: "1.0.0"
 author: fortytwo.inception contributors (@fortytwo-inception)
 description:

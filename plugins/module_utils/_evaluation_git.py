@@ -259,7 +259,7 @@ def history(folder: str, texts: Mapping[str, str], known: Mapping[str, str], sec
     found: list[Credential] = []
     try:
         if not shutil.which("git"):
-            raise _Trouble("git is not installed on the machine")
+            raise _Trouble("git is not installed on the managed host")
         with tempfile.TemporaryDirectory() as scratch:
             if not os.path.lexists(repository):
                 state["state"] = "folder"

@@ -372,8 +372,8 @@ CAUSES: tuple[tuple[tuple[str, ...], str, str], ...] = (
             r"exec (\S+): no such file",
         ),
         (
-            "the image lacks the program {1}, its first line names an interpreter that is not there, or its mode "
-            "is wrong"
+            "the program {1} is missing in the image, its first line names an interpreter that is not there, or its "
+            "mode is wrong"
         ),
         "compare the Dockerfile's COPY and ENTRYPOINT (and line ends: LF), and deploy again",
     ),

@@ -235,7 +235,7 @@ def main() -> None:
                 write(folder / name, files[name])
     except ImportError as error:
         module.fail_json(
-            f"the control node lacks {error.name}, which comes with ansible-core: pip install ansible-core"
+            f"{error.name} is missing on the control node; it comes with ansible-core: pip install ansible-core"
         )
     except (OSError, TypeError, ValueError, KeyError) as error:
         module.fail_json(f"the reports were not written to {folder}: {error}")

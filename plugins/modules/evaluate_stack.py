@@ -8,14 +8,14 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: evaluate_stack
-short_description: Evaluate a project by what it does on its machine
+short_description: Evaluate a project by what it does on its managed host
 version_added: "1.0.0"
 author:
   - fortytwo.inception contributors (@fortytwo-inception)
 description:
-  - Does on the machine what an evaluator of 42's Inception does there, and says what that means for the items of the
-    sheet.
-  - It executes what the project has in it. Use it on a machine that may be lost.
+  - Does on the managed host what an evaluator of 42's Inception does there, and says what that means for
+    the items of the sheet.
+  - It executes what the project has in it. Use it on a host that may be lost.
 extends_documentation_fragment:
   - fortytwo.inception._attributes
 attributes:
@@ -34,7 +34,7 @@ attributes:
 options:
   step:
     description:
-      - V(clean_out) removes ALL containers, images, volumes and networks of the machine's Docker, and the login's data.
+      - V(clean_out) removes ALL containers, images, volumes and networks of Docker there, and the login's data.
       - V(make) runs C(make) as the login and waits until everything is well.
       - V(look) looks at what runs.
       - V(crash) kills the first process of each container, V(stop) stops and starts each.
@@ -68,7 +68,7 @@ options:
     type: str
     default: ""
   ftp_password_file:
-    description: For O(step=ftp), the file on the machine with the user's password.
+    description: For O(step=ftp), the file on the managed host with the user's password.
     type: path
     default: ""
 """

@@ -14,7 +14,7 @@ author:
   - fortytwo.inception contributors (@fortytwo-inception)
 description:
   - The module M(fortytwo.inception.secrets) writes a file C(<service>.env) for each service that reads its secrets
-    once, when it starts. A container whose environment lacks a line of that file was made before,
+    once, when it starts. A container in whose environment a line of that file is missing was made before,
     and has the old values.
   - Docker is asked for the containers of the project by their labels. It changes nothing.
 extends_documentation_fragment:

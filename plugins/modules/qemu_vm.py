@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: qemu_vm
-short_description: A virtual machine of the control node, run by QEMU without any daemon
+short_description: Manage a virtual machine of the control node, run by QEMU without any daemon
 version_added: 1.0.0
 description:
   - Defines, starts, stops, resets and removes one virtual machine on the computer that the task runs on, normally the

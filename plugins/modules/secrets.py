@@ -8,13 +8,13 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: secrets
-short_description: Make and replace secrets on the target, one file each
+short_description: Make and replace secrets on the managed host, one file each
 version_added: "1.0.0"
 author:
   - fortytwo.inception contributors (@fortytwo-inception)
 description:
-  - Makes sure that each declared secret has a file with a value in one folder of the target.
-  - A missing value is made at random on the target, unless one is given. A value that exists is kept, whatever it is.
+  - Makes sure that each declared secret has a file with a value in one folder of the managed host.
+  - A missing value is made at random there, unless one is given. A value that exists is kept, whatever it is.
     One that is weak, or was open to others, gets a warning.
   - A value is replaced in phases, so that services can learn the new one before they have to forget the old one.
     While it is V(finalized), there is C(<name>.txt) alone. While it is V(staged), there is a new value beside it in
@@ -25,7 +25,7 @@ description:
     So a run that is killed, or a power cut, leaves each file as it was or as it shall be,
     and the next run goes on from there.
   - A value has no newline at its end.
-  - No value ever leaves the target.
+  - No value ever leaves the managed host.
     Values that exist are read there, to compare them with a given one and to find weak ones.
 extends_documentation_fragment:
   - fortytwo.inception._files

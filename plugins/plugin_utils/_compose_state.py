@@ -30,7 +30,7 @@ def is_up(plan: Collection[str], services: int, containers: Iterable[Object], pr
 
 
 def unused(engine: Object, kept: Mapping[str, Collection[str]], project: str) -> dict[str, list[Object]]:
-    """What the stack left on the machine that belongs to no service, volume or network of it any more."""
+    """What the stack left on the managed host that belongs to no service, volume or network of it any more."""
     images = [{**one, "Labels": one.get("Labels")} for one in engine.get("images") or []]
     kinds = {"images": (images, "service"), "volumes": (engine.get("volumes"), "volume")}
     kinds["networks"] = (engine.get("networks"), "network")

@@ -89,15 +89,15 @@ _COMPARED = {
 
 
 def missing_from_readme(text: str) -> list[str]:
-    """The sections and comparisons that a README lacks."""
+    """The sections and comparisons that are missing in a README."""
     found = sections(text)
-    lacking = [
+    absent = [
         f"the section {name}"
         for name, pattern in _HEADINGS.items()
         if not any(pattern.search(one.heading) for one in found)
     ]
     if not _AI.search(text):
-        lacking.append("how AI was used")
+        absent.append("how AI was used")
     for name, (one, other) in _COMPARED.items():
         # Both in one heading, or in one paragraph or list of a section.
         places = [section.heading for section in found]
@@ -108,8 +108,8 @@ def missing_from_readme(text: str) -> list[str]:
             section.text[:20_000] for section in found if re.search(f"{one}|{other}", section.heading, re.IGNORECASE)
         ]
         if not any(re.search(one, place, re.IGNORECASE) and re.search(other, place, re.IGNORECASE) for place in places):
-            lacking.append(f"the comparison of {name}")
-    return lacking
+            absent.append(f"the comparison of {name}")
+    return absent
 
 
 # Words of which each has to be somewhere in the text, by what they stand for.

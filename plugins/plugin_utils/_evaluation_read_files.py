@@ -170,9 +170,9 @@ def _says(name: str, missing: Callable[[str], list[str]]) -> Check:
         text = project.text(name)
         if text is None:
             return Finding(FAIL, [Evidence(name, "is not there")])
-        lacking = ["anything"] if not text.strip() else missing(text)
+        absent = ["anything"] if not text.strip() else missing(text)
         good = [Evidence(f"{name}:{one.line}", one.heading) for one in documents.sections(text) if one.heading]
-        return judged([Evidence(name, f"does not say: {one}") for one in lacking], [], good or [Evidence(name)])
+        return judged([Evidence(name, f"does not say: {one}") for one in absent], [], good or [Evidence(name)])
 
     return check
 
@@ -181,10 +181,10 @@ def _fresh_clone(project: Project, _date: datetime.date) -> Finding:
     git = project.snapshot["git"]
     if git["state"] != "history" or not git["tracked"]:
         return Finding(UNDETERMINED)
-    lacking = [path for path in git["tracked"] if posixpath.normpath(path) not in project.entries]
-    if lacking and not project.snapshot["limits"]:
+    absent = [path for path in git["tracked"] if posixpath.normpath(path) not in project.entries]
+    if absent and not project.snapshot["limits"]:
         return Finding(
-            WARNING, [Evidence(path, "is in the last commit, and not in the folder") for path in lacking[:20]]
+            WARNING, [Evidence(path, "is in the last commit, and not in the folder") for path in absent[:20]]
         )
     return Finding(UNDETERMINED)
 

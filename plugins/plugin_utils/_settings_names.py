@@ -129,7 +129,7 @@ def unknown(variables: Iterable[str], settings: Iterable[str]) -> Iterator[tuple
 
 
 def without_prefix(variables: Iterable[str], settings: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Names that lack the prefix inception_: another role's, or an oversight, so they are only worth a warning."""
+    """Names without the prefix inception_: another role's, or an oversight, so they are only worth a warning."""
     known = frozenset(settings)
     for name in sorted(variables):
         if name not in known and name.startswith(COMMON) and OWN + name in known:
