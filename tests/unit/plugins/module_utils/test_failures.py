@@ -106,7 +106,7 @@ SAID: dict[str, tuple[str, str]] = {
     "damaged": ("[ERROR] InnoDB: Database page corruption on disk or a failed read: corrupt", "damaged"),
     "upstream": ('nginx: [emerg] host not found in upstream "wordpress"', "service wordpress"),
     "nginx": ('nginx: [emerg] unknown directive "lisen" in /tmp/nginx.conf:12', "/tmp/nginx.conf:12"),
-    "program": ('exec: "entrypoint.sh": executable file not found in $PATH', "program entrypoint.sh is missing in the image"),
+    "program": ('exec: "entrypoint.sh": executable file not found in $PATH', "entrypoint.sh is missing in the image"),
     "Python": ("/bin/sh: 1: /usr/bin/python3: not found", "Python"),
     "a folder": ("mkdir: cannot create directory '/var/lib/mysql/x': Permission denied", "belongs to somebody else"),
     "a virtual machine": (
