@@ -15,6 +15,8 @@ from ansible_collections.fortytwo.inception.plugins.plugin_utils import _service
 from ansible_collections.fortytwo.inception.plugins.plugin_utils._service_schema import Place
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+# A description is a page or two. What its aliases make of it may be more than any computer holds.
+MOST_PIECES = 10_000
 _SETTING = r"\s*\{\{[^}]*?\b((?:inception|stack)_\w+)"
 
 
@@ -71,11 +73,16 @@ def read(name: str, file: str, source: str, rendered: str) -> Description:
 
     try:
         node = yaml.compose(rendered, Loader=_Loader)
+        if node is not None:
+            _count(node, {})
         said = yaml.load(rendered, Loader=_Loader)  # a safe loader
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        # A value such as 2026-13-01 is no date, and a ValueError.
         mark = getattr(error, "problem_mark", None)
-        reason = getattr(error, "problem", None) or str(error)
+        reason = getattr(error, "problem", None) or " ".join(str(error).split())
         return Description(name, file, {}, problems=(f"{file}:{line(mark.line) if mark else 1}: no YAML: {reason}",))
+    if isinstance(said, dict):
+        _keep_as_written(node, said)
     places: dict[Place, int] = {}
     twice = list(_places(node, (), places)) if node is not None else []
     description = Description(
@@ -109,3 +116,37 @@ def _places(node: yaml.Node, place: Place, places: dict[Place, int]) -> Iterator
     elif isinstance(node, yaml.SequenceNode):
         for number, value in enumerate(node.value):
             yield from _places(value, (*place, number), places)
+
+
+def _count(node: yaml.Node, known: dict[int, int]) -> int:
+    """How many pieces there are below a node, each alias with all that it stands for."""
+    if id(node) in known:
+        if not known[id(node)]:
+            raise yaml.MarkedYAMLError(problem="an alias for what it stands in", problem_mark=node.start_mark)
+        return known[id(node)]
+    known[id(node)] = 0
+    inner = node.value if isinstance(node, (yaml.MappingNode, yaml.SequenceNode)) else []
+    pairs = inner if isinstance(node, yaml.SequenceNode) else [one for pair in inner for one in pair]
+    found = 1 + sum(_count(one, known) for one in pairs)
+    if found > MOST_PIECES:
+        problem = f"aliases that make more than {MOST_PIECES} pieces of it"
+        raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+    known[id(node)] = found
+    return found
+
+
+def _keep_as_written(node: yaml.MappingNode, said: dict[str, Any]) -> None:
+    """Leave the values of .env as they were written: 1.10 is a version, 0755 a mode, and true no word of Python."""
+    written = {key.value: value for key, value in node.value}
+    env, values = written.get("env"), said.get("env")
+    if isinstance(env, yaml.MappingNode) and isinstance(values, dict):
+        for key, value in env.value:
+            read_as = values.get(key.value)
+            plain = read_as is None or (isinstance(read_as, (str, int)) and str(read_as) == value.value)
+            if isinstance(value, yaml.ScalarNode) and not plain:
+                values[key.value] = value.value
+    others, contributions = written.get("contributes_to"), said.get("contributes_to")
+    if isinstance(others, yaml.MappingNode) and isinstance(contributions, dict):
+        for other, added in others.value:
+            if isinstance(added, yaml.MappingNode) and isinstance(contributions.get(other.value), dict):
+                _keep_as_written(added, contributions[other.value])

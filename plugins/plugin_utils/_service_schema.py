@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+# Control characters, and what else begins a new line.
+CONTROL = r"\x00-\x1f\x7f-\x9f\u2028\u2029"
 # Where something stands in a description: keys, and numbers in a list.
 Place = tuple[str | int, ...]
 Problem = tuple[Place, str]
@@ -40,7 +42,8 @@ class Text:
     """A line of text, of a pattern where it has one."""
 
     what: str = "a text"
-    pattern: str = r"[^\n]+"
+    # One line, whatever ends a line for a reader of YAML.
+    pattern: str = rf"[^{CONTROL}]+"
 
     def named(self) -> str:
         return self.what
@@ -60,6 +63,8 @@ class Scalar:
     def problems(self, value: Any, place: Place) -> Iterator[Problem]:
         if not isinstance(value, (str, int, float, bool)):
             yield place, f"{shown(value)} is not {self.named()}"
+        elif re.search(f"[{CONTROL}]", str(value)):
+            yield place, f"{value!r} is not one line of text, as .env has them"
 
 
 @dataclass(frozen=True)
@@ -74,8 +79,8 @@ class Flag:
 
 @dataclass(frozen=True)
 class Number:
-    least: int
-    most: int
+    least: float
+    most: float
     whole: bool = True
 
     def named(self) -> str:
@@ -200,7 +205,9 @@ class Record:
 NAME = Text("a name of small letters, digits, _ and -", r"[a-z][a-z0-9_-]{0,63}")
 VARIABLE = Text("a name of capitals, digits and _", r"[A-Z][A-Z0-9_]*")
 PATH = Text("an absolute path", r"/[^\s:]*")
-COMMAND = List(Text("a text", r"(?s).+"), "[redis-server, --version]")
+MOUNT = Text("an absolute path of a folder below /", rf"(?:/(?!\.\.?(?:/|$))[^/\s:${CONTROL}]+)+/?")
+HOST = Text("a host name, or a value in env such as ${DOMAIN}", r"(?:[A-Za-z0-9._-]|\$\{[A-Z][A-Z0-9_]*\})+")
+COMMAND = List(Text("a text", r"[^\x00]+"), "[redis-server, --version]")
 SERVICES = List(NAME, "[mariadb]")
 
 SECRET_LENGTHS = {"password": 32, "token": 64}
@@ -230,7 +237,7 @@ VOLUME = Record(
         "name": Key(
             NAME, "its folder is `<name>` in the data folder; services that use one name share it", required=True
         ),
-        "path": Key(PATH, "where the container sees it", required=True),
+        "path": Key(MOUNT, "where the container sees it", required=True),
         "read_only": Key(Flag(), "the container cannot write to it", default=False),
     },
     "{name: cache, path: /var/cache}",
@@ -254,8 +261,12 @@ PORT = Record(
 )
 LIMITS = Record(
     {
-        "memory": Key(Text("a size such as 256M", r"[1-9]\d*[MG]"), "the most memory", default="256M"),
-        "cpus": Key(Number(0, 1024, whole=False), "the most processors", default=1),
+        "memory": Key(
+            Text("a size such as 256M, of at least 6M", r"([6-9]|[1-9]\d{1,6})M|[1-9]\d{0,3}G"),
+            "the most memory",
+            default="256M",
+        ),
+        "cpus": Key(Number(0.01, 1024, whole=False), "the most processors", default=1),
         "pids": Key(Number(1, 4194304), "the most processes and threads", default=100),
     },
     "{memory: 256M, cpus: 1, pids: 100}",
@@ -294,7 +305,7 @@ SERVICE = Record(
         ),
         "secrets": Key(List(SECRET, "[{name: cache_password}]"), "the secrets that it reads", default=[]),
         "files": Key(
-            Table(NAME, Text("the name of a file", r"[\w.-]+"), "{tls_key: tls.key}"),
+            Table(NAME, Text("the name of a file", r"[A-Za-z0-9_][A-Za-z0-9_.-]*"), "{tls_key: tls.key}"),
             "what else of `secrets/` it reads: the name in `/run/secrets`, and the file",
             default={},
         ),
@@ -306,9 +317,7 @@ SERVICE = Record(
             default=[],
         ),
         "egress": Key(Flag(), "it connects to other machines: a way out", default=False),
-        "aliases": Key(
-            List(Text(), '["${DOMAIN}"]'), "more names by which those who talk to it can call it", default=[]
-        ),
+        "aliases": Key(List(HOST, '["${DOMAIN}"]'), "more names by which those who talk to it can call it", default=[]),
         "ports": Key(List(PORT, "[{published: 8080}]"), "what is reached from outside", default=[]),
         "waits_for": Key(SERVICES, "who must be healthy before it starts", default=[]),
         "limits": Key(LIMITS, "what it may use"),

@@ -17,6 +17,12 @@ from ansible_collections.fortytwo.inception.plugins.plugin_utils._service_descri
 
 TAG_LENGTH = 12
 CONTRIBUTED_FILE = re.compile(r"contributes_to/([^/]+)/(.+)")
+# What Docker takes for the name of an image, and compose for that of a service.
+SERVICE_NAME = re.compile(r"(?=.{1,63}$)[a-z][a-z0-9]*(?:(?:__?|-+)[a-z0-9]+)*")
+# What the shell has already comes before .env; and by others Docker and compose are led elsewhere.
+SHELL_VALUE = re.compile(
+    r"(COMPOSE|DOCKER|BUILDKIT|BUILDX|LC)_.*|PATH|HOME|USER|LOGNAME|SHELL|PWD|OLDPWD|LANG|TERM|HOSTNAME|MAKE.*"
+)
 # Values of .env that are no service's, and what they are made from.
 OTHER_VALUES = {
     "LOGIN": "inception_login",
@@ -79,6 +85,11 @@ def drawn(secret: Mapping[str, Any]) -> dict[str, Any]:
 def own_problems(folder: Folder) -> Iterator[str]:
     """What a description says that its own folder does not bear out."""
     said = folder.said
+    if not SERVICE_NAME.fullmatch(folder.name):
+        yield folder.wrong(
+            f"the folder's name '{folder.name}' is no name of a service, which has small letters, digits, and - or _ "
+            "between them; for example: my-cache"
+        )
     if any(path.startswith("for/") for path in folder.files):
         yield folder.wrong("the folder 'for/' is called 'contributes_to/' now")
     if not folder.is_service:
@@ -229,12 +240,33 @@ def disagreements(folders: Iterable[Folder]) -> Iterator[str]:
                 )
         for name, value in (folder.said.get("env") or {}).items():
             other, first = values.setdefault(name, (folder, value))
-            if name in OTHER_VALUES:
+            if SHELL_VALUE.fullmatch(name):
+                yield folder.wrong(
+                    f"'{name}' is the shell's or Docker's own, and not for .env; for example: "
+                    f"{re.sub('[^A-Z0-9]', '_', folder.name.upper())}_{name}",
+                    "env",
+                    name,
+                )
+            elif name in OTHER_VALUES:
                 yield folder.wrong(f"'{name}' is in every .env already, from {OTHER_VALUES[name]}", "env", name)
             elif first != value:
                 yield folder.wrong(
                     f"'{name}' has another value in {other.description.file}, and .env has one of each", "env", name
                 )
+
+
+def volume_problems(folder: Folder) -> Iterator[str]:
+    """What cannot be where a volume would be."""
+    taken: dict[str, str] = {}
+    for number, volume in enumerate(folder.said.get("volumes") or []):
+        path = volume["path"].rstrip("/")
+        if f"{path}/".startswith("/run/secrets/"):
+            yield folder.wrong(f"the volume '{volume['name']}' would hide the secrets", "volumes", number)
+        elif path in taken:
+            yield folder.wrong(
+                f"the volumes '{taken[path]}' and '{volume['name']}' are both at {path}", "volumes", number
+            )
+        taken.setdefault(path, volume["name"])
 
 
 # Values of .env
@@ -425,6 +457,21 @@ def networks(folders: Iterable[Folder]) -> list[dict[str, Any]]:
     return found
 
 
+def network_collisions(folders: Iterable[Folder]) -> Iterator[str]:
+    """Two networks that would have one name, as those of a with b-c and of a-b with c."""
+    folders = list(folders)
+    by_name = {folder.name: folder for folder in folders}
+    found: dict[str, list[str]] = {}
+    for network in networks(folders):
+        members = found.setdefault(network["name"], network["members"])
+        if members is not network["members"]:
+            one, other = (" with ".join(of) for of in (members, network["members"]))
+            yield by_name[members[0]].wrong(
+                f"the networks of {one} and of {other} would both be called '{network['name']}'; "
+                "give one of the folders another name"
+            )
+
+
 def name_order(pair: frozenset[str], name: str) -> list[str]:
     """The two of a pair, the one that begins first."""
     return sorted(pair, key=lambda member: not name.startswith(f"{member}-"))
@@ -509,9 +556,10 @@ def problems(folders: list[Folder], off: Iterable[Folder] = (), env: Mapping[str
     for folder in whole:
         found += relation_problems(folder, names, secrets)
         found += port_problems(folder)
+        found += volume_problems(folder)
     found += disagreements(whole)
     found += circle_problems(whole)
-    return found or list(collisions(port for folder in whole for port in ports_of(folder)))
+    return found or [*collisions(port for folder in whole for port in ports_of(folder)), *network_collisions(whole)]
 
 
 def stack(

@@ -324,3 +324,45 @@ contributes_to:
     cache = Folder(read("cache", "my/cache/service.yml", source, rendered), "x", FILES)
     asleep = Folder(read("asleep", "x", "env:\n  ASLEEP: 1\n", ""))
     assert stack_services.problems([folder("gate"), cache], [asleep], given) == said
+
+
+@pytest.mark.parametrize("name", ["Echo", "ünï", "my echo", "a-", "a_-b", "a___b", "a.b", "1a", "x" * 64])
+def test_a_folder_that_no_image_can_be_called_like(name: str) -> None:
+    [problem] = stack_services.problems([folder(name)])
+    assert f"the folder's name '{name}' is no name of a service" in problem
+
+
+@pytest.mark.parametrize("name", ["echo", "my-echo", "my_echo", "a--b", "a__b", "a1", "x" * 63])
+def test_a_folder_that_can_be_a_service(name: str) -> None:
+    assert stack_services.problems([folder(name)]) == []
+
+
+@pytest.mark.parametrize("name", ["PATH", "HOME", "COMPOSE_PROJECT_NAME", "DOCKER_HOST", "LC_ALL", "MAKEFLAGS"])
+def test_what_the_shell_and_docker_have_is_not_for_env(name: str) -> None:
+    [problem] = stack_services.problems([folder(env={name: "x", "TZ": "UTC", "HOME_PAGE": "x", "COMPOSE": "x"})])
+    assert problem == (
+        f"my/cache/service.yml:2: '{name}' is the shell's or Docker's own, and not for .env; for example: CACHE_{name}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("names", "name"), [(("a", "b-c", "a-b", "c"), "a-b-c"), (("nginx", "in"), "nginx-in"), (("x", "alone"), "x-alone")]
+)
+def test_two_networks_cannot_have_one_name(names: tuple[str, ...], name: str) -> None:
+    pairs = list(zip(names[::2], names[1::2], strict=True))
+    folders = [
+        folder(one, talks_to=[other], ports=[{"published": 80}] if one == "nginx" else []) for one, other in pairs
+    ]
+    folders += [folder(other) for dummy, other in pairs]
+    found = stack_services.problems(folders)
+    assert [f"both be called '{name}'" in problem for problem in found] == ([] if name == "x-alone" else [True])
+
+
+def test_a_volume_hides_nothing() -> None:
+    paths = ["/data", "/data/", "/run/secrets", "/run/secrets/x", "/run/secretsx", "/data/inner"]
+    found = stack_services.problems([folder(volumes=[{"name": f"v{n}", "path": path} for n, path in enumerate(paths)])])
+    assert [problem.split(": ", 1)[1] for problem in found] == [
+        "the volumes 'v0' and 'v1' are both at /data",
+        "the volume 'v2' would hide the secrets",
+        "the volume 'v3' would hide the secrets",
+    ]
