@@ -25,11 +25,11 @@ options:
 """
 
 EXAMPLES = r"""
-- name: The release of today
+- name: Show the release of today
   ansible.builtin.debug:
     msg: "{{ 'debian' | fortytwo.inception.penultimate_release }}"
 
-- name: The release of another day
+- name: Show the release of another day
   ansible.builtin.debug:
     msg: "{{ 'alpine' | fortytwo.inception.penultimate_release(date='2026-11-24') }}"  # 3.23
 """

@@ -124,7 +124,7 @@ requirements:
 """
 
 EXAMPLES = r"""
-- name: A report of one host
+- name: Write the report of one host
   fortytwo.inception.evaluate_report:
     path: reports
     templates: "{{ role_path }}/templates"

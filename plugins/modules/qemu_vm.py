@@ -153,7 +153,7 @@ notes:
 """
 
 EXAMPLES = r"""
-- name: A machine with its ssh and https ports on the control node
+- name: Start a virtual machine with its ssh and https ports on the control node
   fortytwo.inception.qemu_vm:
     name: wil
     state: started
@@ -170,13 +170,13 @@ EXAMPLES = r"""
       - {host_port: 8443, guest_port: 443}
     ssh_public_key: "{{ lookup('ansible.builtin.file', '~/.ssh/id_ed25519.pub') }}"
 
-- name: The machine is switched off cleanly
+- name: Switch the virtual machine off cleanly
   fortytwo.inception.qemu_vm:
     name: wil
     state: stopped
     state_dir: ~/.local/state/fortytwo.inception/vm/wil
 
-- name: Nothing of the machine is left
+- name: Remove all that there is of the virtual machine
   fortytwo.inception.qemu_vm:
     name: wil
     state: absent

@@ -150,7 +150,7 @@ notes:
 """
 
 EXAMPLES = r"""
-- name: Passwords of the database and of WordPress
+- name: Make the passwords of the database and of WordPress
   fortytwo.inception.secrets:
     path: /home/wil/inception/secrets
     owner: wil
@@ -164,7 +164,7 @@ EXAMPLES = r"""
       - name: wp_salts
         kind: wordpress_salts
 
-- name: A password from the vault, which the database has to learn before it is used
+- name: Stage a password from the vault, which the database has to learn before it is used
   fortytwo.inception.secrets:
     path: /home/wil/inception/secrets
     owner: wil

@@ -81,7 +81,7 @@ notes:
 """
 
 EXAMPLES = r"""
-- name: A project of templates
+- name: Write a project of templates
   fortytwo.inception.tree:
     path: /home/wil/inception
     owner: wil
@@ -89,7 +89,7 @@ EXAMPLES = r"""
     manifest: /var/lib/fortytwo.inception/wil.json
     src: project
 
-- name: A project of two files
+- name: Write a project of two files
   fortytwo.inception.tree:
     path: /home/wil/inception
     owner: wil
