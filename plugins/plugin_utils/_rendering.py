@@ -11,10 +11,11 @@ from __future__ import annotations
 import base64
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import jinja2
 from ansible.errors import AnsibleError
 from ansible.template import trust_as_template
 from ansible_collections.fortytwo.inception.plugins.plugin_utils import (
@@ -52,7 +53,17 @@ class Renderer:
         ]
 
     def source(self, path: Path) -> str:
-        text: str = self.loader.get_text_file_contents(str(path))
+        try:
+            path.read_bytes().decode()
+            text: str = self.loader.get_text_file_contents(str(path))
+        except UnicodeDecodeError as error:
+            line = error.object.count(b"\n", 0, error.start) + 1
+            raise RenderingError(
+                f"{path}:{line}: no text in UTF-8, as a template is; what is to stay as it is comes from another "
+                "folder by 'copied'"
+            ) from None
+        except OSError as error:
+            raise RenderingError(f"{path}: cannot be read: {error.strerror}") from error
         return text
 
     def text(self, path: Path, **more: Any) -> str:
@@ -65,7 +76,8 @@ class Renderer:
                 trust_as_template(self.source(path)), escape_backslashes=False, overrides={"trim_blocks": True}
             )
         except AnsibleError as error:
-            raise RenderingError(f"{path}: {innermost(error)}") from error
+            line = line_of(error, self.source(path))
+            raise RenderingError(f"{path}{f':{line}' if line else ''}: {innermost(error)}") from error
         return "" if rendered is None else str(rendered)
 
 
@@ -74,6 +86,33 @@ def innermost(error: BaseException) -> str:
     while error.__cause__ is not None:
         error = error.__cause__
     return str(getattr(error, "message", error))
+
+
+def line_of(error: BaseException | None, source: str) -> int | None:
+    """The line of the template that an error comes from, as far as it can be known."""
+    while error is not None:
+        if isinstance(error, jinja2.TemplateSyntaxError):
+            return error.lineno
+        if name := re.fullmatch(r"'(\w+)' is undefined", str(getattr(error, "message", error))):
+            word = re.compile(rf"\b{name[1]}\b")
+            return next((number for number, line in enumerate(source.splitlines(), 1) if word.search(line)), None)
+        error = error.__cause__
+    return None
+
+
+def unreadable_problems(renderer: Renderer, folder: Path) -> Iterator[str]:
+    """The files of a folder that can be no templates, whatever the settings are."""
+    jinja = jinja2.Environment(extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols"])
+    for path in files_below(folder):
+        try:
+            text = renderer.source(folder / path)
+            # Such a first line changes what begins a template.
+            if not text.startswith("#jinja2:"):
+                jinja.parse(text)
+        except RenderingError as error:
+            yield str(error)
+        except jinja2.TemplateSyntaxError as error:
+            yield f"{folder / path}:{error.lineno}: {error.message}"
 
 
 def files_below(folder: Path) -> list[str]:
@@ -111,14 +150,24 @@ class Services:
         self.renderer = renderer
         self.env = dict(env or {})
         self.places: dict[str, Path] = {}
-        self.missing: list[str] = []
+        # What is wrong with the folders as such.
+        self.misplaced: list[str] = []
         for directory in (OUR_SERVICES, *(Path(one) for one in directories)):
             if not directory.is_dir():
-                self.missing.append(
+                self.misplaced.append(
                     f"inception_service_dirs: {directory} is not a folder; for example: /home/wil/services"
                 )
+            elif (directory / "service.yml").is_file():
+                self.misplaced.append(
+                    f"inception_service_dirs: {directory} is a service's own folder; name the one that it is in, "
+                    f"for example: {directory.resolve().parent}"
+                )
             for found in sorted(directory.glob("*/service.yml")):
-                self.places.setdefault(found.parent.name, found.parent)
+                place = self.places.setdefault(found.parent.name, found.parent)
+                if place.resolve() != found.parent.resolve():
+                    self.misplaced.append(
+                        f"{found}: there is a service '{place.name}' in {place} already; give this folder another name"
+                    )
         self.mandatory = in_order(
             {name: said for name, place in self.places.items() if (said := self._mandatory(place)) is not None}
         )
@@ -127,8 +176,15 @@ class Services:
         self.descriptions = {name: self._described(name) for name in self.names}
 
     def _mandatory(self, place: Path) -> str | None:
-        source = self.renderer.source(place / "service.yml")
-        return source if re.search(r"(?m)^mandatory: true\s*$", source) else None
+        source = self._source(place)
+        return source if re.search(r"(?mi)^mandatory:[ ]+(true|yes|on)[ ]*(#.*)?\r?$", source) else None
+
+    def _source(self, place: Path) -> str:
+        """A description before it is rendered; one that cannot be read says nothing until it is chosen."""
+        try:
+            return self.renderer.source(place / "service.yml")
+        except RenderingError:
+            return ""
 
     def _described(self, name: str) -> service_description.Description:
         path = self.places[name] / "service.yml"
@@ -154,9 +210,7 @@ class Services:
         """The folders that were not chosen, unread."""
         return [
             stack_services.Folder(
-                service_description.Description(
-                    name, str(place), {}, source=tuple(self.renderer.source(place / "service.yml").splitlines())
-                )
+                service_description.Description(name, str(place), {}, source=tuple(self._source(place).splitlines()))
             )
             for name, place in self.places.items()
             if name not in self.names
@@ -164,7 +218,23 @@ class Services:
 
     def problems(self) -> list[str]:
         """What is wrong, before anything else is rendered."""
-        return [*self.missing, *stack_services.problems(self.outlined(), self.off() if self.env else (), self.env)]
+        theirs = [*self.misplaced, *(line for name in self.names for line in self._user_problems(name))]
+        found = stack_services.problems(self.outlined(), self.off() if self.env else (), self.env)
+        return stack_services.unique([*theirs, *found])
+
+    def _user_problems(self, name: str) -> Iterator[str]:
+        """What is wrong with the files of a service that is not ours."""
+        if self.places[name].is_relative_to(OUR_SERVICES):
+            return
+        description = self.descriptions[name]
+        yield from unreadable_problems(self.renderer, self.places[name])
+        copied = description.said.get("copied")
+        for target, source in copied.items() if isinstance(copied, dict) else ():
+            if isinstance(source, str) and source.startswith("/") and not Path(source).is_dir():
+                yield (
+                    f"{description.at(('copied', target))}: {source} is not a folder on the control node; "
+                    "for example: /home/wil/site"
+                )
 
     def outline(self) -> dict[str, Any]:
         """What can be said without rendering more than the descriptions."""

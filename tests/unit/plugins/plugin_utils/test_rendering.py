@@ -110,7 +110,7 @@ def test_a_tree_without_its_folder_says_so(tmp_path: Path, collections_path: Pat
 
 def test_an_unknown_variable_names_the_variable_and_the_file(folder: Path) -> None:
     (folder / "wrong.conf").write_text("{{ unheard_of }}")
-    with pytest.raises(rendering.RenderingError, match=r"wrong\.conf: 'unheard_of' is undefined"):
+    with pytest.raises(rendering.RenderingError, match=r"wrong\.conf:1: 'unheard_of' is undefined"):
         rendered(folder)
 
 
@@ -139,7 +139,6 @@ def own(tmp_path: Path) -> Path:
         "mine/Dockerfile": "FROM x\n# {{ service.limits.memory }} {{ service_names | length }}\n",
         "mine/compose.yml": "    tmpfs: [/tmp]\n",
         "asleep/service.yml": "about: {{ unheard_of }}\n",
-        "nginx/service.yml": "about: another nginx\n",
     }.items():
         (tmp_path / "own" / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "own" / path).write_text(text)
@@ -156,7 +155,7 @@ def settings(repository: Path) -> dict[str, Any]:
 
 
 def test_an_outline_needs_no_build_context_and_no_host(own: Path, repository: Path) -> None:
-    """Only the chosen descriptions are rendered, each once; ours go before others of their name."""
+    """Only the chosen descriptions are rendered, each once."""
     said: list[str] = []
 
     class Noting(rendering.Renderer):
@@ -185,9 +184,53 @@ def test_what_a_description_lacks_is_said_with_its_file(own: Path, repository: P
     outline = rendering.Services(renderer(own, **settings(repository)), [own, "/nowhere"], ["asleep"]).outline()
     assert outline["problems"] == [
         "inception_service_dirs: /nowhere is not a folder; for example: /home/wil/services",
-        f"{own}/asleep/service.yml: 'unheard_of' is undefined",
+        f"{own}/asleep/service.yml:1: 'unheard_of' is undefined",
     ]
     assert outline["ports"] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "said"),
+    [
+        ("nginx/service.yml", b"about: another nginx\n", "nginx/service.yml: there is a service 'nginx' in "),
+        ("mine/logo.png", b"ab\n\x89PNG\n", "mine/logo.png:2: no text in UTF-8"),
+        ("mine/service.yml", b"about: a\nenv: {A: \xe9}\n", "mine/service.yml:2: no text in UTF-8"),
+        ("mine/Dockerfile", b"FROM x\nRUN {% if %}\n", "mine/Dockerfile:2: Expected an expression"),
+        ("mine/conf/x.conf", b"a\n\n{{ a }\n", "mine/conf/x.conf:3: unexpected '}'"),
+        ("mine/service.yml", b"about: a\ncopied: {site: /nowhere}\n", "mine/service.yml:2: /nowhere is not a folder"),
+        ("service.yml", b"about: a\n", "is a service's own folder; name the one that it is in"),
+    ],
+)
+def test_what_is_wrong_with_a_folder_is_known_before_its_files_are_rendered(
+    own: Path, repository: Path, path: str, content: bytes, said: str
+) -> None:
+    (own / path).parent.mkdir(exist_ok=True)
+    (own / path).write_bytes(content)
+    [problem] = rendering.Services(renderer(own, **settings(repository)), [own], ["mine"]).outline()["problems"]
+    assert said in problem
+
+
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [
+        # Of a service that was not chosen nobody wants to know.
+        ("asleep/service.yml", b"about: \xe9\n"),
+        ("asleep/logo.png", b"\x89PNG\n"),
+        ("mine/a.conf", b"#jinja2: block_start_string:'[%'\n{% if %}\n"),
+        ("mine/b.conf", "ünï {% do [] %}{{ a | no_such_filter }}\n".encode()),
+    ],
+)
+def test_what_may_be_in_a_folder(own: Path, repository: Path, path: str, content: bytes) -> None:
+    (own / path).write_bytes(content)
+    found = rendering.Services(renderer(own, **settings(repository)), [own, f"{own}/"], ["mine"], {"PORT": 8}).outline()
+    assert found["problems"] == []
+
+
+@pytest.mark.parametrize("written", ["true", "yes", "True", "true  # for all", "false", "'true'"])
+def test_a_service_of_every_stack_says_so_in_any_of_yamls_ways(own: Path, repository: Path, written: str) -> None:
+    (own / "mine/service.yml").write_text(f"about: mine\nmandatory: {written}\n")
+    found = rendering.Services(renderer(own, **settings(repository)), [own]).outline()
+    assert ("mine" in found["names"]) == (written not in ("false", "'true'"))
 
 
 def rendered_by_the_role(own: Path, **settings: Any) -> list[dict[str, Any]]:
