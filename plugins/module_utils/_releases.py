@@ -5,8 +5,8 @@
 How the table is extended: when a release has come out (not when it is announced), append one line
 at the end of its family with the date of the release from the page named in SOURCES. Nothing else
 changes; the penultimate release follows from the dates. Only releases that exist are listed, so
-the table grows old: stale() tells when the next release is overdue, and the filter
-settings_warnings says so to the user.
+the table grows old: stale() tells when the next release is overdue, and check_settings
+says so to the user.
 """
 
 from __future__ import annotations
