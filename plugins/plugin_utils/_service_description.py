@@ -81,7 +81,7 @@ def read(name: str, file: str, source: str, rendered: str) -> Description:
         mark = getattr(error, "problem_mark", None)
         reason = getattr(error, "problem", None) or " ".join(str(error).split())
         return Description(name, file, {}, problems=(f"{file}:{line(mark.line) if mark else 1}: no YAML: {reason}",))
-    if isinstance(said, dict):
+    if isinstance(said, dict) and isinstance(node, yaml.MappingNode):
         _keep_as_written(node, said)
     places: dict[Place, int] = {}
     twice = list(_places(node, (), places)) if node is not None else []
