@@ -14,6 +14,7 @@ from typing import Any
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+from ansible_collections.fortytwo.inception.plugins.plugin_utils import _rendering
 from ansible_collections.fortytwo.inception.plugins.plugin_utils import _settings as settings
 from ansible_collections.fortytwo.inception.plugins.plugin_utils import _settings_specs as settings_specs
 
@@ -46,8 +47,11 @@ class ActionModule(ActionBase):
         found = self._variables(variables)
         stack = self._stack(variables) if settings.are_good(found.values, OF_SERVICES, date) else {}
         lines = settings.problems(found, date, arguments["required"], _known(found, stack))
+        # Our own descriptions are right: what is wrong in them is a setting's fault, which has been said.
+        ours = f"{_rendering.OUR_SERVICES}/" if lines else "\0"
+        said = [problem for problem in stack.get("problems", []) if not problem.startswith(ours)]
         # A description names a setting that cannot be evaluated once more.
-        lines += [] if found.unreadable else stack.get("problems", [])
+        lines += [] if found.unreadable else said
         wanted = settings.ports(found.values, stack.get("forwarded_ports", [])) if _is_machine(variables) else {}
         lines += settings.clashes(variables["inventory_hostname"], wanted, self._machines_elsewhere(variables))
         for warning in settings.warnings(found, date):

@@ -103,15 +103,33 @@ def problems(
         **variables.values,
         "date": date,
     }
+    login_is_bad = not are_good(values, ["inception_login"], date) if "inception_login" in values else False
     wrong = [f"{variables.shown(name)}: {said}" for name, said in names.unknown(variables.names, specs.options())]
     order = [*RULES, *(name for name in specs.options() if name not in RULES)]
     for name in order:
         if name in variables.unreadable:
             wrong.append(f"{variables.shown(name)}: cannot be evaluated: {variables.unreadable[name]}")
-        elif name in values:
+        elif name in values and not (login_is_bad and _follows_from_the_login(name, variables)):
+            good = example(name, values)
+            if _is_text_of_the_command_line(name, variables):
+                good = f"-e '{{{name}: {good}}}'"
             said = _value_problems(name, values)
-            wrong += [f"{variables.shown(name)}: {problem}; for example: {example(name, values)}" for problem in said]
+            wrong += [f"{variables.shown(name)}: {problem}; for example: {good}" for problem in said]
     return wrong
+
+
+def _follows_from_the_login(name: str, variables: Variables) -> bool:
+    """Whether its value is the role's, and one that is made from others: where nobody wrote one, from the login."""
+    option = specs.options().get(name)
+    unsaid = option is not None and (option.default is None or specs.is_computed(option))
+    return unsaid and name != "inception_login" and not variables.place(name)
+
+
+def _is_text_of_the_command_line(name: str, variables: Variables) -> bool:
+    """Whether somebody wrote -e name=value, which makes a text of everything, for what is none."""
+    option = specs.options().get(name)
+    text = isinstance(variables.values.get(name), str)
+    return text and option is not None and option.kind in ("list", "dict") and variables.place(name) == "-e"
 
 
 def warnings(variables: Variables, date: datetime.date) -> list[str]:

@@ -638,7 +638,7 @@ def _release_example(settings: Settings) -> str:
 
 def _services_example(settings: Settings) -> str:
     available = sorted(str(name) for name in settings.get("inception_available_services") or ())
-    return f"[{', '.join(available[:2])}]"
+    return f"[{', '.join(available[:2]) or 'redis, mail'}]"
 
 
 RULES: tuple[Rule, ...] = (

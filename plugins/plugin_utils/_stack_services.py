@@ -275,7 +275,7 @@ def volume_problems(folder: Folder) -> Iterator[str]:
 def env_problems(given: Mapping[str, Any], folders: Iterable[Folder], off: Iterable[Folder]) -> Iterator[str]:
     """What is wrong with the user's own values for .env (stack_env). A value has one source."""
     sources = dict(OTHER_VALUES)
-    known: set[str] = set()
+    known: dict[str, Any] = {}
     for folder in folders:
         for place, env in (
             (("env",), folder.said.get("env") or {}),
@@ -285,7 +285,7 @@ def env_problems(given: Mapping[str, Any], folders: Iterable[Folder], off: Itera
             ),
         ):
             for name in env:
-                known.add(name)
+                known[name] = env[name]
                 if setting := folder.description.setting_of(*place, name):
                     sources[name] = setting
     asleep = {
@@ -298,8 +298,21 @@ def env_problems(given: Mapping[str, Any], folders: Iterable[Folder], off: Itera
     for name in given:
         if name in sources:
             yield f"stack_env: {name} comes from {sources[name]}; set that"
-        elif name not in known | asleep:
+        elif name not in known and name not in asleep:
             yield f"stack_env: no service of this stack has '{name}'{service_schema.nearest(name, sorted(known))}"
+        elif name in known and (said := _not_alike(name, given[name], known[name])):
+            yield f"stack_env: {name} {said}"
+
+
+def _not_alike(name: str, value: Any, original: Any) -> str:
+    """Why a value cannot stand in for the service's own one, which is a number."""
+    if not re.fullmatch(r"\d+", str(original)):
+        return ""
+    if not re.fullmatch(r"\d+", str(value)):
+        return f"is '{value}', and no number, as the service's own {original} is"
+    if name.endswith("_PORT") and port_range(value, {}) is None:
+        return f"is {value}, and no port; for example: {original}"
+    return ""
 
 
 def overridden(folder: Folder, given: Mapping[str, Any]) -> Folder:

@@ -194,7 +194,29 @@ def test_one_report_of_all_hosts(outcome: dict[str, Any]) -> None:
         (["-e", "stack_page_cache=false", "-e", "inception_https_port=8443"], ""),
         (["-e", "host_firewal=false"], "host_firewal (-e): unknown setting; did you mean host_firewall?"),
         (["-e", "rotate_secret=db_password"], "rotate_secret (-e): unknown setting; did you mean rotate_secrets?"),
-        (["-e", "host_open_ports=8080"], "host_open_ports (-e): '8080' is not a list; for example: [8080]"),
+        (
+            ["-e", "host_open_ports=8080"],
+            "host_open_ports (-e): '8080' is not a list; for example: -e '{host_open_ports: [8080]}'",
+        ),
+        (
+            ["-e", 'inception_bonus_services=["redis"]'],
+            "inception_bonus_services (-e): '[\"redis\"]' is not a list of names; for example: "
+            "-e '{inception_bonus_services: [redis, mail]}'",
+        ),
+        (["-e", "{inception_bonus_services: [redis, mail]}"], ""),
+        (
+            ["-e", '{"inception_https_port": 443.5}'],
+            "inception_https_port (-e): 443.5 is not a whole number; for example: 443",
+        ),
+        (
+            ["-e", '{"inception_title": "a\\nb"}'],
+            "inception_title (-e): 'a?b' has a line break or another control character; for example: Inception",
+        ),
+        (
+            ["-e", '{"inception_login": null}'],
+            "inception_login (hosts.yml:9): is missing; it is the login of the project's owner and has no default; "
+            "for example: wil",
+        ),
     ],
 )
 def test_from_the_command_line(tmp_path: Path, collections_path: Path, arguments: list[str], said: str) -> None:

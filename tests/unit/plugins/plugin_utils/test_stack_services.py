@@ -305,6 +305,10 @@ def test_a_file_that_cannot_be_added(path: str, said: str) -> None:
         ({"MORE": "x"}, ["stack_env: MORE comes from stack_more; set that"]),
         ({"DOMAIN": "x.42.fr"}, ["stack_env: DOMAIN comes from inception_domain; set that"]),
         ({"CACHE_SIZ": 5}, ["stack_env: no service of this stack has 'CACHE_SIZ'; did you mean 'CACHE_SIZE'?"]),
+        ({"CACHE_SIZE": "5"}, []),
+        ({"CACHE_SIZE": "big"}, ["stack_env: CACHE_SIZE is 'big', and no number, as the service's own 64 is"]),
+        ({"INNER_PORT": 70000}, ["stack_env: INNER_PORT is 70000, and no port; for example: 6379"]),
+        ({"INNER_PORT": 6380}, []),
         # Of a service that is not on: of no use today, and no mistake.
         ({"ASLEEP": 1}, []),
     ],
@@ -316,6 +320,7 @@ about: the cache
 env:
   CACHE_PORT: {{ inception_cache_port }}
   CACHE_SIZE: 64
+  INNER_PORT: 6379
 contributes_to:
   gate:
     env: {MORE: {{ stack_more | to_json }}}
