@@ -285,10 +285,7 @@ CAUSES: tuple[tuple[tuple[str, ...], str, str], ...] = (
             r"/run/secrets/([\w.-]+)[^\n]{0,40}No such file",
         ),
         "the file of the secret {1} is missing: somebody removed it",
-        (
-            "deploy again: a secret that is missing is made again. A database keeps the old password: make rotate "
-            "gives a new one"
-        ),
+        "`make down && make` in the project folder there, as the login: it is made anew, and the database takes it",
     ),
     (
         (
@@ -329,7 +326,7 @@ CAUSES: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (
         (r"Access denied for user '([^']+)'",),
         "the database knows another password of {1} than the secret's file holds",
-        "make rotate gives both a new one",
+        "`make down && make` in the project folder there, as the login: a database that starts takes what the files hold",
     ),
     (
         (
