@@ -326,7 +326,7 @@ CAUSES: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (
         (r"Access denied for user '([^']+)'",),
         "the database knows another password of {1} than the secret's file holds",
-        "`make down && make` in the project folder there, as the login: a database that starts takes what the files hold",
+        "`make down && make` in the project folder there, as the login: a database takes them when it starts",
     ),
     (
         (
