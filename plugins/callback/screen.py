@@ -35,6 +35,7 @@ options:
       - name: INCEPTION_FAILURES_DIR
 """
 
+import json
 import os
 import tempfile
 import time
@@ -48,6 +49,7 @@ from ansible.parsing.yaml.dumper import AnsibleDumper
 from ansible.playbook.block import Block
 from ansible.plugins.callback.default import CallbackModule as Default
 from ansible_collections.fortytwo.inception.plugins.module_utils._failures import (
+    WORDS_LENGTH,
     Failure,
     clean,
     folded,
@@ -57,12 +59,32 @@ from ansible_collections.fortytwo.inception.plugins.module_utils._failures impor
 )
 
 KEPT = 20
+LONG = 256 * 1024
 # What a result holds besides what it tells.
 WORDS = ("module_stderr", "stderr", "module_stdout", "stdout")
 
 
 def text(value: Any) -> str:
+    """A value as text: of a list each piece in a line of its own."""
+    if isinstance(value, (list, tuple)):
+        return "\n".join(text(one) for one in value)
     return value if isinstance(value, str) else "" if value is None else str(value)
+
+
+def written(whole: Mapping[str, Any]) -> str:
+    """All of it in YAML. The writer of YAML takes minutes for some megabytes; JSON is YAML too, and quick."""
+    plain = json.dumps(whole, default=str, indent=2)
+    if len(plain) > LONG:
+        return plain
+    try:
+        found: str = yaml.dump(
+            whole, Dumper=AnsibleDumper, allow_unicode=True, default_flow_style=False, sort_keys=False
+        )
+        # What came as bytes that are no text has halves of letters, which no file takes.
+        found.encode()
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return plain
+    return found
 
 
 def composed(name: str, result: Mapping[str, Any]) -> Failure:
@@ -76,7 +98,9 @@ def composed(name: str, result: Mapping[str, Any]) -> Failure:
     spoken = next((word for word in words if word.strip()), "")
     said = [line for line in last_lines(spoken, 8) if line.strip() not in message]
     return Failure(
-        what=name, parts=[("It says", lines), ("Its last words", said)], cause=likely("\n".join([message, *words]))
+        what=name,
+        parts=[("It says", lines), ("Its last words", said)],
+        cause=likely("\n".join([message, *(word[-WORDS_LENGTH:] for word in words)])),
     )
 
 
@@ -107,14 +131,7 @@ class Files:
                 prefix=time.strftime("%Y%m%dT%H%M%SZ-", time.gmtime()), suffix=".yml", dir=self.folder
             )
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                yaml.dump(
-                    {"host": host, "task": task, "result": shown},
-                    file,
-                    Dumper=AnsibleDumper,
-                    allow_unicode=True,
-                    default_flow_style=False,
-                    sort_keys=False,
-                )
+                file.write(written({"host": host, "task": task, "result": shown}))
             for old in sorted(self.folder.glob("*.yml"))[:-KEPT]:
                 old.unlink(missing_ok=True)
         except OSError as error:
@@ -139,7 +156,7 @@ class CallbackModule(Default):
         host = self.host_label(result)
         item = f" ({label})" if label else ""
         if how == "failed" and has_rescue(result.task):
-            message = (clean(text(whole.get("msg"))).strip().splitlines() or ["no message"])[0]
+            message = (clean(text(whole.get("msg") or whole.get("censored"))).strip().splitlines() or ["no message"])[0]
             self._display.display(
                 f"failed, and dealt with below: [{host}]{item}: {message[:150]}", color=constants.COLOR_WARN
             )

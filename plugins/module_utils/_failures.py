@@ -18,6 +18,7 @@ from typing import NamedTuple
 SCREEN_LINES = 19
 LINE_LENGTH = 150
 WORDS_LENGTH = 64 * 1024
+LONG_LINE = 2000
 
 ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-_])")
 
@@ -26,7 +27,7 @@ def clean(text: str) -> str:
     """What strangers wrote, as text: no colours, no cursor movements, no letters that turn the direction of others."""
     text = ESCAPE.sub("", text[-WORDS_LENGTH:]).replace("\t", "    ")
     # A line that was written over and over, as progress is, ends as its last state.
-    text = re.sub(r"[^\n]*\r(?=[^\n])", "", text)
+    text = "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))
     return "".join(letter for letter in text if letter == "\n" or unicodedata.category(letter)[0] != "C")
 
 
@@ -421,7 +422,8 @@ def named(text: str, names: list[str]) -> str:
 
 def likely(text: str) -> Cause | None:
     """What the words of a failure point to, by the table above."""
-    text = clean(text)
+    # Some expressions go over a word from each of its letters: of a line without end its ends will do.
+    text = "\n".join(shortened(line, LONG_LINE) for line in clean(text).splitlines())
     for patterns, behind, todo in CAUSES:
         for pattern in patterns:
             if found := re.search(pattern, text, re.MULTILINE):

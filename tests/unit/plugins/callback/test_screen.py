@@ -3,13 +3,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+import yaml
+from ansible_collections.fortytwo.inception.plugins.callback import screen as callback
 
 BIN = Path(sys.executable).parent
 
@@ -153,3 +157,31 @@ def test_a_host_that_is_not_reached_says_what_to_try(ran: tuple[str, Path]) -> N
     told = part(ran[0], "Reach it")
     assert told.startswith("unreachable: [gone] Reach it")
     assert "Next:   try `ssh -p 1 127.0.0.1`" in told
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        {"msg": "short", "rc": 1},
+        {"msg": ["ünï", {"a": 1}], "stdout": None},
+        {"msg": "x" * 10_000_000},
+        {"stdout": "line é\n" * 300_000},
+        {"msg": "caf\udce9"},
+        {"msg": "a\0b\x1b[2J\u2028"},
+        {"deep": {"deep": {"deep": [[[1.5, True, None]]]}}},
+    ],
+)
+def test_the_file_has_all_of_any_result_at_once(result: dict[str, object], tmp_path: Path) -> None:
+    begun = time.process_time()
+    name = callback.Files(str(tmp_path)).keep("wil", "Try", result)
+    callback.composed("failed", result)
+    assert time.process_time() - begun < 4
+    content = Path(name).read_text()
+    assert "wil" in content
+    read = json.loads(content) if content.startswith("{") else yaml.load(content, yaml.CSafeLoader)
+    assert read["result"] == result
+
+
+def test_a_message_of_several_lines_may_be_a_list() -> None:
+    failure = callback.composed("failed", {"msg": ["one", "two", 3]})
+    assert failure.parts[0] == ("It says", ["one", "two", "3"])
