@@ -11,14 +11,17 @@ ANSIBLE = $(if $(findstring $$,$(CURDIR)),$(error The path of this folder, $(CUR
 	Move the folder to a path without one))INCEPTION_COMMAND=make ANSIBLE_CONFIG="$${ANSIBLE_CONFIG:-ansible.cfg}" \
 	ANSIBLE_COLLECTIONS_PATH="$$(echo $(VENV)/lib/python*/site-packages):$${ANSIBLE_COLLECTIONS_PATH:-$$HOME/.ansible/collections}" \
 	$(VENV)/bin/python -P -m ansible playbook
-PLAYBOOK = $(ANSIBLE) --inventory "$$INVENTORY" $${LIMIT:+--limit "$$LIMIT"} $(ARGS)
+PLAYBOOK = $(ANSIBLE) --inventory "$$INCEPTION_INVENTORY" $${INCEPTION_LIMIT:+--limit "$$INCEPTION_LIMIT"} $(ARGS)
 # The playbook writes a script that runs a command as the login.
 SSH = rm -f .ansible/ssh.sh; $(PLAYBOOK) playbooks/ssh.yml -e ssh_script=.ansible/ssh.sh >/dev/null && LC_ALL="$$USER_LC_ALL" sh .ansible/ssh.sh
 PIP = $(VENV)/bin/python -m pip install
 # What the tests call is the virtual environment's.
 TOOL = PATH="$$PWD/$(VENV)/bin:$$PATH"
 
-export INVENTORY LIMIT
+# As they were written: a dollar in a path is neither make's nor the shell's. Without a word it is the default again.
+unexport INVENTORY LIMIT
+export INCEPTION_INVENTORY := $(or $(value INVENTORY),inventory/hosts.yml)
+export INCEPTION_LIMIT := $(value LIMIT)
 # Ansible wants UTF-8; a shell on the host keeps the user's locale.
 export USER_LC_ALL := $(LC_ALL)
 export LC_ALL := C.UTF-8

@@ -30,7 +30,7 @@ def command(
     """The command for the playbook name, on the inventory of this run."""
     environment = os.environ if environment is None else environment
     if environment.get("INCEPTION_COMMAND") == "make":
-        return _make(name, environment.get("INVENTORY", ""), limit, extra_vars)
+        return _make(name, environment.get("INCEPTION_INVENTORY", ""), limit, extra_vars)
     playbook = "ssh" if name in THROUGH_SSH else name
     words = ["ansible-playbook", f"fortytwo.inception.{playbook}"]
     words += [word for source in inventory for word in ("-i", shlex.quote(source))]

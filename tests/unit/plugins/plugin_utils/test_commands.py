@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 import yaml
 from ansible_collections.fortytwo.inception.plugins.plugin_utils import _commands
 
-MAKE = {"INCEPTION_COMMAND": "make", "INVENTORY": "inventory/hosts.yml"}
+MAKE = {"INCEPTION_COMMAND": "make", "INCEPTION_INVENTORY": "inventory/hosts.yml"}
 INSTALLED = {"XDG_STATE_HOME": "/home/wil/my state"}
 
 
@@ -23,7 +24,7 @@ INSTALLED = {"XDG_STATE_HOME": "/home/wil/my state"}
         (
             "deploy",
             {"inventory": ["/x/hosts.yml"]},
-            {**MAKE, "INVENTORY": "my hosts.yml"},
+            {**MAKE, "INCEPTION_INVENTORY": "my hosts.yml"},
             "make deploy INVENTORY='my hosts.yml'",
         ),
         ("remove", {"extra_vars": "inception_yes=true"}, MAKE, "make remove ARGS='-e inception_yes=true'"),
@@ -76,3 +77,28 @@ def test_the_script_is_where_the_playbook_writes_it(repository: Path) -> None:
         in play["vars"]["ssh_script"]
     )
     assert _commands.ssh_script("wil", INSTALLED) == "/home/wil/my state/fortytwo.inception/ssh/wil.sh"
+
+
+@pytest.mark.parametrize(
+    ("given", "inventory", "limit"),
+    [
+        ([], "inventory/hosts.yml", ""),
+        (["INVENTORY="], "inventory/hosts.yml", ""),
+        (["INVENTORY=it's my $HOME.yml", "LIMIT=$(shell touch pwned)"], "it's my $HOME.yml", "$(shell touch pwned)"),
+    ],
+)
+def test_make_hands_on_what_was_written(
+    repository: Path, tmp_path: Path, given: list[str], inventory: str, limit: str
+) -> None:
+    """Neither make nor the shell reads it, and nothing is the default again: not every file of the folder."""
+    (tmp_path / "probe.mk").write_text('probe:\n\t@printf "%s\\n" "$$INCEPTION_INVENTORY" "$$INCEPTION_LIMIT"\n')
+    told = subprocess.run(
+        ["make", "-f", repository / "Makefile", "-f", "probe.mk", "probe", *given],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    )
+    assert told.stdout.splitlines() == [inventory, limit]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["probe.mk"]
