@@ -72,10 +72,10 @@ WAYS: dict[str, Way] = {
     ),
     "a port that is taken": Way(
         dockerfile=FROM + SLEEPS,
-        service=SERVICE + "ports: ['8099:8099']\n",
+        service=SERVICE + "ports: [{published: 8099}]\n",
         spoil="systemd-run --quiet --collect --unit=holds-a-port python3 -m http.server 8099",
         repair="systemctl stop holds-a-port",
-        says=("Likely: another program holds the port 8099", "ss -tlnp 'sport = :8099'"),
+        says=("broken/service.yml:3: port 8099 (tcp), which the service broken publishes",),
     ),
     "the site's port is taken": Way(
         spoil="docker stop inception-nginx-1 >/dev/null;"
