@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 from pathlib import Path
@@ -92,9 +93,16 @@ def test_make_hands_on_what_was_written(
 ) -> None:
     """Neither make nor the shell reads it, and nothing is the default again: not every file of the folder."""
     (tmp_path / "probe.mk").write_text('probe:\n\t@printf "%s\\n" "$$INCEPTION_INVENTORY" "$$INCEPTION_LIMIT"\n')
+    # The tests may have been called by make, whose flags and variables are not this one's.
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("MAKE", "MFLAGS", "INCEPTION_")) and name not in ("INVENTORY", "LIMIT")
+    }
     told = subprocess.run(
         ["make", "-f", repository / "Makefile", "-f", "probe.mk", "probe", *given],
         cwd=tmp_path,
+        env=environment,
         capture_output=True,
         text=True,
         check=True,
