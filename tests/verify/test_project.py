@@ -50,7 +50,6 @@ def test_makefile_builds_through_compose(stack: Stack, project_files: dict[str, 
 
 
 @pytest.mark.rule("LAY-1")
-@pytest.mark.vm_core
 def test_make_has_nothing_to_do(stack: Stack) -> None:
     """`make` on a running stack leaves every container as it is."""
     before = {
