@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import datetime
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+from ansible_collections.fortytwo.inception.plugins.module_utils import _releases
 from ansible_collections.fortytwo.inception.plugins.plugin_utils import _rendering
 from ansible_collections.fortytwo.inception.plugins.plugin_utils import _settings as settings
 from ansible_collections.fortytwo.inception.plugins.plugin_utils import _settings_specs as settings_specs
@@ -43,7 +43,10 @@ class ActionModule(ActionBase):
             {"required": {"type": "list", "elements": "str", "default": ["inception_login"]}, "date": {"type": "str"}}
         )
         variables = task_vars or {}
-        date = _day(arguments["date"])
+        try:
+            date = _releases.day(arguments["date"])
+        except ValueError as error:
+            raise AnsibleError(str(error)) from error
         found = self._variables(variables)
         stack = self._stack(variables) if settings.are_good(found.values, OF_SERVICES, date) else {}
         lines = settings.problems(found, date, arguments["required"], _known(found, stack))
@@ -147,12 +150,3 @@ def _place(*tagged: Any) -> str:
         return ""
     shown = os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
     return f"{shown}:{origin.line_num}" if origin.line_num else shown
-
-
-def _day(date: Any) -> datetime.date:
-    if date is None:
-        return datetime.datetime.now(tz=datetime.UTC).date()
-    try:
-        return datetime.date.fromisoformat(str(date))
-    except ValueError:
-        raise AnsibleError(f"date: '{date}' is not a day; for example: 2026-11-24") from None

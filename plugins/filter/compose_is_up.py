@@ -12,6 +12,8 @@ author: fortytwo.inception contributors (@fortytwo-inception)
 description:
   - Understands what C(docker compose --dry-run create) says. A plan that is worded otherwise is no plan of nothing.
 positional: services, containers
+extends_documentation_fragment:
+  - fortytwo.inception._compose_project
 options:
   _input:
     description: The lines of the plan.
@@ -27,10 +29,6 @@ options:
     type: list
     elements: dict
     required: true
-  project:
-    description: The name of the compose project.
-    type: str
-    default: inception
 """
 
 EXAMPLES = r"""

@@ -13,6 +13,8 @@ description:
   - Compares the containers of a project that runs with the networks that it shall have. One of a single member is a way
     in or out, and is left out.
 positional: networks
+extends_documentation_fragment:
+  - fortytwo.inception._compose_project
 options:
   _input:
     description: The containers, as M(community.docker.docker_compose_v2) returns them.
@@ -24,10 +26,6 @@ options:
     type: list
     elements: dict
     required: true
-  project:
-    description: The name of the compose project.
-    type: str
-    default: inception
 """
 
 EXAMPLES = r"""

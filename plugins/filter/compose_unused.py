@@ -12,6 +12,8 @@ author: fortytwo.inception contributors (@fortytwo-inception)
 description:
   - Finds the images, volumes and networks that compose made for the project and that belong to none of its services,
     volumes and networks any more.
+extends_documentation_fragment:
+  - fortytwo.inception._compose_project
 options:
   _input:
     description: What M(community.docker.docker_host_info) returned, with images, volumes and networks.
@@ -32,10 +34,6 @@ options:
     type: list
     elements: str
     required: true
-  project:
-    description: The name of the compose project.
-    type: str
-    default: inception
 """
 
 EXAMPLES = r"""

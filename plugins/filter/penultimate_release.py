@@ -40,7 +40,6 @@ _value:
   type: str
 """
 
-import datetime
 from collections.abc import Callable
 from typing import Any
 
@@ -48,20 +47,10 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.fortytwo.inception.plugins.module_utils import _releases
 
 
-def day(date: Any) -> datetime.date:
-    """A day from its text; today in UTC for none."""
-    if date is None:
-        return datetime.datetime.now(tz=datetime.UTC).date()
-    try:
-        return datetime.date.fromisoformat(str(date))
-    except ValueError:
-        raise AnsibleFilterError(f"date: '{date}' is not a day; for example: 2026-11-24") from None
-
-
 def penultimate_release(family: str, date: Any = None) -> str:
     """The name of the second newest stable release."""
     try:
-        return _releases.penultimate(family, day(date)).name
+        return _releases.penultimate(family, _releases.day(date)).name
     except ValueError as error:
         raise AnsibleFilterError(str(error)) from error
 

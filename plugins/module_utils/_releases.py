@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import datetime
 from dataclasses import dataclass
+from typing import Any
 
 SOURCES = {
     "debian": "https://www.debian.org/releases/",
@@ -57,6 +58,16 @@ RELEASES: dict[str, tuple[Release, ...]] = {
 
 # The longest time between two releases so far, rounded up to months. After it, one is missing here.
 _OVERDUE_DAYS = {"debian": 27 * 31, "alpine": 8 * 31}
+
+
+def day(date: Any) -> datetime.date:
+    """A day from its text; today in UTC for none."""
+    if date is None:
+        return datetime.datetime.now(tz=datetime.UTC).date()
+    try:
+        return datetime.date.fromisoformat(str(date))
+    except ValueError:
+        raise ValueError(f"date: '{date}' is not a day; for example: 2026-11-24") from None
 
 
 def known(family: str, date: datetime.date) -> list[Release]:

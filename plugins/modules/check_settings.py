@@ -26,15 +26,9 @@ description:
   - Nothing is sent to the host, and nothing fails.
     The filter P(fortytwo.inception.settings_report#filter) makes one report of all hosts.
 extends_documentation_fragment:
+  - fortytwo.inception._info_module
   - fortytwo.inception._attributes
 attributes:
-  check_mode:
-    support: full
-    description: It changes nothing in either mode.
-  diff_mode:
-    support: N/A
-  idempotent:
-    support: full
   platform:
     support: full
     description: It runs on the control node alone.

@@ -18,15 +18,10 @@ description:
     and has the old values.
   - Docker is asked for the containers of the project by their labels. It changes nothing.
 extends_documentation_fragment:
+  - fortytwo.inception._info_module
+  - fortytwo.inception._compose_project
   - fortytwo.inception._attributes
 attributes:
-  check_mode:
-    support: full
-    description: It changes nothing in either mode.
-  diff_mode:
-    support: N/A
-  idempotent:
-    support: full
   platform:
     support: full
     description: Linux with Docker.
@@ -40,10 +35,6 @@ options:
     type: list
     elements: str
     required: true
-  project:
-    description: The name of the project.
-    type: str
-    default: inception
 """
 
 EXAMPLES = r"""

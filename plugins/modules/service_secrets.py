@@ -21,6 +21,7 @@ description:
   - A value goes from the file to the command's stdin, and nowhere else. Should a service print one, it is blotted out.
   - Docker is asked for the containers by their labels. No program of the project's folder is run.
 extends_documentation_fragment:
+  - fortytwo.inception._compose_project
   - fortytwo.inception._attributes
 attributes:
   check_mode:
@@ -65,10 +66,6 @@ options:
     type: list
     elements: str
     required: true
-  project:
-    description: The name of the project.
-    type: str
-    default: inception
   timeout:
     description: Seconds that a service may take.
     type: int

@@ -18,15 +18,9 @@ description:
     in the time of one module.
   - What it returns is what was found at that moment. Nothing is remembered from an earlier run.
 extends_documentation_fragment:
+  - fortytwo.inception._info_module
   - fortytwo.inception._attributes
 attributes:
-  check_mode:
-    support: full
-    description: It changes nothing in either mode.
-  diff_mode:
-    support: N/A
-  idempotent:
-    support: full
   platform:
     support: full
     description: Linux, with dpkg or apk as its package manager, and systemd or OpenRC for its services.

@@ -10,11 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-PLUGINS = sorted(
-    path
-    for kind in ("modules", "filter", "lookup")
-    for path in (Path(__file__).resolve().parents[3] / "plugins" / kind).glob("*.py")
-)
+OURS = Path(__file__).resolve().parents[3] / "plugins"
+PLUGINS = sorted(path for kind in ("modules", "filter", "lookup") for path in (OURS / kind).glob("*.py"))
+FRAGMENTS = OURS / "doc_fragments"
 
 
 def documents(path: Path) -> dict[str, Any]:
@@ -28,6 +26,15 @@ def documents(path: Path) -> dict[str, Any]:
     }
 
 
+def attributes(documentation: dict[str, Any]) -> set[str]:
+    """Those that say how far they are supported, in the plugin itself or in a fragment of this collection."""
+    found = [documentation]
+    for name in documentation.get("extends_documentation_fragment", []):
+        (node,) = ast.parse((FRAGMENTS / f"{name.rpartition('.')[2]}.py").read_text()).body[-1].body  # type: ignore[attr-defined]
+        found.append(yaml.safe_load(ast.literal_eval(node.value)))
+    return {name for one in found for name, attribute in one.get("attributes", {}).items() if "support" in attribute}
+
+
 @pytest.mark.parametrize("path", PLUGINS, ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_documentation(path: Path) -> None:
     found = documents(path)
@@ -36,6 +43,6 @@ def test_documentation(path: Path) -> None:
     assert documentation.get("module", documentation.get("name")) == path.stem
     assert documentation["short_description"]
     if path.parent.name == "modules":
-        assert {"check_mode", "diff_mode", "idempotent", "platform"} <= set(documentation["attributes"])
+        assert {"check_mode", "diff_mode", "idempotent", "platform"} <= attributes(documentation)
     for task in found["EXAMPLES"]:
         assert task["name"]
