@@ -57,6 +57,7 @@ from ansible_collections.fortytwo.inception.plugins.module_utils._failures impor
     likely,
     screen,
 )
+from ansible_collections.fortytwo.inception.plugins.plugin_utils._commands import command
 
 KEPT = 20
 LONG = 256 * 1024
@@ -100,7 +101,7 @@ def composed(name: str, result: Mapping[str, Any]) -> Failure:
     return Failure(
         what=name,
         parts=[("It says", lines), ("Its last words", said)],
-        cause=likely("\n".join([message, *(word[-WORDS_LENGTH:] for word in words)])),
+        cause=likely("\n".join([message, *(word[-WORDS_LENGTH:] for word in words)]), command),
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import textwrap
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -64,7 +64,8 @@ class Cause(NamedTuple):
 
 
 # What words of a failure point to what is behind it as a rule, and to what to do about it. The first that are found
-# decide: the more special ones stand first. {1} is the first group of the expression that has something in it.
+# decide: the more special ones stand first. {1} is the first group of the expression that has something in it, and
+# {:down} what is typed for the playbook down.
 CAUSES: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (
         (
@@ -131,8 +132,8 @@ CAUSES: tuple[tuple[tuple[str, ...], str, str], ...] = (
         ),
         "the virtual machine does not start: its disk is damaged, its memory is not there, or KVM does not work here",
         (
-            "read the end of its serial log, above; make down and make up start it anew, emulated with"
-            " -e vm_accelerator=tcg; make destroy removes it with its data"
+            "read the end of its serial log, above; `{:down}` and `{:site}` start it anew, emulated with"
+            " -e vm_accelerator=tcg; `{:destroy}` removes it with its data"
         ),
     ),
     (
@@ -191,7 +192,7 @@ CAUSES: tuple[tuple[tuple[str, ...], str, str], ...] = (
             r"connect to host (\S+) port (\d+): (?:Connection|Operation) timed out",
         ),
         "the managed host is switched off, its ssh service does not run, or a firewall is between",
-        "try `ssh -p {2} {1}`; a virtual machine of this project: make up starts it",
+        "try `ssh -p {2} {1}`; a virtual machine of this project: `{:site}` starts it",
     ),
     (
         (
@@ -411,8 +412,9 @@ CAUSES: tuple[tuple[tuple[str, ...], str, str], ...] = (
 )
 
 
-def named(text: str, names: list[str]) -> str:
-    """The text with {1} for the first name, and with {1|something else} where there is none."""
+def named(text: str, names: list[str], typed: Callable[[str], str]) -> str:
+    """The text with {1} for the first name, with {1|something else} where there is none, and with {:down} as typed."""
+    text = re.sub(r"\{:(\w+)\}", lambda place: typed(place[1]), text)
     return re.sub(
         r"\{(\d)(?:\|([^}]*))?\}",
         lambda place: names[int(place[1]) - 1] if int(place[1]) <= len(names) else (place[2] or "it"),
@@ -420,15 +422,20 @@ def named(text: str, names: list[str]) -> str:
     )
 
 
-def likely(text: str) -> Cause | None:
-    """What the words of a failure point to, by the table above."""
+def playbook(name: str) -> str:
+    """What is typed for a playbook by somebody of whom nothing is known."""
+    return f"ansible-playbook fortytwo.inception.{name}"
+
+
+def likely(text: str, typed: Callable[[str], str] = playbook) -> Cause | None:
+    """What the words of a failure point to, by the table above; `typed` says what is typed for a playbook."""
     # Some expressions go over a word from each of its letters: of a line without end its ends will do.
     text = "\n".join(shortened(line, LONG_LINE) for line in clean(text).splitlines())
     for patterns, behind, todo in CAUSES:
         for pattern in patterns:
             if found := re.search(pattern, text, re.MULTILINE):
                 names = [group[:80] for group in found.groups() if group]
-                return Cause(named(behind, names), named(todo, names))
+                return Cause(named(behind, names, typed), named(todo, names, typed))
     return None
 
 

@@ -185,3 +185,15 @@ def test_the_file_has_all_of_any_result_at_once(result: dict[str, object], tmp_p
 def test_a_message_of_several_lines_may_be_a_list() -> None:
     failure = callback.composed("failed", {"msg": ["one", "two", 3]})
     assert failure.parts[0] == ("It says", ["one", "two", "3"])
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [("make", "`make up` starts it"), ("", "`ansible-playbook fortytwo.inception.site` starts it")],
+)
+def test_what_to_do_is_said_as_it_is_typed(monkeypatch: pytest.MonkeyPatch, typed: str, told: str) -> None:
+    monkeypatch.setenv("INCEPTION_COMMAND", typed)
+    failure = callback.composed("Connect", {"msg": "ssh: connect to host 192.0.2.1 port 22: Connection refused"})
+    assert failure.cause is not None
+    assert told in failure.cause.todo
+    assert "try `ssh -p 22 192.0.2.1`" in failure.cause.todo
