@@ -74,11 +74,12 @@ destroy: $(VENV)/ready ## remove the virtual machine with all that is in it; ask
 lint: $(VENV)/ready-dev ## check the sources
 	@$(TOOL) tests/lint
 
-readmes: $(VENV)/ready-dev ## write what is made of other files: the settings in each role's README, docs/settings.md, docs/service-reference.md, and what ansible-test leaves out
+readmes: $(VENV)/ready-dev ## write what is made of other files: the settings in each role's README, docs/settings.md, docs/service-reference.md, the evaluation's sheet, and what ansible-test leaves out
 	@$(TOOL) ansible-docsmith generate --config .config/docsmith/config.toml .
 	@$(TOOL) python -m tests.sanity.ignores
 	@$(TOOL) python -m tests.unit.settings_reference --write
 	@$(TOOL) python -m tests.unit.service_reference --write
+	@$(TOOL) python -m tests.unit.evaluation_reference --write
 
 sanity: $(VENV)/ready-dev ## what Galaxy and Ansible's own tools check, on the installed collection; every version of Ansible: ARGS=--all
 	@$(TOOL) python -m tests.sanity $(ARGS)

@@ -8,18 +8,22 @@ The collected texts stay in this process; only the results, in which no value of
 
 from __future__ import annotations
 
-import datetime
 import time
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
-from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation_read import read
-from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation_shell import MISSING
+from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation import read
+from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.options import as_day
+from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.project import Project
+from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.shell import MISSING
 
 
 class ActionModule(ActionBase):
     """Runs the module on the host, and reads its snapshot here."""
+
+    _supports_check_mode = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
@@ -29,7 +33,8 @@ class ActionModule(ActionBase):
                 "install it with: pip install --requirement requirements-evaluate.txt"
             )
         arguments = dict(self._task.args)
-        date = _date(arguments.pop("date", None))
+        day = as_day(arguments.pop("date", None))
+        cloned = boolean(arguments.pop("cloned", False), strict=False)
         started = time.monotonic()
         answer: dict[str, Any] = self._execute_module(
             "fortytwo.inception.evaluate_read", arguments, task_vars=task_vars
@@ -37,18 +42,11 @@ class ActionModule(ActionBase):
         snapshot = answer.pop("snapshot", None)
         if snapshot is None:
             return answer
+        project = Project(snapshot, day, cloned=cloned)
         return {
             "changed": False,
-            "results": [one.to_dict() for one in read(snapshot, date)],
+            "results": [one.to_dict() for one in read.read(project)],
+            "services": read.kinds(project),
             "limits": [*snapshot["limits"], *snapshot["git"]["limits"]],
             "seconds": round(time.monotonic() - started, 3),
         }
-
-
-def _date(value: Any) -> datetime.date:
-    if value is None:
-        return datetime.datetime.now(datetime.UTC).date()
-    try:
-        return datetime.date.fromisoformat(str(value))
-    except ValueError:
-        raise AnsibleActionFail(f"date: '{value}' is not a day; a good one is 2026-11-24") from None

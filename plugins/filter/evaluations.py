@@ -64,13 +64,11 @@ def _now() -> float:
 def _evaluation(host: str, noted: Mapping[str, Any], common: Mapping[str, Any]) -> dict[str, Any]:
     """One entry. What the role knows of its subject goes over what is common to all."""
     started = datetime.datetime.fromtimestamp(float(noted.get("__evaluate_started") or _now()), tz=datetime.UTC)
-    cloned = noted.get("__evaluate_clone") or {}
     return {
         "host": host,
         **common,
         "started": f"{started:%Y-%m-%d %H:%M} UTC",
         "seconds": float(noted.get("__evaluate_seconds") or 0),
-        "cloned": "after" in cloned,
         **{key: noted.get(fact, default) for key, (fact, default) in NOTED.items()},
         **(noted.get("__evaluate_subject") or {}),
     }

@@ -43,6 +43,10 @@ options:
     description:
       - The day of the evaluation, which says what the penultimate stable release is. Today when it is missing.
     type: str
+  cloned:
+    description: Whether the evaluation itself has just cloned the project into an empty folder (item 4).
+    type: bool
+    default: false
 notes:
   - No value of a credential is in the result, only what it belongs to, its place and its length.
 """
@@ -55,7 +59,7 @@ EXAMPLES = r"""
 
 - name: Say which items failed
   ansible.builtin.debug:
-    msg: "{{ evaluate_read.results | selectattr('verdict', 'equalto', 'fail') | map(attribute='title') }}"
+    msg: "{{ evaluate_read.results | selectattr('verdict', 'equalto', 'fail') | map(attribute='id') }}"
 """
 
 RETURN = r"""
@@ -69,18 +73,6 @@ results:
       description: The number of the item.
       type: int
       sample: 9
-    title:
-      description: The item in a few words.
-      type: str
-    section:
-      description: The section of the sheet.
-      type: str
-      sample: general
-    rules:
-      description: The ids of the rules that it checks.
-      type: list
-      elements: str
-      sample: [NET-2]
     verdict:
       description:
         - V(pass), V(fail), V(warning) (a person has to look), V(not_applicable), or V(undetermined)
@@ -98,12 +90,6 @@ results:
         text:
           description: The line, or what is said about it.
           type: str
-    rule:
-      description: What the rule says.
-      type: str
-    fix:
-      description: How it is fixed.
-      type: str
     seconds:
       description: How long it took.
       type: float
@@ -113,6 +99,13 @@ results:
     answer:
       description: The answer as it is true for this project.
       type: str
+services:
+  description:
+    - What each service of the compose file is, V(nginx), V(wordpress), V(mariadb), V(redis), V(ftp), V(adminer),
+      V(static), or V(other), whatever it is called.
+  returned: success
+  type: dict
+  sample: {web: nginx, wp: wordpress, db: mariadb}
 limits:
   description: The limits that were hit, in words. Empty for a project of usual size.
   returned: success
@@ -127,15 +120,16 @@ seconds:
 import os
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation_snapshot import snapshot
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.collect import snapshot
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "path": {"type": "path", "required": True},
-            # The action plugin reads it, on the control node.
+            # The action plugin reads these, on the control node.
             "date": {"type": "str"},
+            "cloned": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )

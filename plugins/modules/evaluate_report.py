@@ -75,10 +75,6 @@ options:
         type: int
         choices: [3, 5]
         default: 5
-      cloned:
-        description: Whether the evaluation itself cloned the project into an empty folder.
-        type: bool
-        default: false
       started:
         description: When it began.
         type: str
@@ -131,8 +127,7 @@ EXAMPLES = r"""
     evaluations:
       - host: wil
         login: wil
-        read: "{{ __evaluate_read }}"
-  delegate_to: localhost
+        static: "{{ evaluate_read.results }}"
 """
 
 RETURN = r"""
@@ -154,104 +149,3 @@ hosts:
   type: dict
   sample: {wil: {passed: true, headline: Everything mandatory is right}}
 """
-
-import os
-import tempfile
-from pathlib import Path
-from typing import Any
-
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.fortytwo.inception.plugins.module_utils import _evaluation, _evaluation_report
-
-SCREENSHOT = {
-    "item": {"type": "int", "required": True},
-    "title": {"type": "str", "required": True},
-    "path": {"type": "path", "required": True},
-}
-EVALUATION = {
-    "host": {"type": "str", "required": True},
-    "login": {"type": "str", "default": ""},
-    "domain": {"type": "str", "default": ""},
-    "project": {"type": "str", "default": ""},
-    "depth": {"type": "str", "choices": ["static", "runtime"], "default": "static"},
-    "sections": {"type": "list", "elements": "str", "default": []},
-    "sheet_version": {"type": "int", "choices": [3, 5], "default": 5},
-    "cloned": {"type": "bool", "default": False},
-    "started": {"type": "str", "default": ""},
-    "seconds": {"type": "float", "default": 0.0},
-    "error": {"type": "str", "default": ""},
-    "static": {"type": "list", "elements": "dict", "default": []},
-    "runtime": {"type": "list", "elements": "dict", "default": []},
-    "screenshots": {"type": "list", "elements": "dict", "default": [], "options": SCREENSHOT},
-}
-
-
-def evaluation(entry: dict[str, Any]) -> _evaluation_report.Evaluation:
-    """An entry of the option, with its results and pictures as what they are."""
-    return _evaluation_report.Evaluation(
-        **{
-            **entry,
-            "static": [_evaluation.Result.from_dict(one) for one in entry["static"]],
-            "runtime": [_evaluation.Result.from_dict(one) for one in entry["runtime"]],
-            "screenshots": [_evaluation_report.Screenshot(**one) for one in entry["screenshots"]],
-        }
-    )
-
-
-def write(path: Path, text: str) -> None:
-    """All of it or nothing: a browser that has the page open never gets half of one."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-    os.chmod(temporary, 0o644)
-    os.replace(temporary, path)
-
-
-def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "path": {"type": "path", "required": True},
-            "templates": {"type": "path", "required": True},
-            "evaluations": {"type": "list", "elements": "dict", "required": True, "options": EVALUATION},
-        },
-        supports_check_mode=True,
-    )
-    folder = Path(module.params["path"])
-    unknown = {one for entry in module.params["evaluations"] for one in entry["sections"]} - set(_evaluation.SECTIONS)
-    if unknown:
-        module.fail_json(f"no such section: {', '.join(sorted(unknown))}; there are {', '.join(_evaluation.SECTIONS)}")
-    try:
-        files, documents = _evaluation_report.reports(
-            map(evaluation, module.params["evaluations"]), module.params["templates"]
-        )
-        missing = [
-            name
-            for name, text in files.items()
-            if not (folder / name).is_file() or (folder / name).read_text(encoding="utf-8", errors="replace") != text
-        ]
-        if not module.check_mode:
-            folder.mkdir(parents=True, exist_ok=True)
-            for name in missing:
-                write(folder / name, files[name])
-    except ImportError as error:
-        module.fail_json(
-            f"{error.name} is missing on the control node; it comes with ansible-core: pip install ansible-core"
-        )
-    except (OSError, TypeError, ValueError, KeyError) as error:
-        module.fail_json(f"the reports were not written to {folder}: {error}")
-    module.exit_json(
-        changed=bool(missing),
-        files=[str(folder / name) for name in sorted(files)],
-        table=_evaluation_report.table(documents),
-        hosts={
-            document["host"]: {
-                "passed": _evaluation_report.passed(document),
-                "headline": document["outcome"]["headline"],
-            }
-            for document in documents
-        },
-    )
-
-
-if __name__ == "__main__":
-    main()

@@ -116,20 +116,20 @@ import time
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.fortytwo.inception.plugins.module_utils import _evaluation_browser, _evaluation_site
-from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation import Result
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation import browser, site
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.results import Result
 
 NOTHING: dict[str, Any] = {"results": [], "screenshots": [], "written": []}
 
 
-def logins(params: dict[str, Any]) -> tuple[_evaluation_browser.Login, _evaluation_browser.Login]:
+def logins(params: dict[str, Any]) -> tuple[browser.Login, browser.Login]:
     """The administrator and the other user."""
     names: dict[bool, str] = {}
     for user in params["users"]:
         names.setdefault("administrator" in user["roles"], user["login"])
     return (
-        _evaluation_browser.Login(names.get(True, ""), params["admin_password_file"]),
-        _evaluation_browser.Login(names.get(False, ""), params["user_password_file"]),
+        browser.Login(names.get(True, ""), params["admin_password_file"]),
+        browser.Login(names.get(False, ""), params["user_password_file"]),
     )
 
 
@@ -141,21 +141,21 @@ def timed(results: list[Result], seconds: float) -> list[dict[str, Any]]:
 
 
 def do(params: dict[str, Any]) -> dict[str, Any]:
-    place = _evaluation_site.Place(params["domain"], params["address"], params["port"])
+    place = site.Place(params["domain"], params["address"], params["port"])
     if params["step"] == "visit":
-        return _evaluation_browser.visit_site(place, *logins(params), params["folder"])
+        return browser.visit_site(place, *logins(params), params["folder"])
     start = time.monotonic()
     if params["step"] == "look":
-        results = _evaluation_site.look(place)
+        results = site.look(place)
     else:
 
         def fetch(path: str) -> str:
             try:
-                return _evaluation_site.follow(place, path)[1].text
+                return site.follow(place, path)[1].text
             except (OSError, http.client.HTTPException):
                 return ""
 
-        results = [_evaluation_browser.still_there(place, params["written"], fetch)]
+        results = [browser.still_there(place, params["written"], fetch)]
     return {**NOTHING, "results": timed(results, time.monotonic() - start)}
 
 

@@ -55,6 +55,16 @@ options:
     description: The folder of the project.
     type: path
     required: true
+  services:
+    description:
+      - What each service of the project is, as RV(fortytwo.inception.evaluate_read#module:services) tells it.
+        Which service is which is not guessed again.
+    type: dict
+    default: {}
+  date:
+    description:
+      - The day of the evaluation, which says what the penultimate stable release is. Today when it is missing.
+    type: str
   make_timeout:
     description: Seconds that C(make) may take.
     type: int
@@ -80,6 +90,7 @@ EXAMPLES = r"""
     login: wil
     domain: wil.42.fr
     project: /home/wil/inception
+    services: "{{ evaluate_read.services }}"
 """
 
 RETURN = r"""
@@ -101,29 +112,24 @@ import time
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.fortytwo.inception.plugins.module_utils import _evaluation_disturb as disturb
-from ansible_collections.fortytwo.inception.plugins.module_utils import _evaluation_stack
-from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation import Result
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation import disturb
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.results import Result
 
 
-def do(subject: disturb.Subject, params: dict[str, Any]) -> tuple[list[Result], list[dict[str, Any]]]:
-    """The step, its results, and WordPress's users where it saw them."""
+def do(subject: disturb.Subject, params: dict[str, Any]) -> list[Result]:
+    """A step that disturbs, and its results."""
     step = params["step"]
-    if step == "look":
-        stack = subject.observe()
-        users = [{"login": login, "roles": roles} for login, roles in stack.wordpress.users]
-        return _evaluation_stack.judge(stack), users
     if step == "make":
-        return disturb.make(subject, cleaned=params["cleaned"]), []
+        return disturb.make(subject, cleaned=params["cleaned"])
     if step == "ftp":
-        return disturb.ftp(subject, params["ftp_user"], params["ftp_password_file"]), []
+        return disturb.ftp(subject, params["ftp_user"], params["ftp_password_file"])
     steps = {
         "clean_out": disturb.clean_out,
         "crash": disturb.crash,
         "stop": disturb.stop,
         "change_port": disturb.change_port,
     }
-    return steps[step](subject), []
+    return steps[step](subject)
 
 
 def main() -> None:
@@ -137,6 +143,9 @@ def main() -> None:
             "login": {"type": "str", "required": True},
             "domain": {"type": "str", "required": True},
             "project": {"type": "path", "required": True},
+            "services": {"type": "dict", "default": {}},
+            # The action plugin reads it, on the control node.
+            "date": {"type": "str"},
             "make_timeout": {"type": "int", "default": 3600},
             "cleaned": {"type": "bool", "default": False},
             "ftp_user": {"type": "str", "default": ""},
@@ -152,17 +161,24 @@ def main() -> None:
     changes = params["step"] != "look"
     if changes and module.check_mode:
         module.exit_json(changed=True, results=[], users=[])
-    subject = disturb.Subject(params["login"], params["domain"], params["project"], params["make_timeout"])
+    subject = disturb.Subject(
+        params["login"], params["domain"], params["project"], params["make_timeout"], params["services"]
+    )
     start = time.monotonic()
     try:
-        results, users = do(subject, params)
+        if not changes:
+            stack = subject.observe()
+            users = [{"login": login, "roles": roles} for login, roles in stack.wordpress.users]
+            # The action plugin judges it, and takes it out of the result.
+            module.exit_json(changed=False, results=[], users=users, observed=stack.to_dict())
+        results = do(subject, params)
     except (OSError, ValueError, KeyError) as error:
         module.fail_json(f"the step {params['step']} of the evaluation: {type(error).__name__}: {error}")
     # Each item took its share of the step, unless it was timed itself.
     share = (time.monotonic() - start) / max(1, len(results))
     for one in results:
         one.seconds = one.seconds or share
-    module.exit_json(changed=changes, results=[one.to_dict() for one in results], users=users)
+    module.exit_json(changed=True, results=[one.to_dict() for one in results], users=[])
 
 
 if __name__ == "__main__":

@@ -7,9 +7,11 @@ import datetime
 from pathlib import Path
 
 import pytest
-from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation import FAIL, WARNING, Result
-from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation_snapshot import snapshot
-from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation_read import read
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.collect import snapshot
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.results import FAIL, WARNING, Result
+from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.items import ITEMS
+from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.project import Project
+from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.read import read
 
 from tests.corpus.build import Case, build
 from tests.corpus.cases import BROKEN, FINE
@@ -20,14 +22,14 @@ DATE = datetime.date(2026, 11, 24)
 
 def judged(case: Case, folder: Path) -> dict[int, Result]:
     build(case, folder)
-    return {one.id: one for one in read(snapshot(str(folder)), DATE)}
+    return {one.id: one for one in read(Project(snapshot(str(folder)), DATE))}
 
 
 @pytest.mark.parametrize("case", BROKEN, ids=lambda case: f"{case.item}-{case.name}")
 def test_a_break_is_found(case: Case, tmp_path: Path) -> None:
     assert case.item is not None
     found = judged(case, tmp_path)[case.item]
-    assert found.verdict == FAIL, f"{found.title}: {found.verdict} {found.evidence}"
+    assert found.verdict == FAIL, f"{ITEMS[case.item].title}: {found.verdict} {found.evidence}"
     assert found.evidence
     assert all("Tr0ub4dor" not in one.text + one.where for one in found.evidence if case.item == 1)
 
@@ -35,7 +37,7 @@ def test_a_break_is_found(case: Case, tmp_path: Path) -> None:
 @pytest.mark.parametrize("case", FINE, ids=lambda case: case.name)
 def test_a_look_alike_is_not_blamed(case: Case, tmp_path: Path) -> None:
     blamed = [one for one in judged(case, tmp_path).values() if one.verdict in (FAIL, WARNING)]
-    assert [(one.id, one.title, one.verdict, one.evidence) for one in blamed] == []
+    assert [(one.id, ITEMS[one.id].title, one.verdict, one.evidence) for one in blamed] == []
 
 
 def test_the_corpus_is_broad() -> None:

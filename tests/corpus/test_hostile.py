@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import os
 import subprocess
@@ -11,9 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation import FAIL, WARNING, Result
-from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation_snapshot import Limits, snapshot
-from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation_read import read
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.collect import Limits, snapshot
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.results import FAIL, WARNING, Result
+from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.items import ITEMS
+from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.project import Project
+from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.read import read
 
 from tests.corpus.build import base, git, put
 
@@ -33,9 +36,9 @@ def project(tmp_path: Path) -> Path:
 def judged(project: Path, limits: Limits | None = None) -> dict[int, Result]:
     """The results, after the way over JSON that they take from the host."""
     started = time.monotonic()
-    results = read(json.loads(json.dumps(snapshot(str(project), limits))))
+    results = read(Project(json.loads(json.dumps(snapshot(str(project), limits))), datetime.date(2026, 11, 24)))
     assert time.monotonic() - started < SECONDS
-    assert [one.id for one in results] == list(range(1, 62))
+    assert [one.id for one in results] == list(ITEMS)
     json.dumps([one.to_dict() for one in results]).encode("ascii")
     return {one.id: one for one in results}
 

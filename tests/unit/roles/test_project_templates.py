@@ -15,9 +15,10 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation import FAIL, PASS, WARNING
-from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation_snapshot import snapshot
-from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation_read import read
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.collect import snapshot
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.results import FAIL, PASS, WARNING
+from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.project import Project
+from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.read import read
 from ansible_collections.fortytwo.inception.tests.unit import rendering
 
 pytestmark = pytest.mark.parametrize("variant", rendering.VARIANTS)
@@ -114,7 +115,7 @@ def test_no_trace_of_the_templates(files: dict[str, str]) -> None:
 
 def test_our_own_evaluation_blames_nothing(files: dict[str, str], variant: str, tmp_path: Path) -> None:
     """As far as reading goes; that another port than 443 is not the exercise's is for the user to know."""
-    results = read(snapshot(str(write(files, tmp_path / "inception"))), datetime.date.today())
+    results = read(Project(snapshot(str(write(files, tmp_path / "inception"))), datetime.date.today()))
     blamed = {
         one.id: [f"{piece.where}: {piece.text}" for piece in one.evidence]
         for one in results

@@ -11,7 +11,6 @@ from ansible_collections.fortytwo.inception.plugins.filter import evaluations as
 NOTHING = {
     "started": "2026-11-24 10:00 UTC",
     "seconds": 0.0,
-    "cloned": False,
     "static": [],
     "runtime": [],
     "screenshots": [],
@@ -30,9 +29,6 @@ FOUND = {"id": "LAY-1", "verdict": "pass"}
         ({"__evaluate_seconds": "12.5"}, {"seconds": 12.5}),
         ({"__evaluate_seconds": None}, {}),
         ({"__evaluate_static": [FOUND], "__evaluate_runtime": [FOUND]}, {"static": [FOUND], "runtime": [FOUND]}),
-        ({"__evaluate_clone": {"skipped": True}}, {}),
-        ({"__evaluate_clone": {"after": "0a1b", "before": None}}, {"cloned": True}),
-        ({"__evaluate_clone": None}, {}),
         ({"__evaluate_screenshots": ["/tmp/a.png"]}, {"screenshots": ["/tmp/a.png"]}),
         ({"__evaluate_error": ""}, {"error": ""}),
         ({"__evaluate_error": "unreachable"}, {"error": "unreachable"}),

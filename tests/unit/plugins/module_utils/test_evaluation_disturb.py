@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.fortytwo.inception.plugins.module_utils import _evaluation_disturb as disturb
-from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation_browser import still_there
-from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation_site import Place
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation import disturb
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.browser import still_there
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.site import Place
 
 LISTENS = {"nginx": {443}, "wordpress": {9000}, "mariadb": {3306}}
 

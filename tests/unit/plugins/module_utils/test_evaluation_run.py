@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 
 import pytest
-from ansible_collections.fortytwo.inception.plugins.module_utils import _evaluation_run
-from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation_run import run
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation import run as commands
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.run import run
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def test_a_command_that_never_ends(script: str) -> None:
     answer = run(["sh", "-c", script], timeout=0.5)
     assert answer.code is None
     assert answer.seconds < 5
-    assert len(answer.output) <= _evaluation_run.KEPT
+    assert len(answer.output) <= commands.KEPT
 
 
 def test_its_children_go_with_it(tmp_path: Path) -> None:
@@ -46,5 +46,5 @@ def test_a_child_that_stays_does_not_hold_it_up() -> None:
 
 def test_only_the_end_is_kept() -> None:
     answer = run(["sh", "-c", "yes x | head -c 1000000; echo end"])
-    assert len(answer.output) <= _evaluation_run.KEPT
+    assert len(answer.output) <= commands.KEPT
     assert answer.tail(1) == "end"

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation_site import Place, pages, plain_http, tls
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.site import Place, pages, plain_http, tls
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec

@@ -4,15 +4,17 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation_credentials import (
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.credentials import (
     find_credentials,
     without_values,
 )
-from ansible_collections.fortytwo.inception.plugins.plugin_utils import _evaluation_compose as compose
-from ansible_collections.fortytwo.inception.plugins.plugin_utils import _evaluation_dockerfile as dockerfile
-from ansible_collections.fortytwo.inception.plugins.plugin_utils import _evaluation_makefile as makefile
-from ansible_collections.fortytwo.inception.plugins.plugin_utils import _evaluation_nginx as nginx
-from ansible_collections.fortytwo.inception.plugins.plugin_utils import _evaluation_shell as shell
+from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation import (
+    compose,
+    dockerfile,
+    makefile,
+    nginx,
+    shell,
+)
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,11 @@ from __future__ import annotations
 import http.client
 import re
 import socket
-import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html import unescape
 
-from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation import (
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.results import (
     FAIL,
     PASS,
     UNDETERMINED,
@@ -20,6 +19,7 @@ from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation imp
     Result,
     result,
 )
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.tls import unverified
 
 # How much of a page is read; an endless one ends here.
 MAX_PAGE = 2_000_000
@@ -54,9 +54,7 @@ class Page:
 
 def get(place: Place, path: str) -> Page:
     """A page, whoever signed the certificate; redirects are not followed."""
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
+    context = unverified()
     connection = http.client.HTTPSConnection(place.domain, place.port, timeout=60, context=context)
     raw = socket.create_connection((place.address, place.port), timeout=60)
     connection.sock = context.wrap_socket(raw, server_hostname=place.domain)

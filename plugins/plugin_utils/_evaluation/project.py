@@ -6,6 +6,7 @@ change without notice.
 
 from __future__ import annotations
 
+import datetime
 import functools
 import posixpath
 import re
@@ -13,10 +14,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.fortytwo.inception.plugins.plugin_utils import _evaluation_compose as compose
-from ansible_collections.fortytwo.inception.plugins.plugin_utils import _evaluation_dockerfile as dockerfile
-from ansible_collections.fortytwo.inception.plugins.plugin_utils import _evaluation_makefile as makefile
-from ansible_collections.fortytwo.inception.plugins.plugin_utils import _evaluation_shell as shell
+from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation import compose, dockerfile, makefile, shell
+from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation import services as which
 
 COMPOSE_FILE = "srcs/docker-compose.yml"
 COMPOSE_NAMES = ("docker-compose.yml", "docker-compose.yaml", "compose.yml", "compose.yaml")
@@ -26,17 +25,10 @@ _OVERRIDES = (
     "compose.override.yml",
     "compose.override.yaml",
 )
-# Names under which people have the mandatory services, and the packages that give them away.
-ROLES: dict[str, tuple[re.Pattern[str], re.Pattern[str]]] = {
-    "nginx": (re.compile(r"nginx"), re.compile(r"nginx(?:-\w+)*$")),
-    "wordpress": (
-        re.compile(r"wordpress|^wp|(?:^|[_-])wp(?:$|[_-])|wp-php"),
-        re.compile(r"php[\d.]*-fpm$|php-fpm[\d.]*$"),
-    ),
-    "mariadb": (
-        re.compile(r"maria|mysql|^db$|database"),
-        re.compile(r"(?:mariadb|mysql|default-mysql)-server$|mariadb$|mysql$"),
-    ),
+# What the files of a service mention in nearly no other.
+_MENTIONS = {
+    "wordpress": re.compile(r"wordpress\.org|wp core|wp-cli|wp-config|wp-content", re.IGNORECASE),
+    "adminer": re.compile(r"adminer", re.IGNORECASE),
 }
 _INSTALLERS = re.compile(r"(?:apt|apt-get|apk|aptitude|dpkg|yum|dnf)$")
 
@@ -58,8 +50,12 @@ Starter = tuple[str, "tuple[str, ...] | str", str]
 class Project:
     """What the files of a project say; everything is worked out once, when it is asked for."""
 
-    def __init__(self, snapshot: Mapping[str, Any]) -> None:
+    def __init__(self, snapshot: Mapping[str, Any], day: datetime.date, *, cloned: bool = False) -> None:
         self.snapshot = snapshot
+        # The evaluation itself put a fresh clone there.
+        self.cloned = cloned
+        # By which the penultimate release is told.
+        self.day = day
         self.entries: dict[str, dict[str, Any]] = {entry["path"]: entry for entry in snapshot["entries"]}
         self._texts: dict[str, str] = snapshot["texts"]
 
@@ -165,25 +161,29 @@ class Project:
         return compose.services(self.composition)
 
     @functools.cached_property
-    def roles(self) -> dict[str, compose.Service]:
-        """The mandatory services by what they are, whatever they are called."""
-        found: dict[str, compose.Service] = {}
-        for role in ROLES:
-            if role in self.services:
-                found[role] = self.services[role]
-        for role, (name, package) in ROLES.items():
-            free = [one for one in self.services.values() if one not in found.values()]
-            if role not in found:
-                for service in free:
-                    if name.search(service.name.lower()):
-                        found[role] = service
-                        break
-            if role not in found:
-                for service in free:
-                    if any(package.match(one) for one, _where in self.packages(service)):
-                        found[role] = service
-                        break
-        return found
+    def kinds(self) -> dict[str, str]:
+        """What each service is, whatever it is called."""
+        return which.kinds([self._traits(service) for service in self.services.values()])
+
+    def of(self, kind: str) -> compose.Service | None:
+        """The service of a kind, None where the project has none."""
+        name = which.service_of(kind, self.kinds)
+        return self.services[name] if name is not None else None
+
+    def _traits(self, service: compose.Service) -> which.Traits:
+        holds = {package for package, _where in self.packages(service)}
+        holds |= {
+            posixpath.basename(word) for _kind, words, _where in self.starters(service) for word in _called(words)
+        }
+        for source in self.start_scripts(service):
+            holds |= {command.name for command in shell.parse(source.text).commands[-3:]}
+        if not service.built and service.image:
+            holds.add(posixpath.basename(bare_image(service.image)))
+        texts = [self.text(self.dockerfile_path(service)) or ""] if service.built else []
+        texts += [source.text for source in self.start_scripts(service)]
+        mentions = {kind for kind, word in _MENTIONS.items() if any(word.search(text) for text in texts)}
+        pages = service.built and any(path.endswith((".html", ".htm")) for path in self.below(service.context))
+        return which.Traits(service.name, frozenset(holds), frozenset(mentions), pages)
 
     # --- Dockerfiles ---
 

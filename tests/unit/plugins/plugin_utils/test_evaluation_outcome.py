@@ -6,20 +6,19 @@ from __future__ import annotations
 import json
 
 import pytest
-from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation import (
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.results import (
     FAIL,
-    ITEMS,
     NOT_APPLICABLE,
     PASS,
-    SECTIONS,
     UNDETERMINED,
     WARNING,
     Evidence,
     Result,
-    merge,
-    outcome,
+    readable,
     result,
 )
+from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.items import ITEMS, SECTIONS
+from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.outcome import asked_for, merge, outcome
 
 ORAL = [2, 17, 18, 19, 20, 37]
 
@@ -49,7 +48,7 @@ def test_a_result_survives_json() -> None:
 
 
 def test_an_unknown_verdict_is_refused() -> None:
-    with pytest.raises(ValueError, match="'maybe' is not a verdict; known ones: pass, warning, fail"):
+    with pytest.raises(ValueError, match="'maybe' is not a verdict; known ones: fail, warning, pass"):
         result(9, "maybe")
 
 
@@ -73,11 +72,11 @@ def test_an_unknown_verdict_is_refused() -> None:
 )
 def test_two_depths_are_joined(item: int, read: str, full: str, expected: str) -> None:
     said, seen = Evidence("srcs/docker-compose.yml:3", "a"), Evidence("docker network ls", "b")
-    joined = merge([result(item, read, [said], seconds=1)], [result(item, full, [seen, said], seconds=2)])
-    assert len(joined) == 61
-    assert joined[item - 1].verdict == expected
-    assert joined[item - 1].evidence == [said, seen]
-    assert joined[item - 1].seconds == 3
+    static, runtime = result(item, read, [said], seconds=1), result(item, full, [seen, said], seconds=2)
+    joined = merge([static], [runtime], ITEMS)
+    assert [one.id for one in joined] == list(ITEMS)
+    (found,) = (one for one in joined if one.id == item)
+    assert (found.verdict, found.evidence, found.seconds) == (expected, [said, seen], 3)
 
 
 @pytest.mark.parametrize(
@@ -108,8 +107,49 @@ def test_what_undecided_items_is_counted() -> None:
     assert (found.undetermined, found.warnings, found.decided, found.total) == ([47], [25], 54, 61)
 
 
+@pytest.mark.parametrize(
+    ("looks", "expected"),
+    [([PASS, UNDETERMINED], PASS), ([PASS, FAIL, PASS], FAIL), ([WARNING, PASS], WARNING), ([UNDETERMINED], PASS)],
+)
+def test_the_worst_of_several_looks_counts(looks: list[str], expected: str) -> None:
+    runtime = [result(41, look, [Evidence(f"look {at}", look)], seconds=1) for at, look in enumerate(looks)]
+    (found,) = merge([result(41, PASS, seconds=0.5)], runtime, [41])
+    assert (found.verdict, [one.text for one in found.evidence]) == (expected, looks)
+    assert found.seconds == 0.5 + len(looks)
+
+
 def test_older_sheets_do_not_ask_for_documents() -> None:
+    newest, older = asked_for(), asked_for(sheet_version=3)
+    assert newest == list(ITEMS)
+    assert set(newest) - set(older) == {item.id for item in ITEMS.values() if item.later}
     without = sheet(i21=FAIL, i23=FAIL)
-    assert outcome(without).stopped_by == 23
-    assert outcome(without, sheet_version=3).status == "passed"
-    assert outcome(without, sheet_version=3).total == 53
+    assert outcome(merge(without, [], newest)).stopped_by == 23
+    assert outcome(merge(without, [], older)).status == "passed"
+    assert outcome(merge(without, [], older)).total == len(older)
+
+
+def test_only_some_sections() -> None:
+    assert asked_for(["nginx"]) == [38, 39, 40, 41, 42]
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("plain\ttext\n", "plain\ttext\n"),
+        ("naïve ✓ 日本", "naïve ✓ 日本"),
+        ("\x1b[31m\r", "␛[31m␍"),
+        ("a\u202eb", "a⟨U+202E⟩b"),
+        ("\x7f\x85", "␡⟨U+0085⟩"),
+        ("\udcff", "⟨U+DCFF⟩"),
+    ],
+)
+def test_each_character_is_seen(text: str, seen: str) -> None:
+    assert readable(text) == seen
+    # It goes through several hands, and each may clean it.
+    assert readable(readable(text)) == seen
+
+
+def test_what_was_cut_is_not_cut_again() -> None:
+    once = readable("x" * 10_000)
+    assert once.endswith("… (6000 more characters)")
+    assert readable(once) == once

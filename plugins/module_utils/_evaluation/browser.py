@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation import (
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.results import (
     FAIL,
     PASS,
     UNDETERMINED,
@@ -25,7 +25,7 @@ from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation imp
     Result,
     result,
 )
-from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation_site import Place
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.site import Place
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

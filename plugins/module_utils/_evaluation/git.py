@@ -21,7 +21,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation_credentials import (
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.credentials import (
     Credential,
     find_credentials,
     maybe_text,

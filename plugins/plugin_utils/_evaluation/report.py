@@ -12,18 +12,18 @@ import base64
 import hashlib
 import json
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from ansible_collections.fortytwo.inception.plugins.module_utils import _evaluation
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.results import Result, readable
+from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.items import ITEMS, SECTIONS
+from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.outcome import asked_for, merge, outcome
 
 FORMAT = "fortytwo.inception.evaluation/1"
 # Evidence is for people: beyond this it is a file of its own, and not a report.
-MAX_TEXT = 4000
 MAX_EVIDENCE = 40
 MAX_SCREENSHOT = 4_000_000
 
@@ -46,25 +46,6 @@ STATUSES = {
 }
 
 
-def readable(text: object, limit: int = MAX_TEXT) -> str:
-    """A text in which every character is seen: controls by pictures, what turns or hides others by its code."""
-    whole = str(text)
-    kept = "".join(_seen(character) for character in whole[:limit])
-    return kept if len(whole) <= limit else f"{kept}… ({len(whole) - limit} more characters)"
-
-
-def _seen(character: str) -> str:
-    if character in "\n\t":
-        return character
-    code = ord(character)
-    if code < 0x20 or code == 0x7F:
-        return "␡" if code == 0x7F else chr(0x2400 + code)
-    # Cc: other controls; Cf: bidirectional overrides, invisible ones; Cs: halves of surrogates; Cn, Co: no characters.
-    if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Cn", "Co", "Zl", "Zp"):
-        return f"⟨U+{code:04X}⟩"
-    return character
-
-
 @dataclass(frozen=True)
 class Screenshot:
     """A picture for an item, as a file on the control node."""
@@ -84,25 +65,6 @@ class Screenshot:
         return "data:image/png;base64," + base64.b64encode(content).decode()
 
 
-def combined(results: Iterable[_evaluation.Result]) -> list[_evaluation.Result]:
-    """One result for each item, where several looks at the running stack found something of it: the worst counts."""
-    worst_first = ("fail", "warning", "pass", "not_applicable", "undetermined")
-    found: dict[int, _evaluation.Result] = {}
-    for one in results:
-        before = found.get(one.id)
-        if before is None:
-            found[one.id] = one
-        else:
-            found[one.id] = replace(
-                one,
-                verdict=min(before.verdict, one.verdict, key=worst_first.index),
-                evidence=[*before.evidence, *one.evidence],
-                seconds=before.seconds + one.seconds,
-                answer="\n".join(filter(None, (before.answer, one.answer))),
-            )
-    return list(found.values())
-
-
 @dataclass
 class Evaluation:
     """What was found on one host; `error` says why there is no more of it."""
@@ -115,28 +77,20 @@ class Evaluation:
     started: str = ""
     seconds: float = 0.0
     error: str = ""
-    static: list[_evaluation.Result] = field(default_factory=list)
-    runtime: list[_evaluation.Result] = field(default_factory=list)
+    static: list[Result] = field(default_factory=list)
+    runtime: list[Result] = field(default_factory=list)
     screenshots: list[Screenshot] = field(default_factory=list)
     sections: list[str] = field(default_factory=list)
     sheet_version: int = 5
-    cloned: bool = False
 
     def document(self) -> dict[str, Any]:
         """All of it as data, harmless; the form is docs/evaluation.schema.json."""
-        sections = self.sections or list(_evaluation.SECTIONS)
-        clone = _evaluation.Evidence("git clone", f"into the empty folder {self.project}")
-        seen = [*self.runtime, *([_evaluation.result(4, "pass", [clone])] if self.cloned else [])]
-        results = [
-            one
-            for one in _evaluation.merge(self.static, combined(seen))
-            if one.section in sections and (self.sheet_version >= 5 or not _evaluation.ITEMS[one.id].later)
-        ]
+        results = merge(self.static, self.runtime, asked_for(self.sections, self.sheet_version))
         return {
             "format": FORMAT,
             **{name: readable(getattr(self, name), 500) for name in ("host", "login", "domain", "project", "started")},
             "depth": self.depth,
-            "sections": sections,
+            "sections": self.sections or list(SECTIONS),
             "seconds": round(self.seconds, 1),
             "error": readable(self.error),
             "outcome": self._outcome(results),
@@ -148,30 +102,27 @@ class Evaluation:
             ],
         }
 
-    def _outcome(self, results: list[_evaluation.Result]) -> dict[str, Any]:
-        asked = {one.id for one in results}
-        outcome = _evaluation.outcome(results, sheet_version=self.sheet_version).to_dict()
-        # What was not asked for is not undetermined.
-        outcome["undetermined"] = [number for number in outcome["undetermined"] if number in asked]
-        outcome["oral"] = [number for number in outcome["oral"] if number in asked]
-        outcome["total"] = len(asked)
-        outcome["decided"] = len(asked) - len(outcome["undetermined"]) - len(outcome["oral"])
+    def _outcome(self, results: list[Result]) -> dict[str, Any]:
+        found = outcome(results).to_dict()
         if self.error:
-            outcome |= {"status": "error", "headline": readable(self.error.strip().partition("\n")[0], 300)}
-        return outcome
+            found |= {"status": "error", "headline": readable(self.error.strip().partition("\n")[0], 300)}
+        return found
 
 
-def _plain(one: _evaluation.Result) -> dict[str, Any]:
+def _plain(one: Result) -> dict[str, Any]:
     """A result as data; its item's weight comes along, so that a reader of the JSON needs no other table."""
-    item = _evaluation.ITEMS[one.id]
-    evidence = [{"where": readable(e.where, 500), "text": readable(e.text)} for e in one.evidence[:MAX_EVIDENCE]]
+    item = ITEMS[one.id]
+    values = one.to_dict()
     if len(one.evidence) > MAX_EVIDENCE:
-        evidence.append({"where": f"… and {len(one.evidence) - MAX_EVIDENCE} more places", "text": ""})
+        more = {"where": f"… and {len(one.evidence) - MAX_EVIDENCE} more places", "text": ""}
+        values["evidence"] = [*values["evidence"][:MAX_EVIDENCE], more]
     return {
-        **one.to_dict(),
-        "evidence": evidence,
-        "question": readable(one.question),
-        "answer": readable(one.answer),
+        **values,
+        "title": item.title,
+        "section": item.section,
+        "rules": list(item.rules),
+        "rule": item.rule,
+        "fix": item.fix,
         "seconds": round(one.seconds, 3),
         "oral": item.oral,
         "stop": item.stop,
@@ -294,7 +245,7 @@ def render(templates: str, name: str, **values: Any) -> str:
         one_label=ONE,
         symbols=SYMBOLS,
         statuses=STATUSES,
-        section_titles=_evaluation.SECTIONS,
+        section_titles=SECTIONS,
         tally=tally,
         counted=counted,
         script=markupsafe.Markup(script),

@@ -12,18 +12,24 @@ import os
 import re
 import secrets
 import signal
-import ssl
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.urls import open_url
-from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation import (
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.observe import (
+    Stack,
+    containers_of,
+    docker,
+    listed,
+    observe,
+)
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.results import (
     FAIL,
     PASS,
     UNDETERMINED,
@@ -32,14 +38,8 @@ from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation imp
     Result,
     result,
 )
-from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation_run import Answer, as_login
-from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation_stack import (
-    Stack,
-    containers_of,
-    docker,
-    listed,
-    observe,
-)
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.run import Answer, as_login
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.tls import unverified
 
 # How long a service may take to be back; an emulated machine is slow.
 PATIENCE = 300
@@ -53,6 +53,8 @@ class Subject:
     domain: str
     project: str
     make_timeout: float
+    # What each service is, as reading the project told.
+    kinds: Mapping[str, str] = field(default_factory=dict)
 
     def make(self, goal: str = "") -> Answer:
         return as_login(self.login, self.project, f"make {goal}".strip(), self.make_timeout)
@@ -61,7 +63,7 @@ class Subject:
         return containers_of(self.project)
 
     def observe(self) -> Stack:
-        return observe(self.login, self.domain, self.project)
+        return observe(self.login, self.domain, self.project, self.kinds)
 
 
 def wait_until(probe: Callable[[], bool], seconds: float = PATIENCE) -> bool:
@@ -87,10 +89,7 @@ def site_status(domain: str, port: int = 443) -> int:
         def redirect_request(self, *_: Any) -> None:
             return None
 
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=context), Stay)
+    opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=unverified()), Stay)
     try:
         with opener.open(f"https://{domain}:{port}/" if port != 443 else f"https://{domain}/", timeout=60) as answer:
             return int(answer.status)
@@ -288,11 +287,10 @@ def rewrite(path: Path, text: str) -> None:
 
 def ftp(subject: Subject, user: str, password_file: str) -> list[Result]:
     """58: a file that is uploaded is one of the site's files, and the site shows it."""
-    stack = subject.observe()
-    service = stack.named("ftp")
-    if not service:
+    service = next((name for name, kind in subject.kinds.items() if kind == "ftp"), "")
+    container = subject.containers().get(service)
+    if container is None:
         return []
-    container = stack.containers[service]
     ports = sorted(port for port in listening(container) if port < 21000) or [21]
     address = next((one["IPAddress"] for one in container["NetworkSettings"]["Networks"].values()), "")
     try:
@@ -326,10 +324,7 @@ def ftp(subject: Subject, user: str, password_file: str) -> list[Result]:
 
 def signed_in(address: str, port: int, user: str, password: str) -> ftplib.FTP:
     """With TLS where the server has it; the way people's programs do."""
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    secure = ftplib.FTP_TLS(context=context, timeout=60)
+    secure = ftplib.FTP_TLS(context=unverified(), timeout=60)
     try:
         secure.connect(address, port)
         secure.login(user, password)

@@ -14,12 +14,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation_credentials import (
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.credentials import (
     holds_credentials,
     known_values,
     without_values,
 )
-from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation_git import history
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.git import history
 
 
 @dataclass(frozen=True)

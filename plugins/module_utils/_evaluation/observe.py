@@ -1,0 +1,305 @@
+# Copyright: (c) 2026, fortytwo.inception contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a running stack shows, as facts; the items judge them on the control node. Private to this collection.
+
+observe() asks Docker and looks into the containers, and changes nothing. The stack may be anybody's: which service is
+which was told by reading the project, WordPress is found by its files. No container's environment is among the facts.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.run import Answer, run
+
+
+@dataclass
+class WordPress:
+    """What WordPress says of itself, through its own functions."""
+
+    users: list[tuple[str, list[str]]] = field(default_factory=list)
+    tables: int = 0
+    posts: int = 0
+    home: str = ""
+    object_cache: bool = False
+    drop_in: str = ""
+    folder: str = ""
+    php: str = ""
+    problem: str = ""
+
+
+@dataclass
+class Mount:
+    """What is mounted into a container: `kind` is Docker's, `place` the folder of the machine behind it."""
+
+    kind: str
+    name: str
+    target: str
+    place: str
+
+
+@dataclass
+class Container:
+    """What Docker says of a service's container, and what was seen in it."""
+
+    image: str = ""
+    status: str = ""
+    health: str = ""
+    running: bool = False
+    restarts: int = 0
+    policy: str = ""
+    network_mode: str = ""
+    links: list[str] = field(default_factory=list)
+    networks: list[str] = field(default_factory=list)
+    # The port in the container with its protocol, and the machine's.
+    ports: list[tuple[str, str]] = field(default_factory=list)
+    mounts: list[Mount] = field(default_factory=list)
+    # The command line of PID 1.
+    first: str = ""
+    # ID, VERSION_ID and PRETTY_NAME of /etc/os-release.
+    release: dict[str, str] = field(default_factory=dict)
+    # Where an nginx is in it, "" for nowhere.
+    nginx: str = ""
+
+
+@dataclass
+class Stack:
+    """The containers of a project and what was seen in them, by the names of their services."""
+
+    login: str
+    domain: str
+    project: str
+    # What each service of the project is, as reading it told.
+    kinds: dict[str, str] = field(default_factory=dict)
+    services: list[str] = field(default_factory=list)
+    containers: dict[str, Container] = field(default_factory=dict)
+    # The drivers of the networks.
+    networks: dict[str, str] = field(default_factory=dict)
+    open_80: dict[str, bool] = field(default_factory=dict)
+    root_login: dict[str, Any] | None = None
+    wordpress: WordPress = field(default_factory=WordPress)
+    # The day of the evaluation, by which the penultimate release is told.
+    day: str = ""
+
+    def named(self, kind: str) -> str | None:
+        """The service of a kind."""
+        return next((service for service, its in self.kinds.items() if its == kind), None)
+
+    def container(self, kind: str) -> Container | None:
+        return self.containers.get(self.named(kind) or "")
+
+    def running(self, kind: str) -> bool:
+        container = self.container(kind)
+        return bool(container and container.running)
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Stack:
+        """The same on the control node, where it came over JSON."""
+        containers = {
+            service: Container(
+                **{
+                    **one,
+                    "ports": [(inner, outer) for inner, outer in one["ports"]],
+                    "mounts": [Mount(**mount) for mount in one["mounts"]],
+                }
+            )
+            for service, one in values["containers"].items()
+        }
+        told = values["wordpress"]
+        wordpress = WordPress(**{**told, "users": [(login, roles) for login, roles in told["users"]]})
+        return cls(**{**values, "containers": containers, "wordpress": wordpress})
+
+
+def docker(*argv: str, timeout: float = 60) -> Answer:
+    return run(["docker", *argv], timeout)
+
+
+def listed(*argv: str) -> list[str]:
+    """The words that Docker prints, without the warnings that it has for the project: none where it fails."""
+    answer = run(["docker", *argv], errors=False)
+    return answer.output.split() if answer.ok else []
+
+
+def inspected(kind: str, names: Iterable[str]) -> list[dict[str, Any]]:
+    """What Docker says of objects; those that went away meanwhile are left out."""
+    found = []
+    for name in names:
+        answer = run(["docker", kind, "inspect", name], errors=False)
+        if answer.ok:
+            found += json.loads(answer.output)
+    return found
+
+
+def is_of(project: str, container: dict[str, Any]) -> bool:
+    """Whether a container was made by a compose file of the project."""
+    labels = container["Config"]["Labels"] or {}
+    files = labels.get("com.docker.compose.project.config_files", "").split(",")
+    root = Path(project).resolve()
+    return any(file and Path(file).resolve().is_relative_to(root) for file in files)
+
+
+def containers_of(project: str) -> dict[str, dict[str, Any]]:
+    """The containers of a project by their services, stopped ones too."""
+    ids = listed("ps", "--all", "--quiet", "--no-trunc")
+    mine = [one for one in inspected("container", ids) if is_of(project, one)]
+    return {one["Config"]["Labels"]["com.docker.compose.service"]: one for one in mine}
+
+
+def inside(container: dict[str, Any], script: str, *args: str, timeout: float = 60) -> Answer:
+    """A shell script in a container, as the user that the image names."""
+    return docker("exec", container["Id"], "sh", "-c", script, "sh", *args, timeout=timeout)
+
+
+def release(container: dict[str, Any]) -> dict[str, str]:
+    """What the image says that it is."""
+    lines = inside(container, "cat /etc/os-release").output.splitlines()
+    told = {name: value.strip("\"'") for name, dummy, value in (line.partition("=") for line in lines)}
+    return {name: told[name] for name in ("ID", "VERSION_ID", "PRETTY_NAME") if name in told}
+
+
+def first_process(container: dict[str, Any]) -> str:
+    """The command line of PID 1."""
+    try:
+        return Path(f"/proc/{container['State']['Pid']}/cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def connects(address: str, port: int, timeout: float = 5) -> bool:
+    """Whether somebody takes a connection there."""
+    try:
+        socket.create_connection((address, port), timeout).close()
+    except OSError:
+        return False
+    return True
+
+
+def addresses(domain: str) -> list[str]:
+    """By which addresses people reach the machine: its own, and what the domain resolves to."""
+    own = re.findall(r"inet ([\d.]+)", run(["ip", "-4", "address", "show", "scope", "global"]).output)
+    try:
+        named = [str(entry[4][0]) for entry in socket.getaddrinfo(domain, 80, type=socket.SOCK_STREAM)]
+    except OSError:
+        named = []
+    return sorted({"127.0.0.1", *own, *named})
+
+
+# Everything after the mark is JSON; a plugin may print what it likes before it.
+_ASK = r"""
+error_reporting(0);
+$_SERVER["HTTP_HOST"] = $argv[2]; $_SERVER["REQUEST_URI"] = "/"; $_SERVER["HTTPS"] = "on";
+require $argv[1];
+global $wpdb;
+$users = array_map(fn($user) => [$user->user_login, array_values($user->roles)], get_users(["number" => 50]));
+$drop_in = WP_CONTENT_DIR . "/object-cache.php";
+echo "\n<<<inception>>>", json_encode([
+    "users" => $users,
+    "tables" => count($wpdb->get_col("SHOW TABLES")),
+    "posts" => (int) $wpdb->get_var("SELECT COUNT(*) FROM $wpdb->posts"),
+    "home" => home_url(),
+    "object_cache" => (bool) wp_using_ext_object_cache(),
+    "drop_in" => is_readable($drop_in) ? substr(file_get_contents($drop_in), 0, 200000) : "",
+]);
+"""
+_FIND = r"""
+for folder in "$@" /var/www/html /var/www/wordpress /var/www /usr/share/wordpress; do
+    [ -f "$folder/wp-load.php" ] && { echo "$folder"; break; }
+done
+for folder in /usr/local/bin /usr/bin; do
+    for php in "$folder"/php "$folder"/php[0-9]*; do [ -x "$php" ] && { echo "$php"; exit; }; done
+done
+"""
+
+
+def ask_wordpress(container: dict[str, Any], domain: str) -> WordPress:
+    """Its users, its tables, its cache, by its own functions in its own container."""
+    places = [mount["Destination"] for mount in container["Mounts"] if mount["Type"] != "tmpfs"]
+    found = inside(container, _FIND, *places).output.split("\n")
+    folder = next((line for line in found if line.startswith("/") and "/php" not in line), "")
+    php = next((line for line in found if re.search(r"/php[\d.]*$", line)), "")
+    if not folder or not php:
+        return WordPress(problem="no wp-load.php in its container" if not folder else "no php for the command line")
+    answer = docker("exec", container["Id"], php, "-r", _ASK, f"{folder}/wp-load.php", domain, timeout=120)
+    dummy, mark, told = answer.output.rpartition("<<<inception>>>")
+    if not mark:
+        return WordPress(folder=folder, php=php, problem=f"WordPress does not start: {answer.tail(5)}")
+    values = json.loads(told)
+    drop_in = "redis" if re.search(r"redis", values.pop("drop_in"), re.IGNORECASE) else ""
+    users = [(str(login), list(roles)) for login, roles in values.pop("users")]
+    return WordPress(**values, users=users, drop_in=drop_in, folder=folder, php=php)
+
+
+def try_root(container: dict[str, Any]) -> Answer:
+    """Sign in to the database as root without a password, as the sheet has it done."""
+    client = 'client=$(command -v mariadb || command -v mysql) && "$client"'
+    answer = inside(container, f"{client} --no-defaults --user=root --execute='SELECT CURRENT_USER()'")
+    if "ERROR 2002" in answer.output:
+        answer = inside(container, f"{client} --user=root --execute='SELECT CURRENT_USER()'")
+    return answer
+
+
+def facts(container: dict[str, Any], volumes: Mapping[str, dict[str, Any]]) -> Container:
+    """What of Docker's many words is of use; the environment, in which passwords are, is not among it."""
+    state, host = container["State"], container["HostConfig"]
+    ports = [
+        (inner, bound["HostPort"])
+        for inner, bindings in (host["PortBindings"] or {}).items()
+        for bound in bindings or []
+    ]
+    return Container(
+        image=container["Config"]["Image"],
+        status=state["Status"],
+        health=state.get("Health", {}).get("Status", ""),
+        running=state["Running"],
+        restarts=container["RestartCount"],
+        policy=host["RestartPolicy"]["Name"],
+        network_mode=host["NetworkMode"],
+        links=host.get("Links") or [],
+        networks=list(container["NetworkSettings"]["Networks"]),
+        ports=ports,
+        mounts=[mounted(mount, volumes) for mount in container["Mounts"]],
+    )
+
+
+def mounted(mount: dict[str, Any], volumes: Mapping[str, dict[str, Any]]) -> Mount:
+    """A mount with the folder of the machine behind it: of a volume, its device before Docker's own folder."""
+    volume = volumes.get(mount.get("Name", ""), {})
+    place = (volume.get("Options") or {}).get("device") or volume.get("Mountpoint") or mount.get("Source", "")
+    return Mount(mount["Type"], mount.get("Name", ""), mount["Destination"], place)
+
+
+_LOOK_FOR_NGINX = "command -v nginx; find / -xdev -type f -name nginx -perm -100 2>/dev/null | head -n 1"
+
+
+def observe(login: str, domain: str, project: str, kinds: Mapping[str, str]) -> Stack:
+    """The running stack of a project."""
+    raw = containers_of(project)
+    stack = Stack(login, domain, project, kinds=dict(kinds))
+    compose = str(Path(project, "srcs/docker-compose.yml"))
+    stack.services = listed("compose", "--file", compose, "config", "--services") or list(raw)
+    names = {name for one in raw.values() for name in one["NetworkSettings"]["Networks"] if name != "host"}
+    stack.networks = {one["Name"]: one.get("Driver", "") for one in inspected("network", sorted(names))}
+    volumes = {m["Name"] for one in raw.values() for m in one["Mounts"] if m["Type"] == "volume"}
+    found = {one["Name"]: one for one in inspected("volume", sorted(volumes))}
+    for service, one in raw.items():
+        container = stack.containers[service] = facts(one, found)
+        if container.running:
+            container.first = first_process(one)
+            container.release = release(one)
+            container.nginx = inside(one, _LOOK_FOR_NGINX).output.strip().partition("\n")[0]
+    stack.open_80 = {address: connects(address, 80) for address in addresses(domain)}
+    if stack.running("wordpress"):
+        stack.wordpress = ask_wordpress(raw[str(stack.named("wordpress"))], domain)
+    if stack.running("mariadb"):
+        answer = try_root(raw[str(stack.named("mariadb"))])
+        stack.root_login = {"ok": answer.ok, "output": answer.tail(3)}
+    return stack

@@ -1,0 +1,412 @@
+# Copyright: (c) 2026, fortytwo.inception contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The evaluation sheet: General instructions. Private to this collection: it may change without notice."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator
+
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.observe import Stack
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.results import FAIL, WARNING, Evidence
+from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation import shell
+from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.compose import Located
+from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.images import (
+    bases_seen,
+    official,
+    penultimate,
+)
+from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.project import (
+    Project,
+    Starter,
+    is_compose,
+    run_texts,
+)
+from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.sheet import (
+    Finding,
+    Item,
+    Section,
+    judged,
+    seen,
+    unreadable,
+)
+
+_CONFIGURATION = re.compile(
+    r"(?:^|/)(?:Dockerfile[\w.-]*|[\w.-]+\.Dockerfile|(?:docker-)?compose[\w.-]*\.ya?ml|\.env|[\w.-]+\.(?:conf|cnf|ini|env))$",
+    re.IGNORECASE,
+)
+
+
+_TOOLS = re.compile(r"(?:^|/)\.[\w-]+/|^(?:docs?|tests?|secrets?)/")
+
+
+def _configuration(project: Project) -> Finding:
+    failures = [
+        Evidence(path, "is outside srcs")
+        for path in project.files()
+        if not path.startswith("srcs/") and _CONFIGURATION.search(path) and not _TOOLS.search(path)
+    ]
+    failures += [
+        Evidence(service.line("build"), f"{service.name} is built from outside srcs: {service.context}")
+        for service in project.services.values()
+        if service.built and not (service.context + "/").startswith("srcs/")
+    ]
+    warnings = []
+    uses = any(
+        "${" in (project.text(path) or "") or "env_file" in (project.text(path) or "") for path in project.compose_files
+    )
+    if project.compose_files and not uses and not project.is_file("srcs/.env"):
+        warnings.append(Evidence("srcs/.env", "is not there, and the compose file uses no variable"))
+    return judged(failures, warnings, [Evidence("srcs", "holds all configuration")])
+
+
+def _makefile(project: Project) -> Finding:
+    if project.makefile is None:
+        others = [name for name in ("makefile", "GNUmakefile") if project.is_file(name)]
+        return Finding(
+            FAIL, [Evidence("Makefile", f"is not there; there is {others[0]}" if others else "is not there")]
+        )
+    default = project.makefile.default
+    if default is None:
+        return Finding(FAIL, [Evidence("Makefile", "has no goal")])
+    for goal in project.makefile.reached(default):
+        for line, text in project.makefile.commands(goal):
+            if _starts_compose(project, text):
+                return judged([], [], [Evidence(f"Makefile:{line}", text[:200])])
+    for goal in project.makefile.goals.values():
+        for line, text in project.makefile.commands(goal):
+            if _starts_compose(project, text):
+                where = f"plain make makes '{default.name}'; it is '{goal.name}' that starts compose"
+                return Finding(WARNING, [Evidence(f"Makefile:{line}", where)])
+    return Finding(FAIL, [Evidence(f"Makefile:{default.line}", "no goal starts docker compose")])
+
+
+def _starts_compose(project: Project, text: str, nested: int = 0) -> bool:
+    """Whether a command starts docker compose, also by a script of the project."""
+    for command in shell.parse(text).commands:
+        if is_compose(command.words) and {"up", "build", "create", "start"} & set(command.words):
+            return True
+        for word in command.words:
+            called = project.text(word.removeprefix("./")) if re.fullmatch(r"[\w./-]+\.sh", word) else None
+            if called is not None and nested < 3 and _starts_compose(project, called, nested + 1):
+                return True
+    return False
+
+
+# --- The compose file ---
+
+
+def _no_host_network(project: Project) -> Finding:
+    return unreadable(project) or judged(
+        _host_networks(project), [], [Evidence(path) for path in project.compose_files]
+    )
+
+
+def _host_networks(project: Project) -> Iterator[Evidence]:
+    for service in project.services.values():
+        raw = service.raw
+        for key in ("network_mode", "network", "net"):
+            if str(raw.get(key, "")).strip().lower() == "host":
+                yield Evidence(service.line(key), f"{service.name}: {key}: host")
+        for key in ("links", "external_links"):
+            if raw.get(key):
+                yield Evidence(service.line(key), f"{service.name}: {key}: {raw[key]}")
+        build = raw.get("build")
+        if isinstance(build, Located) and str(build.get("network", "")).lower() == "host":
+            yield Evidence(build.where("network"), f"{service.name}: build: network: host")
+        networks = raw.get("networks")
+        if (
+            isinstance(networks, (dict, list))
+            and "host" in networks
+            and "host" not in (project.composition.get("networks") or {})
+        ):
+            yield Evidence(service.line("networks"), f"{service.name}: networks: host")
+    networks = project.composition.get("networks")
+    for name, raw in networks.items() if isinstance(networks, Located) else ():
+        if isinstance(raw, Located):
+            external = raw.get("external")
+            called = external.get("name") if isinstance(external, dict) else raw.get("name", name)
+            if str(raw.get("driver", "")).lower() == "host" or (external and called == "host"):
+                yield Evidence(networks.where(name), f"the network {name} is the host's")
+
+
+def _no_host_network_seen(stack: Stack) -> Finding | None:
+    if not stack.containers:
+        return None
+    wrong = [
+        Evidence(f"docker inspect {service}", f"NetworkMode {one.network_mode}, links {one.links}")
+        for service, one in stack.containers.items()
+        if one.links or one.network_mode == "host"
+    ]
+    return seen(wrong, [Evidence("docker inspect", "no container has the machine's network or a link")])
+
+
+def _names_network(project: Project) -> Finding:
+    if problem := unreadable(project):
+        return problem
+    networks = project.composition.get("networks")
+    if isinstance(networks, Located) and networks:
+        return judged([], [], [Evidence(networks.where(name), name) for name in networks])
+    return Finding(FAIL, [Evidence(project.compose_files[0], "has no `networks:`")])
+
+
+_RUNS = frozenset({"run", "create"})
+
+
+_HOST_NETWORK = re.compile(r"--net(?:work)?=host$")
+
+
+def _no_link(project: Project) -> Finding:
+    failures = []
+    for source in project.scripts():
+        for command in shell.parse(source.text, source.first_line).commands:
+            words = command.words
+            docker = "docker" in command.name.lower() or "podman" in command.name.lower() or words[0].startswith("$")
+            if not docker or not _RUNS & set(words[1:]):
+                continue
+            host = any(_HOST_NETWORK.match(word) for word in words) or any(
+                word in ("--net", "--network") and words[at + 1] == "host" for at, word in enumerate(words[:-1])
+            )
+            if host or any(word == "--link" or word.startswith("--link=") for word in words):
+                failures.append(Evidence(f"{source.path}:{command.place.line}", command.place.text))
+    return judged(failures, [], [Evidence("Makefile"), Evidence(".", "no script uses --link")])
+
+
+# --- What containers run ---
+
+
+def _commands(project: Project) -> Finding:
+    """Dockerfiles: no tail -f, nothing in the background, no bare shell."""
+    if problem := unreadable(project):
+        return problem
+    failures: list[Evidence] = []
+    warnings: list[Evidence] = []
+    good: list[Evidence] = []
+    for service in project.services.values():
+        starters = project.starters(service)
+        good += [Evidence(where, f"{kind} {_shown(words)}") for kind, words, where in starters]
+        if not starters and service.name in project.dockerfiles:
+            builders = project.builders(service)
+            if builders and official(builders[-1][1].base):
+                failures.append(Evidence(project.dockerfile_path(service), "has no command: the base's own is a shell"))
+        for kind, words, where in _with_arguments(starters):
+            _command(kind, words, where, failures, warnings)
+        for owner, stage in project.builders(service):
+            for one in stage.instructions:
+                if one.name == "RUN":
+                    for source in run_texts(one, ""):
+                        script = shell.parse(source.text, source.first_line)
+                        where = project.where(owner, one)
+                        failures += [Evidence(where, place.text) for place in script.endless]
+                        warnings += [
+                            Evidence(where, f"runs in the background: {place.text}") for place in script.background
+                        ]
+    return judged(failures, warnings, good)
+
+
+def _with_arguments(starters: list[Starter]) -> list[Starter]:
+    """ENTRYPOINT with what CMD adds to it: a shell in the one may have its script in the other."""
+    if len(starters) == 2:
+        (dummy, first, where), (dummy, second, dummy) = starters
+        if isinstance(first, tuple) and isinstance(second, tuple):
+            return [("ENTRYPOINT", first + second, where), starters[1]]
+    return starters
+
+
+def _shown(words: tuple[str, ...] | str) -> str:
+    return (words if isinstance(words, str) else " ".join(words))[:200]
+
+
+def _command(
+    kind: str, words: tuple[str, ...] | str, where: str, failures: list[Evidence], warnings: list[Evidence]
+) -> None:
+    shown = Evidence(where, f"{kind} {_shown(words)}")
+    if isinstance(words, str):
+        text = words
+    elif len(words) > 1 and posixpath.basename(words[0]) in shell.SHELLS and re.fullmatch(r"-[a-z]*c", words[1]):
+        text = words[2] if len(words) > 2 else ""
+        warnings.append(Evidence(where, f"{kind} is a shell that runs no script: {_shown(words)}"))
+        if not text:
+            return
+    else:
+        # Words of a JSON array are no shell text: each is quoted.
+        text = " ".join("'" + word.replace("'", "'\\''") + "'" for word in words)
+    script = shell.parse(text)
+    if script.endless or script.background or script.bare_shells:
+        failures.append(shown)
+
+
+# A first process that is no service.
+_IDLE = re.compile(r"^(\S*/)?((ba|da|a|z)?sh(\s+-\w*c\b.*)?|tail\b.*|sleep\b.*|cat|yes)\s*$")
+
+
+def _first_processes(stack: Stack) -> Finding:
+    entries = [Evidence(f"PID 1 of {name}", one.first) for name, one in stack.containers.items() if one.first]
+    return seen([entry for entry in entries if _IDLE.match(entry.text)], entries)
+
+
+def _background(project: Project) -> Finding:
+    return _in_start_scripts(project, "background")
+
+
+def _in_start_scripts(project: Project, kind: str) -> Finding:
+    if problem := unreadable(project):
+        return problem
+    failures: list[Evidence] = []
+    good: list[Evidence] = []
+    for service in project.services.values():
+        for source in project.start_scripts(service):
+            good.append(Evidence(source.path))
+            script = shell.parse(source.text, source.first_line)
+            failures += [Evidence(f"{source.path}:{place.line}", place.text) for place in getattr(script, kind)]
+    return judged(failures, [], good)
+
+
+def _endless(project: Project) -> Finding:
+    failures: list[Evidence] = []
+    warnings: list[Evidence] = []
+    starting = {
+        source.path: source for service in project.services.values() for source in project.start_scripts(service)
+    }
+    for source in [*project.shell_scripts(), *(one for one in starting.values() if not project.is_script(one.path))]:
+        script = shell.parse(source.text, source.first_line)
+        failures += [Evidence(f"{source.path}:{place.line}", place.text) for place in script.endless]
+        warnings += [
+            Evidence(f"{source.path}:{place.line}", f"ends by a break: {place.text}") for place in script.doubtful
+        ]
+        if source.path in starting:
+            failures += [Evidence(f"{source.path}:{place.line}", place.text) for place in script.bare_shells]
+    return judged(failures, warnings, [Evidence(path) for path in starting])
+
+
+_BASE_MEND = (
+    "Begin each Dockerfile with `FROM debian:<release>` or `FROM alpine:<version>` of the penultimate stable release, "
+    "or with an image that the project builds itself."
+)
+
+
+_FOREGROUND_MEND = (
+    "Let the container's command be the service itself in the foreground (`exec mariadbd`, `nginx -g 'daemon off;'`, "
+    "`php-fpm -F`); set a database up with `mariadbd --bootstrap` or an init file."
+)
+
+
+_ITEMS = (
+    Item(
+        5,
+        "All configuration is in srcs",
+        "All files that configure the application are in the folder `srcs` at the root.",
+        "Move Dockerfiles, compose file, configuration and scripts below `srcs/`.",
+        rules=("LAY-2",),
+        static=_configuration,
+        decided_by="names and places",
+    ),
+    Item(
+        6,
+        "A Makefile at the root",
+        "A Makefile is at the root; it sets the whole application up through the compose file.",
+        "Put a `Makefile` at the root whose default goal builds and starts everything through docker compose.",
+        rules=("LAY-1",),
+        static=_makefile,
+        decided_by="what plain `make` reaches starts compose",
+    ),
+    Item(
+        7,
+        "Docker cleaned out first",
+        "Before it starts, all containers, images, volumes and networks of Docker's are stopped and removed.",
+        "Remove what keeps Docker from being cleaned out.",
+    ),
+    Item(
+        8,
+        "Data folders removed first, and brought back",
+        "What is in `/home/<login>/data/` is removed too, and `make` brings the folders back.",
+        "Let the Makefile make the data folders before it starts the containers.",
+        rules=("VM-3",),
+        later=True,
+    ),
+    Item(
+        9,
+        "No host network and no links in the compose file",
+        "The compose file has neither `network: host` (`network_mode: host`) nor `links:`.",
+        "Join the services by a network of the project; they reach each other by their names.",
+        rules=("NET-2",),
+        stop=True,
+        static=_no_host_network,
+        decided_by="the compose file as resolved",
+        runtime=_no_host_network_seen,
+    ),
+    Item(
+        10,
+        "The compose file names a network",
+        "The compose file has `networks:` (or `network:`).",
+        "Declare a network at the end of the compose file and name it in each service.",
+        rules=("NET-1",),
+        stop=True,
+        static=_names_network,
+        decided_by="the compose file as resolved",
+    ),
+    Item(
+        11,
+        "No --link in the Makefile or a script",
+        "Neither the Makefile nor any script uses `--link` (or `--network host`).",
+        "Leave containers to compose, and join them by a network of the project.",
+        rules=("NET-2",),
+        stop=True,
+        static=_no_link,
+        decided_by="`docker run` in recipes and scripts",
+    ),
+    Item(
+        12,
+        "Dockerfiles start the service itself",
+        "No Dockerfile has `tail -f`, anything in the background in its ENTRYPOINT, or a shell as its command other "
+        "than to run a script.",
+        _FOREGROUND_MEND,
+        rules=("IMG-6", "IMG-7"),
+        stop=True,
+        static=_commands,
+        decided_by="ENTRYPOINT and CMD together, `command:` and `entrypoint:` of compose",
+        runtime=_first_processes,
+    ),
+    Item(
+        13,
+        "The base is the penultimate stable Debian or Alpine",
+        "The containers are built from the penultimate stable version of Debian or Alpine.",
+        _BASE_MEND,
+        rules=("IMG-3",),
+        static=penultimate,
+        decided_by=(
+            "each `FROM` against the release table (`_releases.py`) on the day of the evaluation; stages and the "
+            "project's own images are followed. When the table is older than the usual time between two releases, "
+            "another release is a warning"
+        ),
+        runtime=bases_seen,
+    ),
+    Item(
+        14,
+        "Entrypoint scripts run nothing in the background",
+        "A script that an ENTRYPOINT or CMD calls runs no program in the background (`daemon &`).",
+        _FOREGROUND_MEND,
+        rules=("IMG-6", "IMG-7"),
+        static=_background,
+        decided_by="the scripts that containers start, by the names that COPY gives them, and what those call",
+    ),
+    Item(
+        15,
+        "No script runs for ever",
+        "No script runs an endless command: `sleep infinity`, `tail -f /dev/null`, `tail -f /dev/random`, `while "
+        "true`.",
+        "Wait by healthchecks with `depends_on: condition: service_healthy`, and end the script with `exec <service>`.",
+        rules=("IMG-6",),
+        static=_endless,
+        decided_by="all scripts; `while true` that a `break` ends is a warning",
+    ),
+    Item(
+        16,
+        "make runs",
+        "`make` is run, and succeeds.",
+        "Mend what the last lines of `make` report.",
+        rules=("LAY-1",),
+    ),
+)
+SECTION = Section("General instructions", _ITEMS)

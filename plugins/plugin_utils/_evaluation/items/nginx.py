@@ -1,0 +1,79 @@
+# Copyright: (c) 2026, fortytwo.inception contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The evaluation sheet: NGINX with TLS. Private to this collection: it may change without notice."""
+
+from __future__ import annotations
+
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.results import Evidence
+from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.images import (
+    container_runs,
+    own_dockerfile,
+)
+from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.project import Project
+from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.sheet import (
+    Finding,
+    Item,
+    Section,
+    open_unless,
+)
+from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.web import (
+    directives,
+    no_port_80,
+    port_80_is_closed,
+)
+
+_OLD = {"SSLv2", "SSLv3", "TLSv1", "TLSv1.0", "TLSv1.1"}
+
+
+def _tls_versions(project: Project) -> Finding:
+    found = [(where, one) for where, one in directives(project) if one.words[0] == "ssl_protocols"]
+    return open_unless([Evidence(where, str(one)) for where, one in found if _OLD & set(one.words[1:])])
+
+
+_ITEMS = (
+    Item(
+        38,
+        "NGINX has a Dockerfile",
+        "There is a Dockerfile for NGINX.",
+        "Write `srcs/requirements/nginx/Dockerfile`.",
+        rules=("IMG-1", "SVC-1"),
+        static=own_dockerfile("nginx"),
+        decided_by="the service by its name, or by what its image installs",
+    ),
+    Item(
+        39,
+        "NGINX's container runs",
+        "`docker compose ps` shows NGINX's container.",
+        "Look into the container's log.",
+        rules=("SVC-1", "SVC-5"),
+        runtime=container_runs("nginx"),
+    ),
+    Item(
+        40,
+        "Port 80 cannot be connected to",
+        "A connection to port 80 is refused.",
+        "Publish no port 80, and let nginx not listen on it.",
+        rules=("SVC-1",),
+        static=no_port_80,
+        decided_by="as item 30",
+        runtime=port_80_is_closed,
+    ),
+    Item(
+        41,
+        "The configured site is shown",
+        "`https://<login>.42.fr` shows the configured WordPress site.",
+        "Install WordPress by wp-cli on the first start.",
+        rules=("SVC-1", "SVC-2"),
+    ),
+    Item(
+        42,
+        "TLS 1.2 or 1.3, and nothing older",
+        "The server speaks TLSv1.2 or TLSv1.3 and nothing older; a self-signed certificate is fine.",
+        "Set `ssl_protocols TLSv1.2 TLSv1.3;` in nginx's configuration.",
+        rules=("SVC-1",),
+        stop=True,
+        static=_tls_versions,
+        decided_by="`ssl_protocols`: only that it fails; that it holds is for the running stack",
+    ),
+)
+SECTION = Section("NGINX with TLS", _ITEMS)
