@@ -35,6 +35,7 @@ class ActionModule(ActionBase):
         arguments = dict(self._task.args)
         day = as_day(arguments.pop("date", None))
         cloned = boolean(arguments.pop("cloned", False), strict=False)
+        domain = str(arguments.pop("domain", "") or "")
         started = time.monotonic()
         answer: dict[str, Any] = self._execute_module(
             "fortytwo.inception.evaluate_read", arguments, task_vars=task_vars
@@ -42,7 +43,7 @@ class ActionModule(ActionBase):
         snapshot = answer.pop("snapshot", None)
         if snapshot is None:
             return answer
-        project = Project(snapshot, day, cloned=cloned)
+        project = Project(snapshot, day, domain=domain, cloned=cloned)
         return {
             "changed": False,
             "results": [one.to_dict() for one in read.read(project)],

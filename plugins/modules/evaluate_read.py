@@ -43,6 +43,10 @@ options:
     description:
       - The day of the evaluation, which says what the penultimate stable release is. Today when it is missing.
     type: str
+  domain:
+    description: The name of the site, such as C(wil.42.fr), which C(server_name) is compared with.
+    type: str
+    default: ""
   cloned:
     description: Whether the evaluation itself has just cloned the project into an empty folder (item 4).
     type: bool
@@ -129,6 +133,7 @@ def main() -> None:
             "path": {"type": "path", "required": True},
             # The action plugin reads these, on the control node.
             "date": {"type": "str"},
+            "domain": {"type": "str", "default": ""},
             "cloned": {"type": "bool", "default": False},
         },
         supports_check_mode=True,

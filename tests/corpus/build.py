@@ -19,14 +19,20 @@ Change = Callable[[Files], None]
 class Case:
     """A small change to the good project.
 
-    `item` is the one that the change breaks, None for a look-alike that breaks nothing. `commits`: changes made one
-    after the other, each committed; without them there is no repository.
+    `item` is the one that the change breaks, None for a look-alike that breaks nothing.
+    `doubtful`: a person has to look.
+    `commits`: changes made one after the other, each committed; without them there is no repository.
     """
 
     name: str
     item: int | None
     changes: tuple[Change, ...] = ()
     commits: tuple[tuple[Change, ...], ...] = ()
+    doubtful: bool = False
+
+
+def doubts(item: int, name: str, *changes: Change) -> Case:
+    return Case(name, item, changes, doubtful=True)
 
 
 def breaks(item: int, name: str, *changes: Change) -> Case:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from tests.corpus.build import Case, Change, append, breaks, fine, history, remove, rename, replace, write
+from tests.corpus.build import Case, Change, append, breaks, doubts, fine, history, remove, rename, replace, write
 
 COMPOSE = "srcs/docker-compose.yml"
 ENV = "srcs/.env"
@@ -28,6 +28,15 @@ def windows(path: str) -> Change:
 
 def nginx_command(new: str) -> Change:
     return replace(NGINX, 'ENTRYPOINT ["/usr/local/bin/start.sh"]\nCMD ["nginx", "-g", "daemon off;"]', new)
+
+
+def replace_all(path: str, old: str, new: str) -> Change:
+    return lambda files: files.update({path: (files[path] or "").replace(old, new)})
+
+
+def website_at(path: str) -> tuple[Change, ...]:
+    """The volume of the website at another path, in the containers of WordPress, NGINX and FTP."""
+    return (replace_all(COMPOSE, "wordpress:/var/www/html", f"wordpress:{path}"),)
 
 
 BROKEN: tuple[Case, ...] = (
@@ -334,12 +343,6 @@ BROKEN: tuple[Case, ...] = (
         replace("DEV_DOC.md", "The data is in /home/wil/data; it persists when containers are removed.", "Ask wil."),
     ),
     # --- 27, 28, 30, 40, 42: nginx ---
-    breaks(27, "nginx-listens-on-80", replace(SITE, "listen 443 ssl;", "listen 80;\n    listen 443 ssl;")),
-    breaks(
-        27,
-        "nginx-listens-on-80-default-server",
-        replace(SITE, "server {", "server { listen 80 default_server; return 301 https://$host; }\nserver {"),
-    ),
     breaks(
         27, "mariadb-published", replace(COMPOSE, "secrets: [db_password, db_root_password]", 'ports: ["3306:3306"]')
     ),
@@ -428,6 +431,115 @@ BROKEN: tuple[Case, ...] = (
     breaks(59, "static-site-with-php", replace(STATIC, "darkhttpd", "darkhttpd php83")),
     breaks(60, "adminer-ready-made", replace(COMPOSE, "    build: requirements/bonus/adminer\n", "")),
     breaks(61, "service-of-choice-without-dockerfile", remove("srcs/requirements/bonus/cadvisor")),
+    # --- Seen on projects of strangers ---
+    breaks(53, "device-by-tilde-elsewhere", replace(COMPOSE, "/home/${LOGIN}/data/mariadb", "~/mariadb")),
+    breaks(
+        53,
+        "device-by-an-exported-variable-elsewhere",
+        replace("Makefile", "all: up", "export DATA_PATH := /srv\n\nall: up"),
+        replace(COMPOSE, "/home/${LOGIN}/data/mariadb", "${DATA_PATH}/mariadb"),
+    ),
+    breaks(
+        46,
+        "website-at-another-path-elsewhere",
+        *website_at("/opt/site"),
+        replace(COMPOSE, "/home/${LOGIN}/data/wordpress", "/srv/wordpress"),
+    ),
+    breaks(
+        36,
+        "nginx-and-wordpress-apart",
+        replace(COMPOSE, "networks:\n  inception:\n", "networks:\n  inception:\n  front:\n"),
+        replace(COMPOSE, "image: nginx:${TAG}", "image: nginx:${TAG}\n    networks: [front]"),
+    ),
+    breaks(
+        27,
+        "listens-on-80-in-the-network-of-the-machine",
+        replace(SITE, "listen 443 ssl;", "listen 80;\n    listen 443 ssl;"),
+        replace(COMPOSE, "image: nginx:${TAG}", "image: nginx:${TAG}\n    network_mode: host"),
+    ),
+    breaks(6, "default-goal-helps", replace("Makefile", "all: up\n", "help:\n\t@echo help\n\nall: up\n")),
+    breaks(6, "default-goal-only-builds", replace("Makefile", "all: up\n", "all:\n\t@$(COMPOSE) build\n")),
+    breaks(57, "redis-that-nothing-uses", replace(START_WORDPRESS, "\twp config set WP_REDIS_HOST redis\n", "")),
+    breaks(47, "one-user", replace(START_WORDPRESS, "wp user create visitor", "true visitor")),
+    breaks(
+        50,
+        "database-that-is-postgres",
+        replace(COMPOSE, "  mariadb:\n    <<", "  database:\n    <<"),
+        replace(COMPOSE, "image: mariadb:", "image: database:"),
+        replace(MARIADB, "mariadb-server", "postgresql"),
+        write(START_MARIADB, '#!/bin/sh\nexec "$@"\n'),
+        replace(MARIADB, "mariadbd", "postgres"),
+    ),
+    history(1, "secret-file-with-a-common-word", (UNIGNORED, write("secrets/db_password.txt", "password\n"))),
+    history(
+        1,
+        "certain-behind-many-doubtful",
+        tuple(write(f"docs/{page}.md", "MYSQL_PASSWORD=Tr0ub4dor-4\n" * 30) for page in range(15)),
+        (write("srcs/zz.env", PASSWORD),),
+    ),
+    breaks(
+        1, "password-behind-exec", append("Makefile", "\ndb:\n\tdocker exec -it mariadb mysql -uroot -pTr0ub4dor-3\n")
+    ),
+    breaks(
+        1, "password-written-by-sed", in_start('sed -i "s/^requirepass .*/requirepass Tr0ub4dor-3/" /etc/redis.conf')
+    ),
+    breaks(1, "password-in-env-among-others", append(MARIADB, "ENV A=1 MYSQL_ROOT_PASSWORD=Tr0ub4dor-3 B=2\n")),
+    breaks(1, "password-in-env-over-lines", append(MARIADB, "ENV A=1 \\\n    MYSQL_ROOT_PASSWORD=Tr0ub4dor-3\n")),
+    breaks(1, "password-by-passwd", append(FTP, 'RUN echo -e "Tr0ub4dor-3\\nTr0ub4dor-3" | passwd wil\n')),
+    breaks(1, "password-by-printf-and-chpasswd", append(FTP, "RUN printf 'wil:Tr0ub4dor-3\\n' | chpasswd\n")),
+    breaks(1, "password-by-useradd", append(FTP, "RUN useradd -m -p Tr0ub4dor-3 wil\n")),
+    breaks(1, "password-by-openssl", append(FTP, 'RUN useradd -m -p "$(openssl passwd -1 Tr0ub4dor-3)" wil\n')),
+    breaks(
+        1,
+        "hash-in-an-sql-dump",
+        write(
+            "srcs/requirements/mariadb/conf/dump.sql",
+            "INSERT INTO `wp_users` VALUES (1,'wil','$P$BTr0ub4dor3Tr0ub4dor3Tr0ub4dor3','wil');\n",
+        ),
+    ),
+)
+
+# What a person has to look at: it may be right, and it may not.
+DOUBTFUL: tuple[Case, ...] = (
+    doubts(
+        53,
+        "data-root-in-place-of-device",
+        replace(COMPOSE, "      device: /home/${LOGIN}/data/mariadb\n", ""),
+        append("Makefile", '\nroot:\n\techo \'{"data-root": "/home/wil/data"}\' > /etc/docker/daemon.json\n'),
+    ),
+    doubts(
+        1,
+        "password-in-a-table-of-a-document",
+        append("README.md", "\n| Name | Password |\n|---|---|\n| DB_PASSWORD | `Tr0ub4dor-3` |\n"),
+    ),
+    doubts(
+        1,
+        "password-in-a-sentence-of-a-document",
+        append("README.md", "\nSign in as wil, the password is `Tr0ub4dor-3`.\n"),
+    ),
+    doubts(
+        1,
+        "credentials-from-a-paste",
+        append("Makefile", "\nenv:\n\tcurl -o srcs/.env https://pastebin.com/raw/Ab12Cd34\n"),
+    ),
+    doubts(6, "make-starts-a-machine", replace("Makefile", "all: up\n", "all:\n\t@vagrant up\n")),
+    doubts(35, "no-restart-policy", replace(COMPOSE, "  restart: on-failure\n", "")),
+    doubts(35, "restart-no", replace(COMPOSE, "restart: on-failure", 'restart: "no"')),
+    doubts(12, "script-that-stays-pid-1", replace(START_NGINX, 'exec "$@"', "nginx -g 'daemon off;'")),
+    doubts(12, "mysqld-safe", replace(START_MARIADB, 'exec "$@"', "exec mysqld_safe")),
+    doubts(41, "server-name-of-another", replace(SITE, "server_name wil.42.fr", "server_name marvin.42.fr")),
+    doubts(
+        3,
+        "requirements-under-another-name",
+        rename("srcs/requirements", "srcs/requeriments"),
+        replace_all(COMPOSE, "requirements/", "requeriments/"),
+    ),
+    Case(
+        "env-in-git-with-names-of-credentials",
+        1,
+        commits=((UNIGNORED, append(ENV, "MYSQL_PASSWORD=changeme\n")),),
+        doubtful=True,
+    ),
 )
 
 FINE: tuple[Case, ...] = (
@@ -540,7 +652,7 @@ FINE: tuple[Case, ...] = (
         write(
             "srcs/bonus.yml",
             "services:\n  portainer:\n    image: portainer:1\n    build: requirements/bonus/cadvisor2\n"
-            "    networks: [inception]\n",
+            "    restart: always\n    networks: [inception]\n",
         ),
         write(
             "srcs/requirements/bonus/cadvisor2/Dockerfile",
@@ -882,5 +994,165 @@ FINE: tuple[Case, ...] = (
             )
             for name in ("redis", "adminer", "cadvisor")
         ),
+    ),
+    # --- Seen on projects of strangers ---
+    fine(
+        "makefile-with-a-named-recipe",
+        replace("Makefile", "\t@$(COMPOSE) up --build --detach\n", "\t$(call start,the stack)\n"),
+        append("Makefile", "\ndefine start\n\t@echo $(1)\n\t@$(COMPOSE) up --build --detach\nendef\n"),
+    ),
+    fine(
+        "network-by-a-variable-that-nobody-knows",
+        replace(COMPOSE, "  networks: [inception]\n", '  networks: ["${NETWORK}"]\n'),
+    ),
+    fine(
+        "device-by-an-example-that-is-open",
+        rename(ENV, "srcs/.env.example"),
+        append("srcs/.env.example", "DATA_PATH=\n"),
+        replace(COMPOSE, "/home/${LOGIN}/data/mariadb", "${DATA_PATH}/mariadb"),
+    ),
+    fine("device-by-tilde", replace(COMPOSE, "/home/${LOGIN}/data/mariadb", "~/data/mariadb")),
+    fine(
+        "device-by-an-exported-variable",
+        replace("Makefile", "all: up", "export DATA_PATH := /home/wil/data\n\nall: up"),
+        replace(COMPOSE, "/home/${LOGIN}/data/mariadb", "${DATA_PATH}/mariadb"),
+    ),
+    fine(
+        "device-by-a-variable-that-is-exported-later",
+        replace("Makefile", "all: up", "DATA_PATH = /home/wil/data\nexport DATA_PATH\n\nall: up"),
+        replace(COMPOSE, "/home/${LOGIN}/data/mariadb", "${DATA_PATH}/mariadb"),
+    ),
+    fine(
+        "environment-file-named-by-make",
+        rename(ENV, "srcs/settings/common.env"),
+        replace("Makefile", "docker compose -f", "docker compose --env-file srcs/settings/common.env -f"),
+        replace_all(COMPOSE, "env_file: .env", "env_file: settings/common.env"),
+    ),
+    fine(
+        "environment-file-included-and-exported",
+        rename(ENV, "srcs/settings/common.env"),
+        replace("Makefile", "COMPOSE :=", "include srcs/settings/common.env\nexport\n\nCOMPOSE :="),
+        replace_all(COMPOSE, "env_file: .env", "env_file: settings/common.env"),
+    ),
+    fine("website-at-another-path", *website_at("/opt/site")),
+    fine(
+        "service-in-composes-own-network",
+        replace(COMPOSE, "  cadvisor:\n    <<: *service\n", "  cadvisor:\n    restart: always\n"),
+    ),
+    fine("listens-on-80-and-nothing-publishes-it", replace(SITE, "listen 443 ssl;", "listen 80;\n    listen 443 ssl;")),
+    fine(
+        "redirects-from-80-and-nothing-publishes-it",
+        replace(SITE, "server {", "server { listen 80 default_server; return 301 https://$host; }\nserver {"),
+    ),
+    fine("listens-on-a-place-for-a-port", replace(SITE, "listen 443 ssl;", "listen __PORT__ ssl;")),
+    fine(
+        "listens-on-a-place-with-signs",
+        replace(SITE, "listen 443 ssl;", "listen @PORT@ ssl;\n    listen [::]:@PORT@ ssl;"),
+    ),
+    fine("listens-on-a-variable-of-envsubst", replace(SITE, "listen 443 ssl;", "listen ${NGINX_PORT} ssl;")),
+    fine("server-name-filled-in", replace(SITE, "server_name wil.42.fr", "server_name ${DOMAIN_NAME}")),
+    fine("server-name-of-all", replace(SITE, "server_name wil.42.fr", "server_name _")),
+    fine("server-name-among-others", replace(SITE, "server_name wil.42.fr", "server_name localhost wil.42.fr")),
+    fine(
+        "services-without-their-products-names",
+        replace_all("USER_DOC.md", "NGINX", "web server"),
+        replace_all("USER_DOC.md", "nginx", "web server"),
+        replace_all("USER_DOC.md", "WordPress", "website"),
+        replace_all("USER_DOC.md", "MariaDB", "database"),
+    ),
+    fine("place-of-docker", replace_all("DEV_DOC.md", "/home/wil/data", "/var/lib/docker/volumes")),
+    *(
+        fine(f"login-as-{name}", replace("README.md", "by wil.*", f"by {login}.*"))
+        for name, login in (
+            ("a-link", "[wil](https://profile.intra.42.fr/users/wil)"),
+            ("brackets", "[wil]"),
+            ("angles", "<wil>"),
+            ("with-a-name", "wil (Wil Wheaton)"),
+        )
+    ),
+    fine(
+        "first-line-bold-and-italic",
+        replace(
+            "README.md",
+            "*This project has been created as part of the 42 curriculum by wil.*",
+            "***This project has been created as part of the 42 curriculum by wil.***",
+        ),
+    ),
+    fine("dockerfile-in-notes", write("theory/example/Dockerfile", "FROM ubuntu:latest\nCMD tail -f /dev/null\n")),
+    fine("configuration-in-notes", write("notes/nginx.conf", "server { listen 80; }\n")),
+    fine(
+        "prompt-of-a-script-for-people",
+        write(
+            "setup.sh", '#!/bin/bash\nwhile true; do\n\tread -rp "Login: " login\n\t[ -n "$login" ] && break\ndone\n'
+        ),
+    ),
+    fine(
+        "spinner-of-a-script-for-people",
+        write("tools/wait.sh", "#!/bin/bash\nspin() { while :; do printf .; sleep 1; done; }\nspin &\nmake\nkill $!\n"),
+    ),
+    fine(
+        "shell-that-runs-a-script", nginx_command('ENTRYPOINT ["sh", "-c", "/bin/bash /usr/local/bin/start.sh nginx;"]')
+    ),
+    fine("shell-that-runs-a-script-directly", nginx_command('ENTRYPOINT ["/bin/sh", "-c", "/usr/local/bin/start.sh"]')),
+    fine("find-print0", in_start("find /var/lib/mysql -type s -print0 | xargs -0 rm -f")),
+    fine(
+        "docker-run-with-a-port",
+        append("Makefile", "\ntry:\n\tdocker run --name mysql -p3306:3306 mariadb:inception\n"),
+    ),
+    fine(
+        "client-by-a-name-of-a-host",
+        in_start("nc -z mysql -p8080 || true; mariadb --protocol=tcp -proot 2>/dev/null | true".replace(" -proot", "")),
+    ),
+    fine("password-function-of-a-variable", in_start("mariadb -e \"SET Password=PASSWORD('$ROOT_PW')\"")),
+    fine(
+        "sed-looks-for-a-password",
+        in_start("sed -i \"s/password_here/$DB_PASSWORD/; s/'DB_PASSWORD', '.*'/x/\" /etc/wp.php"),
+    ),
+    fine("sed-looks-for-a-line", in_start("sed -i 's/^password = .*$/password = '\"$PW\"'/' /etc/x.cnf")),
+    fine("heading-of-secrets", append(ENV, "## SECRETS: in their folder\n# PASSWORDS: none here\n")),
+    fine("password-null", write("srcs/requirements/mariadb/conf/app.yml", "password: null\ntoken: id\nsecret: no\n")),
+    fine(
+        "hashing-is-no-hash",
+        append("srcs/requirements/mariadb/conf/server.cnf", "password_hashing_algorithm = sha256\n"),
+    ),
+    fine(
+        "names-of-packages",
+        write(
+            "srcs/requirements/bonus/static/package.json",
+            '{"dependencies": {"jsonwebtoken": "^9.0.2", "token": "1.0.0-rc"}}\n',
+        ),
+        write("srcs/requirements/bonus/static/yarn.lock", 'passwordless@^1.0.0:\n  secret: "sha512-Tr0ub4dor"\n'),
+    ),
+    history(
+        None,
+        "secrets-template",
+        (UNIGNORED, remove(ENV), write("secrets.template/db_password.txt", "fill me in, <password>\n")),
+    ),
+    history(None, "secrets-example", (UNIGNORED, remove(ENV), write("secrets-example/credentials.txt", "changeme\n"))),
+    fine(
+        "passwd-of-a-variable",
+        append(FTP, 'RUN echo "$PASS" | passwd --stdin wil; openssl passwd -1 "$PASS"; useradd -m -p "$HASH" wil\n'),
+    ),
+    fine(
+        "password-in-words",
+        append("README.md", "\nThe password: required. Password is stored in `secrets/`.\n"),
+        append("README.md", "\n| Setting | What |\n|---|---|\n| DB_PASSWORD | the database's password |\n"),
+        append("README.md", "| Password | `secrets/db_password.txt` |\n"),
+    ),
+    fine("gist-that-is-no-secret", append("README.md", "\nSee https://gist.github.com/wil/12ab for more.\n")),
+    fine(
+        "deploy-restart-policy",
+        replace(COMPOSE, "  restart: on-failure\n", "  deploy: {restart_policy: {condition: on-failure}}\n"),
+    ),
+    fine(
+        "database-by-another-name",
+        replace(COMPOSE, "  mariadb:\n    <<", "  database:\n    <<"),
+        replace(COMPOSE, "image: mariadb:", "image: database:"),
+        replace(COMPOSE, "      mariadb:\n        condition", "      database:\n        condition"),
+    ),
+    fine(
+        "mongodb-of-choice",
+        replace(COMPOSE, "  cadvisor:\n    <<", "  mongodb:\n    <<"),
+        replace(COMPOSE, "image: cadvisor", "image: mongodb"),
     ),
 )

@@ -16,5 +16,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         count("passed", "test_a_look_alike_is_not_blamed"),
         count("failed", "test_a_look_alike_is_not_blamed"),
     )
+    doubtful, missed_doubts = (
+        count("passed", "test_a_doubt_is_a_warning"),
+        count("failed", "test_a_doubt_is_a_warning"),
+    )
     terminalreporter.write_line(f"corpus: {found} of {found + missed} breaks found")
     terminalreporter.write_line(f"corpus: {blamed} of {fine + blamed} look-alikes blamed")
+    terminalreporter.write_line(f"corpus: {doubtful} of {doubtful + missed_doubts} doubts told")

@@ -14,7 +14,7 @@ from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.pro
 from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.read import read
 
 from tests.corpus.build import Case, build
-from tests.corpus.cases import BROKEN, FINE
+from tests.corpus.cases import BROKEN, DOUBTFUL, FINE
 
 # The day by whose releases the corpus is right.
 DATE = datetime.date(2026, 11, 24)
@@ -22,7 +22,7 @@ DATE = datetime.date(2026, 11, 24)
 
 def judged(case: Case, folder: Path) -> dict[int, Result]:
     build(case, folder)
-    return {one.id: one for one in read(Project(snapshot(str(folder)), DATE))}
+    return {one.id: one for one in read(Project(snapshot(str(folder)), DATE, domain="wil.42.fr"))}
 
 
 @pytest.mark.parametrize("case", BROKEN, ids=lambda case: f"{case.item}-{case.name}")
@@ -34,6 +34,12 @@ def test_a_break_is_found(case: Case, tmp_path: Path) -> None:
     assert all("Tr0ub4dor" not in one.text + one.where for one in found.evidence if case.item == 1)
 
 
+@pytest.mark.parametrize("case", DOUBTFUL, ids=lambda case: f"{case.item}-{case.name}")
+def test_a_doubt_is_a_warning(case: Case, tmp_path: Path) -> None:
+    found = {one.id: one for one in judged(case, tmp_path).values() if one.verdict in (FAIL, WARNING)}
+    assert {number: one.verdict for number, one in found.items()} == {case.item: WARNING}, found
+
+
 @pytest.mark.parametrize("case", FINE, ids=lambda case: case.name)
 def test_a_look_alike_is_not_blamed(case: Case, tmp_path: Path) -> None:
     blamed = [one for one in judged(case, tmp_path).values() if one.verdict in (FAIL, WARNING)]
@@ -41,7 +47,7 @@ def test_a_look_alike_is_not_blamed(case: Case, tmp_path: Path) -> None:
 
 
 def test_the_corpus_is_broad() -> None:
-    names = [case.name for case in (*BROKEN, *FINE)]
+    names = [case.name for case in (*BROKEN, *DOUBTFUL, *FINE)]
     assert len(names) == len(set(names))
     assert len(BROKEN) >= 60
     assert len(FINE) >= 60

@@ -161,9 +161,9 @@ def test_limits_are_named(project: Path) -> None:
 @pytest.mark.parametrize("name", [b"\xff\xfe.sh", b"a\x1b[31mred.sh", b"a\nb.sh", b"<script>alert(1)<.sh", b"-rf.sh"])
 def test_names(project: Path, name: bytes) -> None:
     """No byte of a name reaches a terminal or JSON that could harm it there."""
-    (project / "srcs" / os.fsdecode(name)).write_text("#!/bin/sh\ntail -f /dev/null\n")
+    (project / "srcs/requirements/nginx/tools" / os.fsdecode(name)).write_text("#!/bin/sh\ntail -f /dev/null\n")
     found = judged(project)[15]
-    assert found.verdict == FAIL
+    assert found.verdict == WARNING
     assert all(one.where.isprintable() for one in found.evidence)
 
 
@@ -237,6 +237,37 @@ def test_a_repository_that_cannot_be_read_is_a_warning(project: Path, harm: Call
     found = judged(project)[1]
     assert found.verdict == WARNING
     assert "could not be read" in found.evidence[0].text
+
+
+def test_the_repository_may_be_above_the_folder(project: Path) -> None:
+    """Its whole history is read; what the last commit has is told by its place in the folder."""
+    (project.parent / ".gitignore").write_text("")
+    (project / "srcs/common.env").write_text("MYSQL_PASSWORD=Tr0ub4dor-3\n")
+    commit(project.parent)
+    found = judged(project)
+    assert found[1].verdict == FAIL
+    assert "project/srcs/common.env" in found[1].evidence[0].where
+    assert "Makefile" in snapshot(str(project))["git"]["tracked"]
+
+
+def test_a_repository_above_that_does_not_have_the_folder_is_another(project: Path) -> None:
+    """Settings of a person are often kept in one of the home folder."""
+    (project.parent / ".gitignore").write_text("*\n!.gitignore\n")
+    commit(project.parent)
+    found = judged(project)[1]
+    assert found.verdict == "pass"
+    assert "no repository here" in found.evidence[0].text
+
+
+def test_a_line_of_many_versions_is_one_finding(project: Path) -> None:
+    git(project, "init", "--quiet", "--initial-branch=main")
+    for number in range(40):
+        (project / "srcs/common.env").write_text(f"MYSQL_PASSWORD=Tr0ub4dor-3\nNUMBER={number}\n")
+        git(project, "add", "--all")
+        git(project, "commit", "--quiet", "--message", "A")
+    (found,) = judged(project)[1].evidence
+    assert "in 40 versions of the file" in found.text
+    assert "gone since" not in found.where
 
 
 def test_references_that_lead_astray(project: Path) -> None:

@@ -7,6 +7,7 @@ A finding never holds the value, only what it belongs to and how long it is: rep
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ _SECRET_NAME = re.compile(
 # ... and what is only about one: MYSQL_PASSWORD_FILE, password_length, secret_name.
 _ABOUT = re.compile(
     r"(?:files?|paths?|dir|folder|name|user|len(?:gth)?|size|min|max|url|host|hash|policy|prompt|label|field|regex"
-    r"|var|env|id|lifetime|expire[sd]?|timeout|required|reset|nag|plugin|eval|command|cmd|script|tokens|tokenizer|type|count|s)$",
+    r"|var|env|id|algo(?:rithm)?|hashing|method|type|mode|enabled?|lifetime|expire[sd]?|timeout|required|reset|nag|plugin|eval|command|cmd|script|tokens|tokenizer|type|count|s)$",
     re.IGNORECASE,
 )
 _WORDS_OF_EXAMPLES = re.compile(
@@ -47,7 +48,10 @@ _PATH = re.compile(r"(?:\.{0,2}|~)/[\w./-]+$|[\w./-]+\.(?:txt|sh|key|crt|pem|ya?
 
 _ENV_FILE = re.compile(r"(?:^|/)(?:\.env(?:\.[\w.-]+)?|[\w.-]*\.env(?:\.[\w-]+)?|env)$", re.IGNORECASE)
 _EXAMPLE_FILE = re.compile(
-    r"(?:^|[/._-])(?:example|sample|template|dist|tmpl|tpl|default|skel)s?(?:[._-]|$)|\.(?:j2|tpl|in)$", re.IGNORECASE
+    r"(?:^|[/._-])(?:examples?|exemple|sample|template|dist|tmpl|tpl|default|skel(?:eton)?|pattern|demo|mock|ex)s?"
+    r"(?:[/._-]|$)"
+    r"|(?:example|sample|template)s?$|\.(?:j2|tpl|in)$",
+    re.IGNORECASE,
 )
 _SECRET_FILE = re.compile(
     r"(?:^|/)secrets?/(?:.*/)?[^/]+$|(?:^|/)[\w.-]*(?:passw(?:or)?d|credential)s?[\w-]*(?:\.txt|\.secret)?$",
@@ -65,6 +69,10 @@ _FOREIGN_CODE = re.compile(
 _BINARY = re.compile(
     r"\.(?:png|jpe?g|gif|ico|webp|avif|svg|pdf|zip|gz|xz|bz2|tar|tgz|phar|jar|exe|so|o|a|mp[34]|mov|woff2?|ttf|otf|eot|iso|ova|vdi|qcow2|lock|map)$",
     re.IGNORECASE,
+)
+# What a package manager writes: names of packages with their versions and checksums.
+_MANIFEST = re.compile(
+    r"(?:^|/)(?:package(?:-lock)?\.json|composer\.json|npm-shrinkwrap\.json|pnpm-lock\.yaml|go\.sum|[\w.-]*\.lockb?)$"
 )
 
 # name = value, name: value, name value (ENV), 'name' => 'value', define('name', 'value')
@@ -85,14 +93,45 @@ _SQL = re.compile(
     re.IGNORECASE,
 )
 _REQUIREPASS = re.compile(r"(?:^|[\s\"'-])(?P<name>requirepass|masterauth)[\"',\s]+(?P<vb>[^\s\"',#]+)")
-_MYSQL_P = re.compile(
-    r"\b(?:mysql|mariadb|mysqladmin|mariadb-admin|mysqldump)\b[^|;&\n]*?\s(?P<name>-p)(?:" + _QUOTED.format("v") + ")"
+# A database's client where a command stands, with its arguments: at its beginning, or behind exec and a container.
+_CLIENT = re.compile(
+    r"(?:^|[|;&({`]|\$\(|\b(?:then|do|else|if|while|until|exec|sudo|RUN|CMD|!)\s"
+    r"|\bexec\s(?:-\S+\s+(?:\w+=\S+\s+)?)*[\w.${}()-]+\s)"
+    r"\s*[\"']?(?:/\S*/)?(?:mysql|mariadb|mysqladmin|mariadb-admin|mysqldump|mariadb-dump)[\"']?\s(?P<rest>[^|;&\n]*)"
 )
+_CLIENT_PASSWORD = re.compile(r"(?:^|\s)(?P<name>-p)(?!rotocol\b)(?:" + _QUOTED.format("v") + ")")
 _MYSQLADMIN = re.compile(
     r"\b(?:mysqladmin|mariadb-admin)\b[^|;&\n]*?\s(?P<name>password)\s+(?:" + _QUOTED.format("v") + ")"
 )
 _CHPASSWD = re.compile(
-    r"echo\s+(?:-\w+\s+)*[\"']?(?P<name>[\w${}-]+):(?P<vb>[^\s\"'|]+)[\"']?\s*\|\s*(?:sudo\s+)?chpasswd"
+    r"(?:echo|printf)\s+(?:-\w+\s+)*[\"']?(?P<name>[\w${}-]+):(?P<vb>[^\s\"'|\\]+)(?:\\n)?[\"']?\s*\|\s*(?:sudo\s+)?(?:/\S*/)?chpasswd"
+)
+_CHPASSWD_HERE = re.compile(r"chpasswd\s*<<<\s*[\"']?(?P<name>[\w${}-]+):(?P<vb>[^\s\"'|]+)")
+_PASSWD = re.compile(
+    r"(?:echo|printf)\s+(?:-\w+\s+)*[\"']?(?P<vb>[^\s\"'|\\;]+)(?:\\n[^\"'|;]*)?[\"']?\s*\)?\s*\|\s*"
+    r"(?:sudo\s+)?(?P<name>passwd)\b"
+)
+_OPENSSL_PASSWD = re.compile(
+    r"openssl\s+(?P<name>passwd)\s+(?:-(?:[156]|apr1|crypt)\s+|-salt\s+\S+\s+)*(?!-)(?:" + _QUOTED.format("v") + ")"
+)
+_USERADD = re.compile(r"\b(?:useradd|usermod)\b[^|;&\n]*?\s(?P<name>-p|--password)[\s=](?:" + _QUOTED.format("v") + ")")
+# A password's hash is one: a dump of the database holds those of its users.
+_HASH = re.compile(
+    r"\$[PH]\$[./0-9A-Za-z]{31}|\$(?:wp\$)?2[abxy]\$\d\d\$[./A-Za-z0-9]{53}|\$[156]\$[^$\s'\"]{2,20}\$[./A-Za-z0-9]{22,86}"
+    r"|(?<=['\"])\*[0-9A-F]{40}(?=['\"])"
+)
+_PASTE = re.compile(
+    r"\b(?:curl|wget)\b[^\n]*?https?://(?:pastebin\.com|gist\.github(?:usercontent)?\.com|[\w.-]*paste[\w.-]*|transfer\.sh|0x0\.st"
+    r"|ix\.io|termbin\.com)/\S+",
+    re.IGNORECASE,
+)
+_SED = re.compile(r"\bs(?P<d>[|/#,@~!])(?:\\.|(?!(?P=d)).)*(?P=d)(?P<new>(?:\\.|(?!(?P=d)).)*)(?P=d)")
+# Passwords in a document's sentences and tables.
+_PROSE = re.compile(
+    r"\b(?P<name>passwords?|passwd|pwd|pass|mot de passe|contraseña|senha|passwort)\b[`*_\"']*\s*(?:\([^)]*\)\s*)?"
+    r"(?:is|est|:|=|->|→)\s*"
+    r"[`*_\"']*(?P<vb>[^\s`*\"'|<>]+)",
+    re.IGNORECASE,
 )
 _PEM = re.compile(r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----\s+[A-Za-z0-9+/=:, -]{16,}")
 _TOKENS = re.compile(
@@ -104,7 +143,7 @@ _LINE_LIMIT = 2000
 
 def maybe_text(path: str) -> bool:
     """Whether a file of this name may hold a credential that a person wrote."""
-    return not _BINARY.search(path) and not _FOREIGN_CODE.search(path)
+    return not (_BINARY.search(path) or _FOREIGN_CODE.search(path) or _MANIFEST.search(path))
 
 
 def holds_credentials(path: str) -> bool:
@@ -114,12 +153,24 @@ def holds_credentials(path: str) -> bool:
 
 def _literal(value: str) -> bool:
     """Whether it is a value, and not a variable, a command, a template, a path or a switch."""
+    value = value.strip("\"'")
     if not value or value.startswith(("$", "`", "%", "{{", "{%", "@", "\\$", "\\", "(", "[", "{", "!", "/run/secrets")):
         return False
     # The name of a variable stands for its value.
     if re.fullmatch(r"[A-Z]+(?:_[A-Z]+)+", value):
         return False
-    return not (_NO_VALUE.match(value) or _PATH.match(value) or "$(" in value or "${" in value or value.startswith("."))
+    # The call of a function, and a pattern.
+    if re.match(r"\w+\(", value) or re.search(r"\.[*+]|\[\^|\\[1-9]|\([^)]*\|", value):
+        return False
+    bare = value.rstrip(",")
+    return bool(bare) and not (
+        _NO_VALUE.match(bare) or _PATH.match(bare) or "$(" in value or "${" in value or value.startswith(".")
+    )
+
+
+def _long_enough(name: str, value: str) -> bool:
+    """Whether it can be one: a password of three letters is one, a token of three is a word of the sentence."""
+    return len(value) >= (3 if re.search(r"pass|pwd|psw|pw$|mdp|IDENTIFIED", name, re.IGNORECASE) else 6)
 
 
 def _is_name(name: str) -> bool:
@@ -151,11 +202,50 @@ def _assignments(path: str, line: str) -> Iterator[tuple[str, str]]:
                 yield name, value
     if document:
         return
-    for pattern in (_SQL, _REQUIREPASS, _MYSQL_P, _MYSQLADMIN, _CHPASSWD):
+    yield from _commands(line)
+
+
+def _commands(line: str) -> Iterator[tuple[str, str]]:
+    """Passwords among the arguments of commands."""
+    for pattern in (
+        _SQL,
+        _REQUIREPASS,
+        _MYSQLADMIN,
+        _CHPASSWD,
+        _CHPASSWD_HERE,
+        _PASSWD,
+        _OPENSSL_PASSWD,
+        _USERADD,
+    ):
         for match in pattern.finditer(line):
             quoted = pattern is not _SQL or match.groupdict().get("vs") or match.groupdict().get("vd")
             if quoted and _literal(_value(match)):
                 yield re.sub(r"\s+", " ", match["name"]), _value(match)
+    for client in _CLIENT.finditer(line):
+        for match in _CLIENT_PASSWORD.finditer(client["rest"]):
+            if _literal(_value(match)):
+                yield match["name"], _value(match)
+
+
+def _told(line: str) -> Iterator[tuple[str, str]]:
+    """Passwords in a sentence or a row of a document, as far as they do not read as a word."""
+    pairs = [(match["name"], match["vb"].rstrip(".,;:)")) for match in _PROSE.finditer(line)]
+    cells = [cell.strip().strip("`*_ ") for cell in line.split("|")]
+    pairs += [(name, value) for name, value in itertools.pairwise(cells) if re.fullmatch(r"[\w -]{2,40}", name)]
+    for name, value in pairs:
+        is_name = _is_name(name.replace(" ", "_")) or _PROSE.match(f"{name}: x")
+        if is_name and _literal(value) and " " not in value and _reads_as_password(value):
+            yield name.strip(), value
+
+
+def _reads_as_password(value: str) -> bool:
+    return (
+        len(value) >= 5
+        and bool(re.search(r"[A-Za-z]", value))
+        and bool(re.search(r"[\d!@#$%^&*?]", value))
+        and not re.search(r"[/{}<>()\[\]=\\]|^\W*\w+\.\w+$", value)
+        and not _WORDS_OF_EXAMPLES.search(value)
+    )
 
 
 def known_values(texts: Mapping[str, str]) -> dict[str, str]:
@@ -172,9 +262,22 @@ def known_values(texts: Mapping[str, str]) -> dict[str, str]:
         else:
             continue
         for name, value in pairs:
-            if len(value) >= 8 and not value.isalpha() and not _WORDS_OF_EXAMPLES.search(value) and _literal(value):
+            if len(value) >= 8 and _singular(value) and not _WORDS_OF_EXAMPLES.search(value) and _literal(value):
                 known.setdefault(value, name)
     return known
+
+
+def _singular(value: str) -> bool:
+    """Whether it turns up nowhere by chance: more than a word, and more than a name of this exercise."""
+    left = re.sub(
+        r"(?i)wordpress|mariadb|mysql|nginx|inception|docker|database|server|admin|user|site|data|root|test|port|42|wp|db|fr|[\W_]",
+        "",
+        value,
+    )
+    return not value.isalpha() and len(left) >= 4 and not left.isdigit()
+
+
+BLOTTED = "********"
 
 
 def without_values(path: str, text: str) -> str:
@@ -183,7 +286,7 @@ def without_values(path: str, text: str) -> str:
         return text
     return re.sub(
         r"(?m)^([\s#]*(?:export\s+)?([A-Za-z_]\w*)\s*=)(.+)$",
-        lambda match: f"{match[1]}********" if _is_name(match[2]) else match[0],
+        lambda match: f"{match[1]}{BLOTTED}" if _is_name(match[2]) else match[0],
         text,
     )
 
@@ -205,6 +308,7 @@ def find_credentials(
     example = bool(_EXAMPLE_FILE.search(path))
     if holds_credentials(path):
         return _whole_file(text, f"{place}:1{note}", path)
+    document = bool(_DOCUMENT.search(path))
     found: dict[int, Credential] = {}
     for number, line in enumerate(text.splitlines(), 1):
         line = line[:_LINE_LIMIT]
@@ -217,26 +321,48 @@ def find_credentials(
         if token := _TOKENS.search(line):
             found[number] = Credential(where, _shown("token", token.group(0)), True)
             continue
-        for name, value in _assignments(path, line):
-            sure = not example and not _DOCUMENT.search(path) and not _COMMENT.match(line)
+        if hashed := _HASH.search(line):
+            found[number] = Credential(where, _shown("a password's hash", hashed.group(0)), not (document or example))
+            continue
+        if _PASTE.search(line) and re.search(r"\.env|secret|credential|passw", line, re.IGNORECASE):
+            found[number] = Credential(where, "credentials are fetched from where everybody reads them", False)
+            continue
+        for name, value in _assignments(path, _without_patterns(line)):
+            sure = not example and not document and not _COMMENT.match(line)
             likely = not _WORDS_OF_EXAMPLES.search(value)
-            if _COMMENT.match(line) and not (likely and _ENV_FILE.search(path)):
+            if not _long_enough(name, value):
+                continue
+            if _COMMENT.match(line) and not (likely and _ENV_FILE.search(path) and _SWITCHED_OFF.match(line)):
                 continue
             # A value that says of itself that it is none is none, except where it is put to use.
-            if not likely and (
-                not sure or re.search(r"(?i)change|your|<|>|xxx|here|example|todo|placeholder|\*\*|\.\.\.", value)
-            ):
+            if not likely and (not sure or _NONE_BY_ITSELF.search(value)):
                 continue
             found.setdefault(number, Credential(where, _shown(name.lstrip("-"), value), sure))
+        for name, value in _told(line) if document else ():
+            found.setdefault(number, Credential(where, _shown(name, value), False))
     for key in _PEM.finditer(text):
         number = text.count("\n", 0, key.start()) + 1
-        found[number] = Credential(f"{place}:{number}{note}", "a private key", True)
-    return [found[number] for number in sorted(found)][:20]
+        found[number] = Credential(f"{place}:{number}{note}", "a private key", not document)
+    # The certain ones first: a cap hides what may be an example, and nothing else.
+    return sorted((found[number] for number in sorted(found)), key=lambda one: not one.certain)[:_MOST]
+
+
+_MOST = 100
+_NONE_BY_ITSELF = re.compile(r"change|your|<|>|xxx|here|example|todo|placeholder|\*\*|\.\.\.", re.IGNORECASE)
+# An assignment that somebody switched off, and no heading.
+_SWITCHED_OFF = re.compile(r"\s*#\s*(?:export\s+)?[A-Za-z_]\w*=\S+\s*$")
+
+
+def _without_patterns(line: str) -> str:
+    """A line in which an editor's commands are what they write, and not what they look for."""
+    return _SED.sub(lambda match: f" {match['new']} ", line) if re.search(r"\bsed\b|^\s*-e\s", line) else line
 
 
 def _whole_file(text: str, where: str, path: str) -> list[Credential]:
+    """A file of secrets is one whatever its words are, unless it says plainly that it is to be filled in."""
     values = [line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
-    if not values:
+    values = [value.partition("=")[2] if re.match(r"[A-Za-z_]\w*=", value) else value for value in values]
+    if not any(values):
         return []
-    certain = not all(_WORDS_OF_EXAMPLES.search(value) for value in values)
+    certain = not all(_NONE_BY_ITSELF.search(value) for value in values if value)
     return [Credential(where, f"{path.rpartition('/')[2]} is a secret as a whole ({len(text)} characters)", certain)]

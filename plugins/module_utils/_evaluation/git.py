@@ -17,7 +17,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ _COMMITS = 20_000
 _BLOBS = 20_000
 _BLOB_BYTES = 256 * 1024
 _TOTAL_BYTES = 64 * 1024 * 1024
+_FINDINGS = 500
 _OUTPUT_BYTES = 80 * 1024 * 1024
 _MEMORY_BYTES = 2 * 1024 * 1024 * 1024
 
@@ -200,7 +201,9 @@ def _contents(git: _Git, blobs: list[str], hit: list[str]) -> Iterator[tuple[str
         at += 1
 
 
-def _search(git: _Git, repository: Path, known: Mapping[str, str], state: dict[str, Any]) -> list[Credential]:
+def _search(
+    git: _Git, repository: Path, prefix: str, known: Mapping[str, str], state: dict[str, Any]
+) -> list[Credential]:
     commits = _commits(git, _references(repository))
     if not commits:
         if _references(repository):
@@ -210,25 +213,47 @@ def _search(git: _Git, repository: Path, known: Mapping[str, str], state: dict[s
     versions, state["commits"] = _versions(git, commits)
     if state["commits"] >= _COMMITS:
         state["limits"].append(f"only {_COMMITS} commits of the git history were read")
+    listing = current = b""
     if head:
         listing = git.run("ls-tree", "-r", "-z", "--name-only", head.decode().split()[0])
-        state["tracked"] = [one.decode("utf-8", "backslashreplace") for one in listing.split(b"\0") if one][:_BLOBS]
         current = git.run("ls-tree", "-r", "-z", head.decode().split()[0])
-    else:
-        current = b""
+    names = (one.decode("utf-8", "backslashreplace") for one in listing.split(b"\0") if one)
+    state["tracked"] = [name.removeprefix(prefix) for name in names if name.startswith(prefix)][:_BLOBS]
     paths: dict[str, list[tuple[str, str]]] = {}
     for (blob, path), commit in versions.items():
         if maybe_text(path):
             paths.setdefault(blob, []).append((path, commit))
     if len(paths) > _BLOBS:
         state["limits"].append(f"only {_BLOBS} files of the git history were read")
-    found: list[Credential] = []
+    seen: dict[tuple[str, str, bool], _Seen] = {}
     for blob, content in _contents(git, list(paths)[:_BLOBS], state["limits"]):
         for path, commit in paths[blob]:
             place = f"commit {commit[:10]}: {path}"
-            past = "" if blob.encode() + b"\t" + os.fsencode(path) + b"\0" in current else ", gone since"
-            found.extend(find_credentials(path, content, known, place=place, note=past))
-    return found
+            there = blob.encode() + b"\t" + os.fsencode(path) + b"\0" in current
+            past = "" if there else ", gone since"
+            for one in find_credentials(path, content, known, place=place, note=past):
+                _add(seen, path, one, there)
+    return [one.told() for one in seen.values()]
+
+
+@dataclass
+class _Seen:
+    """A line that many versions of a file have is one finding; the version that is still there stands for it."""
+
+    credential: Credential
+    there: bool
+    versions: int = 1
+
+    def told(self) -> Credential:
+        more = f", in {self.versions} versions of the file" if self.versions > 1 else ""
+        return replace(self.credential, text=self.credential.text + more)
+
+
+def _add(seen: dict[tuple[str, str, bool], _Seen], path: str, one: Credential, there: bool) -> None:
+    before = seen.setdefault((path, one.text, one.certain), _Seen(one, there, 0))
+    before.versions += 1
+    if there and not before.there:
+        before.credential, before.there = one, True
 
 
 def _head(repository: Path) -> list[str]:
@@ -249,18 +274,45 @@ def _unignored(git: _Git, folder: Path, texts: Mapping[str, str]) -> set[str]:
     return {path for path in texts if path in would}
 
 
+# How far above the project's folder its repository may be.
+_ABOVE = 4
+
+
+def _repository(folder: Path) -> tuple[Path, str]:
+    """The repository that a folder is in, and the folder's place in it: "" where the repository is its own."""
+    own = folder / ".git"
+    if os.path.lexists(own):
+        return own, ""
+    for above in list(folder.parents)[:_ABOVE]:
+        found = above / ".git"
+        # A repository of somebody else is not the project's.
+        if not found.is_symlink() and found.is_dir() and found.stat().st_uid == folder.stat().st_uid:
+            return found, folder.relative_to(above).as_posix() + "/"
+    return own, ""
+
+
+def _holds(repository: Path, prefix: str, scratch: Path, seconds: float) -> bool:
+    """Whether the last commit has files of the folder: one of somebody's settings in the home folder does not."""
+    (scratch / "above").mkdir()
+    git = _borrow(scratch / "above", repository, seconds)
+    head = _commits(git, _HASH.findall(_small_text(repository / "HEAD")) or _head(repository))
+    return bool(head) and bool(git.run("ls-tree", "--name-only", head.decode().split()[0], "--", prefix).strip())
+
+
 def history(folder: str, texts: Mapping[str, str], known: Mapping[str, str], seconds: float) -> dict[str, Any]:
     """What git holds of credentials: in every commit, or without a repository in what a first commit would hold.
 
     `state` is `history`, `folder` (no repository here) or `unknown` with a `note` that says why.
     """
     state: dict[str, Any] = {"state": "history", "note": "", "commits": 0, "tracked": [], "limits": []}
-    repository = Path(folder, ".git")
+    repository, prefix = _repository(Path(folder))
     found: list[Credential] = []
     try:
         if not shutil.which("git"):
             raise _Trouble("git is not installed on the managed host")
         with tempfile.TemporaryDirectory() as scratch:
+            if prefix and not _holds(repository, prefix, Path(scratch), seconds):
+                repository, prefix = Path(folder, ".git"), ""
             if not os.path.lexists(repository):
                 state["state"] = "folder"
                 git = _Git(Path(scratch), seconds)
@@ -272,7 +324,9 @@ def history(folder: str, texts: Mapping[str, str], known: Mapping[str, str], sec
                 if repository.is_symlink() or objects.is_symlink() or not objects.is_dir():
                     raise _Trouble(".git is not a repository's folder; clone the repository again")
                 git = _borrow(Path(scratch), repository, seconds)
-                found = _search(git, repository, known, state)
+                found = _search(git, repository, prefix, known, state)
     except (_Trouble, OSError, ValueError) as trouble:
         state |= {"state": "unknown", "note": str(trouble)}
-    return {**state, "credentials": [asdict(one) for one in found[:200]]}
+    # A cap may hide what is doubtful, and nothing else.
+    found.sort(key=lambda one: not one.certain)
+    return {**state, "credentials": [asdict(one) for one in found[:_FINDINGS]]}

@@ -9,9 +9,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_ITALIC = re.compile(r"(?:\*|_)(?![*_\s])(?P<text>.+?)(?<!\s)(?:\*|_)\.?\s*$")
+_ITALIC = re.compile(
+    r"(?:(?:\*|_)(?![*_\s])|\*\*\*(?=\S)|_\*\*|\*\*_|<(?:em|i)>\s*)(?P<text>.+?)"
+    r"(?<!\s)(?:\*{1,3}|_(?:\*\*)?|\s*</(?:em|i)>)\.?\s*(?:<br\s*/?>)?\s*$"
+)
 _CURRICULUM = re.compile(
-    r"(?=.*\bcreated\b)(?=.*\bpart of\b)(?=.*\b42\b)(?=.*\bcurriculum\b).*\bby\s+(?P<by>.+?)\.?$", re.IGNORECASE
+    r"(?=.*\bcreated\b)(?=.*\bpart of\b)(?=.*\b42\b)(?=.*\bcurriculum\b).*\bby\s*:?\s+(?P<by>.+?)\.?$", re.IGNORECASE
 )
 
 
@@ -66,7 +69,9 @@ def first_line_problem(text: str) -> str:
     said = _CURRICULUM.match(italic["text"].strip("*_ "))
     if not said:
         return "the first line does not say that the project was created as part of the 42 curriculum by <login>"
-    if re.search(r"[<\[]|\blogin\d?\b|\byour\b", said["by"], re.IGNORECASE):
+    # A login may be a link, in brackets, or followed by a name.
+    by = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", said["by"])
+    if not re.search(r"\w", by) or re.search(r"\blogin\d?\b|\byour\b|\bx{3,}", by, re.IGNORECASE):
         return "the first line names no login"
     return ""
 
@@ -114,7 +119,11 @@ def missing_from_readme(text: str) -> list[str]:
 
 # Words of which each has to be somewhere in the text, by what they stand for.
 _USER_TOPICS: dict[str, tuple[str, ...]] = {
-    "which services there are": ("nginx", "wordpress", "mariadb|mysql|database"),
+    "which services there are": (
+        r"nginx|web ?server|reverse proxy|entry ?point|\bhttps\b",
+        r"wordpress|web ?site|\bsite\b|\bCMS\b|\bblog\b|php-fpm",
+        r"mariadb|mysql|database",
+    ),
     "how to start and stop": (r"\b(?:start|launch|up|run|make)", r"\b(?:stop|down|shut)"),
     "how to reach the site": (r"https?://|\.42\.fr|\bbrowser\b",),
     "how to reach the administration": (
@@ -136,7 +145,7 @@ _DEVELOPER_TOPICS: dict[str, tuple[str, ...]] = {
         r"docker volume|volumes?\b.*(?:remove|inspect|list|prune|clean|-v\b)|(?:down|rm) (?:-v|--volumes)"
         r"|make \w*clean",
     ),
-    "where the data is": (r"/home/|/data\b|~/data|\$HOME",),
+    "where the data is": (r"/home/|/data\b|~/data|\$HOME|/var/lib/|docker volume inspect|mountpoint",),
     "how the data lasts": (r"persist|surviv|outliv|\bkept\b|\bremains?\b|\blasts?\b|\bstays?\b|retain|not lost",),
 }
 

@@ -27,6 +27,17 @@ class Makefile:
 
     goals: dict[str, Goal] = field(default_factory=dict)
     variables: dict[str, str] = field(default_factory=dict)
+    # What commands get of them: names, or everything by a bare `export`.
+    exported: set[str] = field(default_factory=set)
+    exports_all: bool = False
+    includes: list[str] = field(default_factory=list)
+    # Recipes of several lines that have a name, by define.
+    defines: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
+
+    def environment(self) -> dict[str, str]:
+        """What a recipe's commands get, as far as it is known."""
+        chosen = self.variables if self.exports_all else {name: self.variables.get(name) for name in self.exported}
+        return {name: self.expand(value) for name, value in chosen.items() if value is not None}
 
     @property
     def default(self) -> Goal | None:
@@ -53,9 +64,15 @@ class Makefile:
 
     def commands(self, goal: Goal) -> list[tuple[int, str]]:
         """A recipe as shell text, with the lines that it stands in."""
-        return [
-            (line, self.expand(text).lstrip("@-+ \t").replace("$$", "$")) for line, text in goal.recipe if text.strip()
-        ]
+        lines = [one for line, text in goal.recipe for one in self._called(line, text)]
+        return [(line, self.expand(text).lstrip("@-+ \t").replace("$$", "$")) for line, text in lines if text.strip()]
+
+    def _called(self, line: int, text: str, nested: int = 0) -> list[tuple[int, str]]:
+        """A line of a recipe; the lines of a define where it is the call of one."""
+        called = _CALL.match(text.strip())
+        if not called or called[1] not in self.defines or nested > 3:
+            return [(line, text)]
+        return [one for at, inner in self.defines[called[1]] for one in self._called(at, inner, nested + 1)]
 
     def reached(self, start: Goal) -> list[Goal]:
         """A goal with all that it needs, also by calling make again."""
@@ -76,6 +93,12 @@ class Makefile:
 
 _REFERENCE = re.compile(r"(?<!\$)\$(?:\(([\w.-]+)\)|\{([\w.-]+)\}|(\w))")
 _VARIABLE = re.compile(r"(?:export\s+|override\s+)*([\w.-]+)\s*(?::{0,3}|\?|\+|!)=\s*(.*)$")
+_DEFINE = re.compile(r"(?:override\s+|export\s+)*define\s+([\w.-]+)")
+_CALL = re.compile(r"[@+-]*\$[({](?:call\s+)?([\w.-]+)(?:\s*,[^)}]*)?[)}]$")
+# No recipe that a person wrote is longer; one that calls itself in each of its lines is cut off.
+_DEFINED = 200
+_EXPORT = re.compile(r"export\s+((?:[\w.-]+|\$\([^)]*\))(?:\s+[\w.-]+)*)$")
+_INCLUDE = re.compile(r"[-s]?include\s+(.+)$")
 _RULE = re.compile(r"((?:[^\s:=#$]|\$\([^)]*\)|\s)+?)\s*::?(?!=)\s*([^;]*)(?:;(.*))?$")
 
 
@@ -83,10 +106,13 @@ def parse(text: str) -> Makefile:
     """A Makefile; conditional parts are all taken in."""
     makefile = Makefile()
     current: list[Goal] = []
-    in_define = False
+    defined: list[tuple[int, str]] | None = None
     for number, line in _logical_lines(text):
-        if in_define:
-            in_define = not re.match(r"\s*endef\b", line)
+        if defined is not None:
+            if re.match(r"\s*endef\b", line):
+                defined = None
+            elif len(defined) < _DEFINED:
+                defined.append((number, line))
             continue
         if line.startswith("\t"):
             for goal in current:
@@ -95,12 +121,20 @@ def parse(text: str) -> Makefile:
         bare = re.sub(r"(?<!\\)#.*$", "", line).strip()
         if not bare:
             continue
-        if bare.startswith("define "):
-            in_define = True
+        if begun := _DEFINE.match(bare):
+            defined = makefile.defines[begun[1]] = []
+        elif bare == "export":
+            makefile.exports_all = True
+        elif names := _EXPORT.match(bare):
+            makefile.exported.update(makefile.expand(names[1]).split())
+        elif taken := _INCLUDE.match(bare):
+            makefile.includes += makefile.expand(taken[1]).split()
         elif variable := _VARIABLE.match(bare):
             name, value = variable[1], variable[2].strip()
             added = "+=" in bare[: variable.start(2)] and name in makefile.variables
             makefile.variables[name] = f"{makefile.variables[name]} {value}" if added else value
+            if bare.startswith("export "):
+                makefile.exported.add(name)
         elif (rule := _RULE.match(bare)) and not re.match(
             r"(?:if|ifdef|ifeq|ifneq|else|endif|include|-include)\b", bare
         ):

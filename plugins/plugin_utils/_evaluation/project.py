@@ -30,6 +30,9 @@ _MENTIONS = {
     "wordpress": re.compile(r"wordpress\.org|wp core|wp-cli|wp-config|wp-content", re.IGNORECASE),
     "adminer": re.compile(r"adminer", re.IGNORECASE),
 }
+_EXAMPLE_ENVIRONMENT = re.compile(
+    r"(?:srcs/)?(?:\.?env[._-](?:example|sample|template|dist)|(?:example|sample)[._-]?\.?env)$"
+)
 _INSTALLERS = re.compile(r"(?:apt|apt-get|apk|aptitude|dpkg|yum|dnf)$")
 
 
@@ -50,10 +53,14 @@ Starter = tuple[str, "tuple[str, ...] | str", str]
 class Project:
     """What the files of a project say; everything is worked out once, when it is asked for."""
 
-    def __init__(self, snapshot: Mapping[str, Any], day: datetime.date, *, cloned: bool = False) -> None:
+    def __init__(
+        self, snapshot: Mapping[str, Any], day: datetime.date, *, domain: str = "", cloned: bool = False
+    ) -> None:
         self.snapshot = snapshot
         # The evaluation itself put a fresh clone there.
         self.cloned = cloned
+        # The name of the site, "" where nobody told.
+        self.domain = domain
         # By which the penultimate release is told.
         self.day = day
         self.entries: dict[str, dict[str, Any]] = {entry["path"]: entry for entry in snapshot["entries"]}
@@ -102,7 +109,7 @@ class Project:
     @functools.cached_property
     def compose_files(self) -> list[str]:
         """The compose files that plain `make` uses; the folder of the first one is compose's own."""
-        named = [path for path in self._named_by_make() if self.text(path) is not None]
+        named = [path for path in self._named_by_make(("-f", "--file")) if self.text(path) is not None]
         if named:
             return named
         for folder in ("srcs", "."):
@@ -113,7 +120,8 @@ class Project:
                     return [path, *(one for one in overrides if self.text(one) is not None)]
         return []
 
-    def _named_by_make(self) -> Iterator[str]:
+    def _named_by_make(self, options: tuple[str, ...]) -> Iterator[str]:
+        """The files that plain make gives to compose by an option."""
         if not self.makefile or not self.makefile.default:
             return
         seen: list[str] = []
@@ -125,18 +133,40 @@ class Project:
                         folder = posixpath.join(folder, command.words[1])
                     if not is_compose(command.words):
                         continue
-                    for at, word in enumerate(command.words[:-1]):
-                        if word in ("-f", "--file"):
-                            path = posixpath.normpath(posixpath.join(folder, command.words[at + 1]))
-                            if path not in seen:
-                                seen.append(path)
-                                yield path
+                    for at, word in enumerate(command.words):
+                        option, equals, value = word.partition("=")
+                        if option not in options or not (equals or at + 1 < len(command.words)):
+                            continue
+                        path = posixpath.normpath(posixpath.join(folder, value if equals else command.words[at + 1]))
+                        if path not in seen:
+                            seen.append(path)
+                            yield path
 
     @functools.cached_property
     def variables(self) -> dict[str, str]:
         """What compose replaces variables by: the .env beside the compose file."""
         folder = posixpath.dirname(self.compose_files[0]) if self.compose_files else "srcs"
-        return compose.environment_file(self.text(posixpath.join(folder, ".env")) or "")
+        named = [path for path in self._named_by_make(("--env-file",)) if self.text(path) is not None]
+        found: dict[str, str] = {}
+        for path in named or self._environment_files(folder):
+            read = compose.environment_file(self.text(path) or "")
+            # What an example leaves open is not known.
+            found |= {name: value for name, value in read.items() if value or not _EXAMPLE_ENVIRONMENT.match(path)}
+        if self.makefile:
+            for path in self.makefile.includes:
+                if path.rpartition("/")[2].startswith(".env") or path.endswith(".env"):
+                    taken = compose.environment_file(self.text(path) or "")
+                    self.makefile.variables = {**taken, **self.makefile.variables}
+            # What make exports goes before what a file says.
+            found |= self.makefile.environment()
+        return found
+
+    def _environment_files(self, folder: str) -> list[str]:
+        """The .env beside the compose file; where git has none, the example that people make it of."""
+        own = posixpath.normpath(posixpath.join(folder, ".env"))
+        if self.text(own) is not None:
+            return [own]
+        return [path for path in self.files() if _EXAMPLE_ENVIRONMENT.match(path)][:1]
 
     @functools.cached_property
     def _loaded(self) -> tuple[compose.Located, str]:

@@ -7,7 +7,11 @@ from __future__ import annotations
 import re
 
 from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.observe import Stack
-from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.results import FAIL, Evidence
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.results import (
+    FAIL,
+    UNDETERMINED,
+    Evidence,
+)
 from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation import compose
 from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.compose import Located
 from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.project import Project
@@ -25,7 +29,7 @@ TARGETS = {
 }
 
 
-_DATA = re.compile(r"(?:/home/[^/]+|\$\{?HOME\}?|/home/\$\{?\w+\}?)/data(?:/|$)")
+_DATA = re.compile(r"(?:/home/[^/]+|~|\$[({]?HOME[)}]?)/data(?:/|$)")
 
 
 def in_data_folder(kind: str) -> Check:
@@ -33,17 +37,36 @@ def in_data_folder(kind: str) -> Check:
         service = project.of(kind)
         if service is None:
             return Finding(FAIL, [Evidence("srcs/docker-compose.yml", f"there is no service for {kind}")])
-        mounts = [one for one in service.mounts if TARGETS[kind].search(one.target) and not _is_file(one.target)]
+        mounts = kept(project, kind)
         if not mounts:
             return Finding(FAIL, [Evidence(service.where, f"{service.name} mounts no volume for what it has to keep")])
         failures: list[Evidence] = []
         warnings: list[Evidence] = []
+        unknown: list[Evidence] = []
         good: list[Evidence] = []
         for mount in mounts:
-            _mounted(project, mount, failures, warnings, good)
+            _mounted(project, mount, failures, warnings, unknown, good)
+        if unknown and not failures and not warnings:
+            return Finding(UNDETERMINED, unknown)
         return judged(failures, warnings, good)
 
     return check
+
+
+def kept(project: Project, kind: str) -> list[compose.Mount]:
+    """What a service has to keep: the website's files are what NGINX and WordPress share, wherever that is mounted."""
+    service, nginx = project.of(kind), project.of("nginx")
+    mounts = [one for one in service.mounts if not _is_file(one.target)] if service else []
+    if kind == "wordpress" and nginx:
+        shared = {one.source for one in nginx.mounts if one.source}
+        if found := [one for one in mounts if one.source in shared and not _ABOUT_TLS.search(one.target)]:
+            return found
+    by_place = [one for one in mounts if TARGETS[kind].search(one.target)]
+    return by_place or [one for one in mounts if one.kind == "volume" and not _ABOUT_TLS.search(one.target)]
+
+
+# Certificates are shared too, and are nothing that has to be kept.
+_ABOUT_TLS = re.compile(r"/ssl|/tls|/certs?(?:/|$)|/run/")
 
 
 def _is_file(target: str) -> bool:
@@ -51,7 +74,12 @@ def _is_file(target: str) -> bool:
 
 
 def _mounted(
-    project: Project, mount: compose.Mount, failures: list[Evidence], warnings: list[Evidence], good: list[Evidence]
+    project: Project,
+    mount: compose.Mount,
+    failures: list[Evidence],
+    warnings: list[Evidence],
+    unknown: list[Evidence],
+    good: list[Evidence],
 ) -> None:
     shown = f"{mount.source}:{mount.target}"
     if mount.kind == "bind":
@@ -68,14 +96,20 @@ def _mounted(
         return
     device = str(options.get("device", "")) if isinstance(options, Located) else ""
     if not device:
-        failures.append(Evidence(where, f"{mount.source} is kept in Docker's own folder: it has no `device`"))
+        told = f"{mount.source} is kept in Docker's own folder: it has no `device`"
+        if root := _data_root(project):
+            warnings.append(Evidence(where, f"{told}; {root} moves that folder"))
+        else:
+            failures.append(Evidence(where, told))
         return
     where = options.where("device") if isinstance(options, Located) else where
     device = re.sub(r"/+", "/", device)
     if _DATA.match(device):
         good.append(Evidence(where, f"device: {device}"))
-    elif "$" in device or device.startswith("~"):
-        warnings.append(Evidence(where, f"device: {device} has a variable that is not known"))
+    elif "$" in device:
+        unknown.append(Evidence(where, f"device: {device} has a variable that no file of the project has"))
+    elif device.startswith("."):
+        warnings.append(Evidence(where, f"device: {device} follows from where the project is"))
     else:
         failures.append(Evidence(where, f"device: {device} is not below /home/<login>/data"))
 
@@ -84,6 +118,14 @@ VOLUME_FIX = (
     "Declare a named volume with `driver: local` and `driver_opts` of `type: none`, `o: bind` and "
     "`device: /home/<login>/data/<name>`, and mount it by its name."
 )
+
+
+def _data_root(project: Project) -> str:
+    """The file that moves Docker's own folder into somebody's data folder, "" where none does."""
+    for path in project.files():
+        if re.search(r"data-root\b[^\n]*/home/[^\n]*/data", project.text(path) or ""):
+            return path
+    return ""
 
 
 def kept_in_data_folder(kind: str) -> Look:

@@ -35,7 +35,10 @@ def listens(directive: nginx.Directive) -> str:
     if address.startswith("unix:"):
         return ""
     port = address.rpartition(":")[2] if "]" not in address else address.partition("]")[2].lstrip(":")
-    return port if port.isdigit() else "" if port.startswith("$") else "80"
+    # A place for a port that a script or envsubst fills in.
+    if re.search(r"[$@{}%<>]|__|^[A-Z_]+$", port):
+        return ""
+    return port if port.isdigit() else "80"
 
 
 def publishes_80(project: Project) -> list[Evidence]:

@@ -26,7 +26,7 @@ from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.she
     absent,
     judged,
 )
-from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.volumes import TARGETS
+from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.volumes import kept
 
 
 def _services(project: Project, kind: str) -> list[Service]:
@@ -55,9 +55,11 @@ def _bonus(kind: str) -> Check:
 def _problems(project: Project, kind: str, service: Service) -> Iterator[Evidence]:
     wordpress = project.of("wordpress")
     if kind == "ftp" and wordpress:
-        website = {one.source for one in wordpress.mounts if TARGETS["wordpress"].search(one.target)}
+        website = {one.source for one in kept(project, "wordpress")}
         if not website & {one.source for one in service.mounts}:
             yield Evidence(service.where, f"{service.name} does not mount the volume of the website files")
+    if kind == "redis" and wordpress and not _names_redis(project, wordpress):
+        yield Evidence(wordpress.where, f"nothing of {wordpress.name} names Redis")
     if kind == "static":
         for package, where in project.packages(service):
             if re.match(r"php\d*", package):
@@ -65,6 +67,15 @@ def _problems(project: Project, kind: str, service: Service) -> Iterator[Evidenc
         for path in project.below(service.context) if service.built else []:
             if path.endswith(".php"):
                 yield Evidence(path, f"{service.name} is written in PHP")
+
+
+def _names_redis(project: Project, wordpress: Service) -> bool:
+    """Whether WordPress's image, scripts or environment have it: without any it is a container that nothing uses."""
+    texts = [project.text(path) or "" for path in project.below(wordpress.context)] if wordpress.built else []
+    texts += [project.text(path) or "" for path in project.files() if path.rpartition("/")[2].startswith(".env")]
+    texts += [source.text for source in project.start_scripts(wordpress)]
+    texts += [f"{name}={value}" for name, value in wordpress.environment.items()]
+    return any(re.search(r"redis|valkey", text, re.IGNORECASE) for text in texts)
 
 
 def _object_cache(stack: Stack) -> Finding | None:

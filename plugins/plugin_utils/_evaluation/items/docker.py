@@ -29,6 +29,7 @@ from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.she
     Item,
     Section,
     judged,
+    open_unless,
     seen,
     unreadable,
 )
@@ -137,6 +138,18 @@ def _image_names(stack: Stack) -> Finding:
     return seen(wrong, right)
 
 
+def _restarts(project: Project) -> Finding:
+    """A service without a policy stays down after a crash; that all are up is for the running stack to show."""
+    alone = []
+    for service in project.services.values():
+        deploy = service.raw.get("deploy")
+        condition = (deploy.get("restart_policy") or {}).get("condition") if isinstance(deploy, dict) else None
+        policy = str(condition or service.raw.get("restart") or "no").lower()
+        if policy in ("no", "none", "false"):
+            alone.append(Evidence(service.line("restart"), f"{service.name} has no restart policy"))
+    return open_unless([], alone)
+
+
 def _all_up(stack: Stack) -> Finding:
     """Every service of the compose file has a container that runs, is not unwell, and has not crashed."""
     if not stack.containers:
@@ -217,6 +230,8 @@ _ITEMS = (
         "Start everything from the Makefile by docker compose; look into the logs of the container that ended.",
         rules=("LAY-1", "SVC-5"),
         stop=True,
+        static=_restarts,
+        decided_by="a service without a restart policy is a warning; the rest is for the running stack",
         runtime=_all_up,
     ),
 )

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.observe import Stack
 from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.results import FAIL, WARNING, Evidence
 from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation import shell
-from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.compose import Located
+from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.compose import Located, Service
 from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.images import (
     bases_seen,
     official,
@@ -32,21 +32,23 @@ from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.she
     unreadable,
 )
 
-_CONFIGURATION = re.compile(
-    r"(?:^|/)(?:Dockerfile[\w.-]*|[\w.-]+\.Dockerfile|(?:docker-)?compose[\w.-]*\.ya?ml|\.env|[\w.-]+\.(?:conf|cnf|ini|env))$",
+# What configures a container, and where people keep notes, examples and tools beside their project.
+_CONFIGURATION = re.compile(r"(?:^|/)(?:\.env|[\w.-]+\.(?:conf|cnf|ini|env))$", re.IGNORECASE)
+_TOOLS = re.compile(
+    r"(?:^|/)\.[\w-]+/|^(?:docs?|tests?|secrets?|notes?|study|theory|examples?|old|archive|vm|vagrant|ansible|tools?|utils?|refs?"
+    r"|official[\w-]*|resources?|img|assets)[\w.-]*/",
     re.IGNORECASE,
 )
 
 
-_TOOLS = re.compile(r"(?:^|/)\.[\w-]+/|^(?:docs?|tests?|secrets?)/")
-
-
 def _configuration(project: Project) -> Finding:
+    """What is built and used counts; a Dockerfile in somebody's notes configures nothing."""
     failures = [
         Evidence(path, "is outside srcs")
         for path in project.files()
         if not path.startswith("srcs/") and _CONFIGURATION.search(path) and not _TOOLS.search(path)
     ]
+    failures += [Evidence(path, "is outside srcs") for path in project.compose_files if not path.startswith("srcs/")]
     failures += [
         Evidence(service.line("build"), f"{service.name} is built from outside srcs: {service.context}")
         for service in project.services.values()
@@ -70,25 +72,47 @@ def _makefile(project: Project) -> Finding:
     default = project.makefile.default
     if default is None:
         return Finding(FAIL, [Evidence("Makefile", "has no goal")])
-    for goal in project.makefile.reached(default):
-        for line, text in project.makefile.commands(goal):
+    goal_commands = project.makefile.commands
+    reached = project.makefile.reached(default)
+    for goal in reached:
+        for line, text in goal_commands(goal):
             if _starts_compose(project, text):
                 return judged([], [], [Evidence(f"Makefile:{line}", text[:200])])
+    lines = ((line, text) for goal in reached for line, text in goal_commands(goal))
+    elsewhere = next((Evidence(f"Makefile:{line}", text[:200]) for line, text in lines if _handed_on(text)), None)
+    if elsewhere:
+        # A machine of its own, or a script that is not to be read: whether the stack starts in there is to be seen.
+        return Finding(WARNING, [elsewhere])
     for goal in project.makefile.goals.values():
-        for line, text in project.makefile.commands(goal):
+        for line, text in goal_commands(goal):
             if _starts_compose(project, text):
-                where = f"plain make makes '{default.name}'; it is '{goal.name}' that starts compose"
-                return Finding(WARNING, [Evidence(f"Makefile:{line}", where)])
+                where = f"plain make makes '{default.name}'; it is '{goal.name}' that starts the stack"
+                return Finding(FAIL, [Evidence(f"Makefile:{line}", where)])
     return Finding(FAIL, [Evidence(f"Makefile:{default.line}", "no goal starts docker compose")])
 
 
-def _starts_compose(project: Project, text: str, nested: int = 0) -> bool:
-    """Whether a command starts docker compose, also by a script of the project."""
+_MACHINES = frozenset(
+    {"vagrant", "ansible-playbook", "ssh", "virsh", "VBoxManage", "virt-install", "multipass", "limactl"}
+)
+
+
+def _handed_on(text: str) -> bool:
+    return any(
+        command.name in _MACHINES or command.name.startswith("qemu") or command.words[0].endswith(".sh")
+        for command in shell.parse(text).commands
+    )
+
+
+def _starts_compose(project: Project, text: str, nested: int = 0, folder: str = ".") -> bool:
+    """Whether a command starts the stack by docker compose, also by a script of the project."""
     for command in shell.parse(text).commands:
-        if is_compose(command.words) and {"up", "build", "create", "start"} & set(command.words):
+        if command.name == "cd" and len(command.words) > 1:
+            folder = posixpath.join(folder, command.words[1])
+        if is_compose(command.words) and {"up", "start", "run"} & set(command.words):
             return True
         for word in command.words:
-            called = project.text(word.removeprefix("./")) if re.fullmatch(r"[\w./-]+\.sh", word) else None
+            path = posixpath.normpath(posixpath.join(folder, word))
+            called = project.text(path) if re.fullmatch(r"[\w./-]+\.sh", word) else None
             if called is not None and nested < 3 and _starts_compose(project, called, nested + 1):
                 return True
     return False
@@ -192,6 +216,7 @@ def _commands(project: Project) -> Finding:
                 failures.append(Evidence(project.dockerfile_path(service), "has no command: the base's own is a shell"))
         for kind, words, where in _with_arguments(starters):
             _command(kind, words, where, failures, warnings)
+        warnings += _under_a_shell(project, service)
         for owner, stage in project.builders(service):
             for one in stage.instructions:
                 if one.name == "RUN":
@@ -203,6 +228,42 @@ def _commands(project: Project) -> Finding:
                             Evidence(where, f"runs in the background: {place.text}") for place in script.background
                         ]
     return judged(failures, warnings, good)
+
+
+# Scripts that start a server and stay above it.
+_KEEPERS = re.compile(r"(?:mysqld|mariadbd)[_-]safe$")
+
+
+def _under_a_shell(project: Project, service: Service) -> Iterator[Evidence]:
+    """Where the last command of the script that a container starts is not handed PID 1, or is a script itself."""
+    scripts = project.start_scripts(service)
+    starters = project.starters(service)
+    direct = [words for _kind, words, _where in starters if not isinstance(words, str)]
+    for words in direct[:1]:
+        if words and _KEEPERS.search(posixpath.basename(words[0])):
+            yield Evidence(starters[0][2], f"{words[0]} is a script that stays above the server")
+    if not scripts or not direct:
+        return
+    first = scripts[0]
+    commands = shell.parse(first.text, first.first_line).commands
+    if not commands or not any(posixpath.basename(word) == posixpath.basename(first.path) for word in _words(direct)):
+        return
+    last = commands[-1]
+    if _KEEPERS.search(last.name):
+        yield Evidence(f"{first.path}:{last.place.line}", f"is no server, and stays above one: {last.place.text}")
+    elif _SERVERS.match(last.name) and not re.match(r"\s*exec\b", last.place.text) and "exec" not in last.place.text:
+        yield Evidence(f"{first.path}:{last.place.line}", f"without exec the shell stays PID 1: {last.place.text}")
+
+
+_SERVERS = re.compile(
+    r"(?:nginx|php-fpm[\d.]*|mysqld|mariadbd|redis-server|vsftpd|proftpd|pure-ftpd|lighttpd|httpd|apache2|valkey-server)$"
+)
+
+
+def _words(starters: list[tuple[str, ...]]) -> Iterator[str]:
+    for words in starters:
+        for word in words:
+            yield from word.split()
 
 
 def _with_arguments(starters: list[Starter]) -> list[Starter]:
@@ -226,7 +287,8 @@ def _command(
         text = words
     elif len(words) > 1 and posixpath.basename(words[0]) in shell.SHELLS and re.fullmatch(r"-[a-z]*c", words[1]):
         text = words[2] if len(words) > 2 else ""
-        warnings.append(Evidence(where, f"{kind} is a shell that runs no script: {_shown(words)}"))
+        if not any(_runs_script(one.words) for one in shell.parse(text).commands):
+            warnings.append(Evidence(where, f"{kind} is a shell that runs no script: {_shown(words)}"))
         if not text:
             return
     else:
@@ -244,6 +306,13 @@ _IDLE = re.compile(r"^(\S*/)?((ba|da|a|z)?sh(\s+-\w*c\b.*)?|tail\b.*|sleep\b.*|c
 def _first_processes(stack: Stack) -> Finding:
     entries = [Evidence(f"PID 1 of {name}", one.first) for name, one in stack.containers.items() if one.first]
     return seen([entry for entry in entries if _IDLE.match(entry.text)], entries)
+
+
+def _runs_script(words: tuple[str, ...]) -> bool:
+    """Whether a command is a script, or a shell with one."""
+    if posixpath.basename(words[0]) in shell.SHELLS:
+        return any(not word.startswith("-") for word in words[1:])
+    return bool(re.search(r"\.(?:ba|da)?sh$|/[\w.-]*(?:entrypoint|start|init|setup|run)[\w.-]*$", words[0]))
 
 
 def _background(project: Project) -> Finding:
@@ -264,20 +333,28 @@ def _in_start_scripts(project: Project, kind: str) -> Finding:
 
 
 def _endless(project: Project) -> Finding:
+    """A loop in a script that no container runs asks its user something, or shows that it is at work."""
     failures: list[Evidence] = []
     warnings: list[Evidence] = []
     starting = {
         source.path: source for service in project.services.values() for source in project.start_scripts(service)
     }
-    for source in [*project.shell_scripts(), *(one for one in starting.values() if not project.is_script(one.path))]:
+    for path, source in starting.items():
         script = shell.parse(source.text, source.first_line)
-        failures += [Evidence(f"{source.path}:{place.line}", place.text) for place in script.endless]
-        warnings += [
-            Evidence(f"{source.path}:{place.line}", f"ends by a break: {place.text}") for place in script.doubtful
-        ]
-        if source.path in starting:
-            failures += [Evidence(f"{source.path}:{place.line}", place.text) for place in script.bare_shells]
+        failures += [Evidence(f"{path}:{place.line}", place.text) for place in (*script.endless, *script.bare_shells)]
+        warnings += [Evidence(f"{path}:{place.line}", f"ends by a break: {place.text}") for place in script.doubtful]
+    for source in project.shell_scripts():
+        if source.path not in starting and _of_an_image(project, source.path):
+            script = shell.parse(source.text, source.first_line)
+            warnings += [
+                Evidence(f"{source.path}:{place.line}", f"no container was seen to run it: {place.text}")
+                for place in script.endless
+            ]
     return judged(failures, warnings, [Evidence(path) for path in starting])
+
+
+def _of_an_image(project: Project, path: str) -> bool:
+    return any(one.built and path.startswith(f"{one.context}/") for one in project.services.values())
 
 
 _BASE_MEND = (

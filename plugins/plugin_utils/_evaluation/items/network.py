@@ -32,15 +32,23 @@ def _joined(project: Project) -> Finding:
     if found.verdict == FAIL:
         return found
     declared = project.composition["networks"]
-    failures = []
-    for service in project.services.values():
-        if not service.networks and "default" not in declared:
-            failures.append(Evidence(service.where, f"{service.name} joins no network of the compose file"))
-        failures += [
-            Evidence(service.line("networks"), f"{service.name} joins {name}, which is not declared")
-            for name in service.networks
-            if name not in declared and name not in ("default", "host")
-        ]
+    # A service that names no network is in compose's own.
+    joined = {service.name: set(service.networks) or {"default"} for service in project.services.values()}
+    failures = [
+        Evidence(service.line("networks"), f"{service.name} joins {name}, which is not declared")
+        for service in project.services.values()
+        for name in service.networks
+        if name not in declared and name not in ("default", "host") and "$" not in name
+    ]
+    # Which network a variable names is not known where its file is not in git.
+    if any("$" in name for names in joined.values() for name in names):
+        return judged(failures) if failures else Finding(UNDETERMINED, found.evidence)
+    if not any(names & set(declared) for names in joined.values()):
+        failures += [Evidence(project.composition.where("networks"), f"no service joins {', '.join(declared)}")]
+    for one, other in (("nginx", "wordpress"), ("wordpress", "mariadb")):
+        first, second = project.of(one), project.of(other)
+        if first and second and not joined[first.name] & joined[second.name] and "network_mode" not in first.raw:
+            failures.append(Evidence(first.line("networks"), f"{first.name} and {second.name} share no network"))
     return judged(failures, [], found.evidence)
 
 

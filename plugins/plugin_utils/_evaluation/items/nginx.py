@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import re
+
 from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.results import Evidence
 from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.images import (
     container_runs,
@@ -29,6 +31,21 @@ def _tls_versions(project: Project) -> Finding:
     found = [(where, one) for where, one in directives(project) if one.words[0] == "ssl_protocols"]
     return open_unless([Evidence(where, str(one)) for where, one in found if _OLD & set(one.words[1:])])
 
+
+def _server_name(project: Project) -> Finding:
+    """A name that is another's; what is shown at the right one is for the running stack to show."""
+    named = [(where, one) for where, one in directives(project) if one.words[0] == "server_name" and len(one.words) > 1]
+    wanted = project.domain
+    other = [
+        Evidence(where, f"{one}: the site is {wanted}")
+        for where, one in named
+        if not any(_ANY_NAME.search(name) or name == wanted for name in one.words[1:])
+    ]
+    return open_unless([], other if wanted and len(other) == len(named) else [])
+
+
+# A name that a script fills in, a pattern, or everybody's.
+_ANY_NAME = re.compile(r"^_$|[$@{}%<>~*]|__|^[A-Z_]+$|^\"\"$")
 
 _ITEMS = (
     Item(
@@ -64,6 +81,8 @@ _ITEMS = (
         "`https://<login>.42.fr` shows the configured WordPress site.",
         "Install WordPress by wp-cli on the first start.",
         rules=("SVC-1", "SVC-2"),
+        static=_server_name,
+        decided_by="a `server_name` that is not the site's is a warning",
     ),
     Item(
         42,

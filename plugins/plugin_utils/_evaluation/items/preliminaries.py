@@ -7,12 +7,14 @@ from __future__ import annotations
 import posixpath
 import re
 
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.credentials import BLOTTED
 from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.results import (
     PASS,
     UNDETERMINED,
     WARNING,
     Evidence,
 )
+from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation import compose
 from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.project import (
     COMPOSE_FILE,
     COMPOSE_NAMES,
@@ -35,6 +37,11 @@ def _credentials(project: Project) -> Finding:
     else:
         good = [Evidence("git log --all", f"{git['commits']} commits, no credential in any")]
     limits = [Evidence("git", limit) for limit in git["limits"]]
+    tracked = [path for path in git["tracked"] if re.search(r"(?:^|/)\.env$", path)]
+    for path in tracked:
+        names = [name for name, value in compose.environment_file(project.text(path) or "").items() if value == BLOTTED]
+        if names and not any(f" {path}:" in one.where for one, _certain in found):
+            found.append((Evidence(path, f"is in git, and has {', '.join(names)}"), False))
     return judged(
         (one for one, certain in found if certain), [*(one for one, certain in found if not certain), *limits], good
     )
@@ -53,7 +60,13 @@ def _layout(project: Project) -> Finding:
             Evidence(COMPOSE_FILE, f"is not there; there is {others[0]}" if others else "is not there")
         )
     if not project.is_folder("srcs/requirements"):
-        failures.append(Evidence("srcs/requirements", "is not there"))
+        others = [service.context for kind in MANDATORY if (service := project.of(kind)) and service.built]
+        # Whether another name is the wrong one is for a person to say: it is mark 0.
+        elsewhere = len(others) == len(MANDATORY) and all(
+            one.startswith("srcs/") and project.is_folder(one) for one in others
+        )
+        told = f"is not there; the services are in {', '.join(others)}" if elsewhere else "is not there"
+        (warnings if elsewhere else failures).append(Evidence("srcs/requirements", told))
     else:
         for role in MANDATORY:
             service = project.of(role)

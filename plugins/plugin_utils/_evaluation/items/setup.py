@@ -41,7 +41,9 @@ def _only_443(project: Project) -> Finding:
     nginx_service = project.of("nginx")
     if nginx_service and not nginx_service.ports and str(nginx_service.raw.get("network_mode", "")) != "host":
         failures.append(Evidence(nginx_service.where, f"{nginx_service.name} publishes no port"))
-    failures += [Evidence(where, str(one)) for where, one in directives(project) if listens(one) == "80"]
+    # What a container listens on is reached where it is published, or where it has the machine's network.
+    if nginx_service and str(nginx_service.raw.get("network_mode", "")) == "host":
+        failures += [Evidence(where, str(one)) for where, one in directives(project) if listens(one) == "80"]
     return open_unless(failures)
 
 

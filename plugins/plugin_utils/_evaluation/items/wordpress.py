@@ -17,7 +17,7 @@ from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.ima
     own_dockerfile,
     without_nginx,
 )
-from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.project import Project
+from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.project import Project, run_texts
 from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.sheet import (
     Finding,
     Item,
@@ -95,6 +95,32 @@ def _admin_by_command(project: Project) -> Iterator[tuple[str, str]]:
                     yield f"{source.path}:{command.place.line}", name
 
 
+def _second_user(project: Project) -> Finding:
+    """Where a script installs WordPress, one makes the second user too."""
+    if not (wordpress := project.of("wordpress")):
+        return Finding(UNDETERMINED)
+    sources = [*project.shell_scripts(), *project.start_scripts(wordpress)]
+    for owner, stage in project.builders(wordpress):
+        for one in stage.instructions:
+            sources += run_texts(one, project.dockerfile_path(owner)) if one.name == "RUN" else []
+    installs = [
+        Evidence(f"{source.path}:{command.place.line}", command.place.text)
+        for source in sources
+        for command in shell.parse(source.text, source.first_line).commands
+        if {"core", "install"} <= set(command.words)
+    ]
+    texts = [*(source.text for source in sources), *(project.text(path) or "" for path in project.below("srcs"))]
+    if not installs or any(_MAKES_A_USER.search(text) for text in texts):
+        return Finding(UNDETERMINED)
+    return Finding(FAIL, [Evidence(wordpress.where, "nothing makes a second user"), *dict.fromkeys(installs)])
+
+
+_MAKES_A_USER = re.compile(
+    r"\buser\s+(?:create|import-csv|generate)\b|wp_(?:create|insert)_user|INSERT\s+INTO\s+[`'\"]?\w*users|wp\s+(?:db\s+)?import|multisite",
+    re.IGNORECASE,
+)
+
+
 def _users(stack: Stack) -> list[Evidence]:
     where = f"get_users() in {stack.named('wordpress')}"
     return [Evidence(where, f"{login}: {', '.join(roles) or 'no role'}") for login, roles in stack.wordpress.users]
@@ -162,6 +188,8 @@ _ITEMS = (
         "The WordPress user can add a comment.",
         "Make a second user, and use a theme that shows comments.",
         rules=("SVC-4",),
+        static=_second_user,
+        decided_by="where `wp core install` is, that something makes a second user",
         runtime=_second_user_seen,
     ),
     Item(
