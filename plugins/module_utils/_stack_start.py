@@ -11,7 +11,7 @@ import re
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from ansible_collections.fortytwo.inception.plugins.module_utils._failures impor
     likely,
     screen,
 )
+from ansible_collections.fortytwo.inception.plugins.module_utils._images import CONTENT_LABEL, content_of_folder
 
 PROJECT_LABEL = "com.docker.compose.project"
 SERVICE_LABEL = "com.docker.compose.service"
@@ -197,6 +198,11 @@ def build_failure(output: str) -> tuple[str, Failure]:
     return service, failure
 
 
+def content_variable(service: str) -> str:
+    """What the compose file calls the digest of a service's files (the project's tools/build.sh sets the same)."""
+    return f"CONTENT_OF_{service.upper().replace('-', '_')}"
+
+
 def build_step(output: str) -> str:
     """Where a build is: the step that said something last."""
     titles = {
@@ -282,14 +288,24 @@ class Stack:
         self.wanted = wanted
 
     def missing(self) -> list[str]:
-        """The services whose image is not there and can be built."""
+        """The services whose image is not there, or was built from other files than there are now, and can be built."""
         there = set(self.ask("image", "ls", "--format", "{{.Repository}}:{{.Tag}}").split())
-        return [
-            name
-            for name in sorted(self.wanted)
-            if "build" in (told := self.described[name])
-            and told.get("image", f"{self.project}-{name}:latest") not in there
-        ]
+        can_be = {name: self.described[name] for name in sorted(self.wanted) if "build" in self.described[name]}
+        images = {name: told.get("image", f"{self.project}-{name}:latest") for name, told in can_be.items()}
+        self.contents = {
+            name: content_of_folder(told["build"]["context"])
+            for name, told in can_be.items()
+            if CONTENT_LABEL in (told["build"].get("labels") or {})
+        }
+        compared = [name for name in self.contents if images[name] in there]
+        labels = self.labels([images[name] for name in compared])
+        other = {name for name in compared if labels[images[name]].get(CONTENT_LABEL) != self.contents[name]}
+        return [name for name in images if images[name] not in there or name in other]
+
+    def labels(self, names: list[str]) -> dict[str, dict[str, str]]:
+        """The labels of images that are there."""
+        told = self.ask("image", "inspect", "--format", "{{json .Config.Labels}}", *names) if names else ""
+        return {name: json.loads(line) or {} for name, line in zip(names, told.splitlines(), strict=True)}
 
     def containers(self) -> list[Container]:
         ids = self.ask(
@@ -313,7 +329,10 @@ class Stack:
     def build(self, names: list[str]) -> None:
         if not names:
             return
-        output, code = self.follow(["docker", "compose", "--progress", "plain", "build", *names], self.look_at_build)
+        contents = {content_variable(name): self.contents[name] for name in names if name in self.contents}
+        output, code = self.follow(
+            ["docker", "compose", "--progress", "plain", "build", *names], self.look_at_build, contents
+        )
         if code != 0:
             service, failure = build_failure(output)
             raise GivenUp(failure, service, output)
@@ -323,11 +342,18 @@ class Stack:
         if step := build_step(output[-20000:]):
             self.tell(step)
 
-    def follow(self, argv: list[str], look: Callable[[str], object]) -> tuple[str, int]:
+    def follow(
+        self, argv: list[str], look: Callable[[str], object], env: Mapping[str, str] | None = None
+    ) -> tuple[str, int]:
         """Runs a program, and looks after it now and then. What it says is read at its end, and in between."""
         with tempfile.TemporaryFile() as file:
             with subprocess.Popen(
-                argv, cwd=self.wish.source, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT
+                argv,
+                cwd=self.wish.source,
+                env={**os.environ, **(env or {})},
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
             ) as process:
                 try:
                     while True:

@@ -74,8 +74,8 @@ EXAMPLES = r"""
 RETURN = r"""
 services:
   description:
-    - The services in the order of the compose file, each complete, with C(name), C(context), C(tag), C(image),
-      C(compose), C(networks), C(ports) and what its C(service.yml) says.
+    - The services in the order of the compose file, each complete, with C(name), C(context), C(content), C(tag),
+      C(image), C(compose), C(networks), C(ports) and what its C(service.yml) says.
     - C(hot_reload) names the secrets that it learns while it runs, C(revision) those that make a new container.
   returned: success
   type: list

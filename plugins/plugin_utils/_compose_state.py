@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import yaml
+from ansible_collections.fortytwo.inception.plugins.module_utils import _images as images
 
 PROJECT = "com.docker.compose.project"
 Object = Mapping[str, Any]
@@ -42,6 +43,16 @@ def unused(engine: Object, kept: Mapping[str, Collection[str]], project: str) ->
         ]
         for kind, (objects, label) in kinds.items()
     }
+
+
+def missing_images(engine: Object, services: Iterable[Object]) -> list[Object]:
+    """The services whose image is not on the managed host, or was made of other files."""
+    there = {
+        tag: (one.get("Labels") or {}).get(images.CONTENT_LABEL)
+        for one in engine.get("images") or []
+        for tag in one.get("RepoTags") or []
+    }
+    return [one for one in services if there.get(one["image"]) != one["content"]]
 
 
 def published(compose: str, env: str) -> dict[str, list[int]]:

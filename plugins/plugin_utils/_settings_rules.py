@@ -656,6 +656,7 @@ RULES: tuple[Rule, ...] = (
     Rule("inception_base_source", one_of("auto", "registry", "bootstrap", "archive"), _always("auto")),
     Rule("inception_bonus_services", check_services, _services_example),
     Rule("inception_service_dirs", check_folders, _always("[/home/wil/services]")),
+    Rule("inception_builder", one_of("auto", "control_node", "managed_host"), _always("auto")),
     Rule("inception_docker_source", one_of("distribution", "docker"), _always("distribution")),
     Rule("inception_wordpress_source", check_wordpress_source, _always("archive")),
     Rule("inception_tls", one_of("local_ca", "provided"), _always("local_ca")),

@@ -5,13 +5,14 @@ tags, their ports and their networks. Needs no managed host: the digest of the b
 
 from __future__ import annotations
 
+import base64
 import hashlib
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.fortytwo.inception.plugins.module_utils import _images as images
 from ansible_collections.fortytwo.inception.plugins.plugin_utils import _service_schema as service_schema
 from ansible_collections.fortytwo.inception.plugins.plugin_utils._service_description import Description
 
@@ -68,9 +69,15 @@ class Folder:
         return f"{self.description.at(place)}: {text}"
 
 
-def content_tag(files: Mapping[str, str], base: str) -> str:
+def content_of(folder: Folder) -> str:
+    """A digest of a build context."""
+    texts = {path: text.encode() for path, text in folder.files.items()}
+    return images.content_of_files(texts | {path: base64.b64decode(data) for path, data in folder.raw.items()})
+
+
+def content_tag(content: str, base: str) -> str:
     """A short digest of a build context and of the image it is built on: equal content, equal tag."""
-    return hashlib.sha256(json.dumps([base, dict(files)], sort_keys=True).encode()).hexdigest()[:TAG_LENGTH]
+    return hashlib.sha256(f"{content} {base}".encode()).hexdigest()[:TAG_LENGTH]
 
 
 def drawn(secret: Mapping[str, Any]) -> dict[str, Any]:
@@ -518,13 +525,15 @@ def service(folder: Folder, bonus: Iterable[str], base: str, its_networks: dict[
     secrets = [drawn(secret) for secret in described["secrets"]]
     hot = [secret["name"] for secret in described["secrets"] if secret.get("hot_reload")]
     context = f"requirements/{'bonus/' if name in bonus else ''}{name}"
-    tag = content_tag({**folder.files, **folder.raw}, base)
+    content = content_of(folder)
+    tag = content_tag(content, base)
     return {
         **described,
         "name": name,
         "compose": folder.compose,
         "context": context,
         "tag": tag,
+        "content": content,
         "image": f"{name}:{tag}",
         "secrets": secrets,
         "hot_reload": hot,

@@ -45,7 +45,9 @@ def test_makefile_builds_through_compose(stack: Stack, project_files: dict[str, 
     """`make` calls compose with the project's file, and builds."""
     assert "Makefile" in project_files
     planned = stack.login("make --dry-run")
-    assert re.search(r"docker compose .*srcs/docker-compose\.yml.* up\b.*--build", planned)
+    assert re.search(r"docker compose .*srcs/docker-compose\.yml.* up\b", planned)
+    assert "sh srcs/tools/build.sh" in planned
+    assert re.search(rb"(?m)^ *docker compose build", project_files["srcs/tools/build.sh"])
     assert not re.search(r"(?m)(^|[;&|({]) *sudo\b", planned), "a command with sudo"
 
 

@@ -133,8 +133,8 @@ def test_layout(files: dict[str, str], compose: dict[str, Any]) -> None:
     assert "secrets/" in files[".gitignore"].splitlines()
     assert [name for name in files if name.startswith("secrets/")] == []
     for name, service in compose["services"].items():
-        context = f"srcs/{service['build']}"
-        assert service["build"] in (f"requirements/{name}", f"requirements/bonus/{name}")
+        context = f"srcs/{service['build']['context']}"
+        assert service["build"]["context"] in (f"requirements/{name}", f"requirements/bonus/{name}")
         assert files[f"{context}/Dockerfile"].strip()
         assert files[f"{context}/.dockerignore"].strip()
         for part in ("conf", "tools"):
@@ -146,7 +146,7 @@ def test_images(files: dict[str, str], compose: dict[str, Any], variant: str) ->
     family = variant.split("-")[0]
     for name, service in compose["services"].items():
         assert re.fullmatch(rf"{name}:[0-9a-f]{{12}}", service["image"])
-        dockerfile = files[f"srcs/{service['build']}/Dockerfile"]
+        dockerfile = files[f"srcs/{service['build']['context']}/Dockerfile"]
         bases = re.findall(r"^FROM (\S+)", dockerfile, flags=re.MULTILINE)
         assert {base.split(":")[0] for base in bases} == {family}
         assert all(re.fullmatch(r"[a-z]+:(?!latest$)[a-z0-9.]+", base) for base in bases)
