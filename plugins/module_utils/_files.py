@@ -184,6 +184,44 @@ def open_safe_folder(path: str, trusted: frozenset[int]) -> int | None:
         return os.dup(folder)
 
 
+def is_root_s_alone(found: os.stat_result) -> bool:
+    """Whether nobody but root, and who runs the module, can put something else in the place of what is in a folder."""
+    return found.st_uid in (0, os.geteuid()) and not stat.S_IMODE(found.st_mode) & 0o022
+
+
+@contextlib.contextmanager
+def within(path: str) -> Iterator[int | None]:
+    """The folder that a path is in, None when it is missing. Links that root alone could set are followed."""
+    rest = _parts(os.path.dirname(path))
+    links = 0
+    with contextlib.ExitStack() as opened:
+
+        def enter(name: str, above: int | None, shown: str) -> int:
+            descriptor = open_folder(name, above, shown, _PARENT_FLAGS)
+            opened.callback(os.close, descriptor)
+            return descriptor
+
+        shown, folder = "/", enter("/", None, "/")
+        while rest:
+            name = rest.pop()
+            inside = os.path.join(shown, name)
+            found = look(name, folder)
+            if found is None:
+                yield None
+                return
+            if stat.S_ISLNK(found.st_mode) and is_root_s_alone(os.fstat(folder)):
+                links += 1
+                if links > _MOST_LINKS:
+                    raise FileProblem(f"{path} leads through more than {_MOST_LINKS} symbolic links")
+                target = os.readlink(name, dir_fd=folder)
+                if target.startswith("/"):
+                    shown, folder = "/", enter("/", None, "/")
+                rest += _parts(target)
+            else:
+                shown, folder = inside, enter(name, folder, inside)
+        yield folder
+
+
 @contextlib.contextmanager
 def opened_file(name: str, folder: int, shown: str) -> Iterator[int | None]:
     """The descriptor of a regular file for reading, None when there is nothing."""
@@ -306,5 +344,5 @@ def answer(module: AnsibleModule, run: Callable[[AnsibleModule], dict[str, Any]]
     except FileProblem as problem:
         module.fail_json(msg=str(problem))
     except OSError as error:
-        module.fail_json(msg=f"{error.filename or module.params['path']}: {error.strerror}")
+        module.fail_json(msg=f"{error.filename or module.params.get('path')}: {error.strerror}")
     module.exit_json(**result)

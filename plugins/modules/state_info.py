@@ -156,6 +156,7 @@ texts:
   sample: {/etc/timezone: "Etc/UTC\n"}
 """
 
+import errno
 import glob
 import grp
 import os
@@ -167,6 +168,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.fortytwo.inception.plugins.module_utils import _files
 
 DPKG = Path("/var/lib/dpkg/status")
 APK = Path("/lib/apk/db/installed")
@@ -174,6 +176,7 @@ SYSTEMD = Path("/run/systemd/system")
 OPENRC_STARTED = Path("/run/openrc/started")
 OPENRC_RUNLEVELS = Path("/etc/runlevels")
 TYPES = {"file": stat.S_ISREG, "directory": stat.S_ISDIR, "link": stat.S_ISLNK}
+MOST_BYTES = 1_000_000
 MODE = re.compile(r"[0-7]{4}")
 
 
@@ -238,11 +241,28 @@ def owner_is(found: os.stat_result, owner: str) -> bool:
     return user is not None and user.pw_uid == found.st_uid
 
 
-def read(path: str) -> str | None:
-    """The text of a file, or nothing when it is not there. Bytes that are no UTF-8 are never equal to a wanted text."""
+def read(path: str, links: int = 8) -> str | None:
+    """The text of a file, or nothing when it is not there. Bytes that are no UTF-8 are never equal to a wanted text.
+
+    What is no file, is reached by a link that another than root could set, or is larger than any that we read, is not
+    there: root would read for somebody else.
+    """
+    name = os.path.basename(path)
     try:
-        return Path(path).read_bytes().decode("utf-8", errors="replace")
-    except (FileNotFoundError, NotADirectoryError):
+        with _files.within(path) as folder:
+            found = None if folder is None else _files.look(name, folder)
+            if folder is None or found is None:
+                return None
+            if stat.S_ISLNK(found.st_mode) and links and _files.is_root_s_alone(os.fstat(folder)):
+                target = os.path.join(os.path.dirname(path), os.readlink(name, dir_fd=folder))
+                return read(target, links - 1)
+            if stat.S_ISDIR(found.st_mode):
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+            with _files.opened_file(name, folder, path) as descriptor:
+                if descriptor is None or os.fstat(descriptor).st_size > MOST_BYTES:
+                    return None
+                return _files.read_all(descriptor).decode("utf-8", errors="replace")
+    except _files.FileProblem:
         return None
 
 
