@@ -68,6 +68,9 @@ remove: $(VENV)/ready ## remove the stack and its data from the managed host, wh
 down: $(VENV)/ready ## switch the virtual machine off
 	@$(PLAYBOOK) playbooks/down.yml
 
+clean-builder: $(VENV)/ready ## remove what this computer keeps of images that it built for others
+	@$(ANSIBLE) --inventory localhost, playbooks/clean_builder.yml $(ARGS)
+
 destroy: $(VENV)/ready ## remove the virtual machine with all that is in it; asks first
 	@$(PLAYBOOK) playbooks/destroy.yml
 
@@ -151,4 +154,4 @@ $(VENV)/ready-dev: requirements-dev.txt $(VENV)/ready-evaluate
 	@$(PIP) --quiet --requirement $<
 	@touch $@
 
-.PHONY: help up deploy ssh status credentials rotate export evaluate host remove down destroy lint readmes sanity unit corpus test test-default test-strange test-vm test-vm-core test-secrets test-failures test-upgrade test-evaluate test-installed test-all stale test-alpine-images test-alpine bench
+.PHONY: help up deploy ssh status credentials rotate export evaluate host remove down clean-builder destroy lint readmes sanity unit corpus test test-default test-strange test-vm test-vm-core test-secrets test-failures test-upgrade test-evaluate test-installed test-all stale test-alpine-images test-alpine bench

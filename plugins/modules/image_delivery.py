@@ -165,15 +165,17 @@ def inspected(services: list[dict[str, Any]]) -> dict[str, Any]:
         for one in there
         for tag in one.get("RepoTags") or []
     }
-    root = docker("info", "--format", "{{.DockerRootDir}}").strip()
+    info = json.loads(docker("info", "--format", "{{json .}}"))
+    # With containerd's store, an image whose layers came with another one runs, and is not whole: all of it is carried.
+    keeps_layers = "io.containerd.snapshotter" not in json.dumps(info.get("DriverStatus") or [])
     return {
         "missing": [one["image"] for one in services if contents.get(one["image"]) != one["content"]],
         # Docker knows a layer by those below it.
-        "chains": [(one.get("RootFS") or {}).get("Layers") or [] for one in there],
+        "chains": [(one.get("RootFS") or {}).get("Layers") or [] for one in there if keeps_layers],
         "architecture": told["Arch"],
         "engine": told["Version"],
         "emulated": images.is_emulated(),
-        "free": shutil.disk_usage(root).free,
+        "free": shutil.disk_usage(info["DockerRootDir"]).free,
     }
 
 
