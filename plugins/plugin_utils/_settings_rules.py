@@ -748,6 +748,7 @@ RULES: tuple[Rule, ...] = (
     Rule("vm_debian_mirror", check_url, _always("http://deb.debian.org/debian")),
     Rule("vm_debian_security_mirror", or_empty(check_url), _always("http://deb.debian.org/debian-security")),
     Rule("vm_packages", each(shaped(PACKAGE, "the name of a package")), _always("[curl, git]")),
+    Rule("vm_prepared_packages", each(shaped(PACKAGE, "the name of a package")), _always("[]")),
     Rule("vm_cloud_image_url", check_url, _always("https://example.org/debian-13-genericcloud-amd64.qcow2")),
     Rule(
         "vm_cloud_image_checksum",

@@ -150,6 +150,7 @@ BAD: dict[str, list[tuple[Any, str]]] = {
     "vm_debian_mirror": [("deb.debian.org", "http://")],
     "vm_debian_security_mirror": [("none", "http://")],
     "vm_packages": [("curl", "not a list"), (["curl git"], "name of a package"), (["Curl"], "name of a package")],
+    "vm_prepared_packages": [("nftables", "not a list"), (["nft tables"], "name of a package")],
     "vm_cloud_image_url": [("debian.qcow2", "http://")],
     "vm_cloud_image_checksum": [
         ("", "sha256:"),
@@ -209,6 +210,7 @@ GOOD: dict[str, list[Any]] = {
     ],
     "vm_debian_security_mirror": [""],
     "vm_packages": [["curl", "g++", "libstdc++6"]],
+    "vm_prepared_packages": [[], ["docker.io"]],
     "vm_cloud_image_checksum": ["sha256:" + "0" * 64, "sha512:https://example.org/SHA512SUMS"],
     "evaluate_source": ["", "https://example.org/x.git", "git@example.org:wil/x.git", "/tmp", "file:///srv/x.git"],
     "evaluate_version": ["HEAD", "main", "feature/x", "v1.0", "0a1b2c3"],

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a built image has already is what the roles would install in it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from jinja2.nativetypes import NativeEnvironment
+
+
+def variables(repository: Path, role: str, name: str) -> dict[str, Any]:
+    read: dict[str, Any] = yaml.safe_load((repository / "roles" / role / name).read_text())
+    return read
+
+
+def prepared(repository: Path, **settings: str) -> set[str]:
+    """The packages of a built image, by the settings that they depend on."""
+    text = variables(repository, "vm", "vars/main.yml")["__vm_prepared_packages"]
+    found = set(NativeEnvironment().from_string(text).render(settings))
+    return found | set(variables(repository, "vm", "defaults/main.yml")["vm_packages"])
+
+
+def test_an_image_has_what_the_roles_install(repository: Path) -> None:
+    host = variables(repository, "host", "vars/debian.yml")
+    docker = variables(repository, "docker", "vars/debian.yml")
+    wanted = {*host["__host_packages"], host["__host_clock_package"], *host["__host_updates_packages"]}
+    wanted |= {*docker["__docker_packages"], *docker["__docker_packages_by_distribution"]["Debian"]}
+    bootstrap = (repository / "roles/host/tasks/bootstrap.yml").read_text()
+    wanted |= set(re.findall(r"(?<=--no-install-recommends )[^;]+", bootstrap)[0].split())
+    assert wanted - prepared(repository, inception_docker_source="distribution", vm_release="trixie") == set()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        # Docker's own packages do not go together with Debian's.
+        {"inception_docker_source": "docker", "vm_release": "trixie"},
+        # Debian had none of these names yet.
+        {"inception_docker_source": "distribution", "vm_release": "bookworm"},
+    ],
+)
+def test_an_image_has_no_engine_that_would_be_in_the_way(repository: Path, settings: dict[str, str]) -> None:
+    assert {one for one in prepared(repository, **settings) if "docker" in one} == set()
