@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -26,6 +27,8 @@ from typing import IO
 
 AT_A_TIME = 2
 HEARTBEAT = 60.0
+# Words with which pytest, Ansible, molecule, make and the shell begin the line that says why.
+WHY = re.compile(r"^(?:E {2,}\S|(?:FAILED|fatal|failed|unreachable|ERROR|CRITICAL)\b|make: \*\*\*|AssertionError)")
 
 
 @dataclass(frozen=True)
@@ -161,6 +164,14 @@ class Steps:
     def lines(self) -> list[Line]:
         return [self._line(step) for step in self.steps]
 
+    def failures(self) -> dict[str, list[str]]:
+        """Why a step failed, by its name."""
+        return {
+            name: reasons(run.log)
+            for name, run in self.runs.items()
+            if run.ended is not None and run.process.returncode
+        }
+
     def _passed(self, name: str) -> bool:
         return name in self.runs and self.runs[name].process.returncode == 0
 
@@ -221,6 +232,12 @@ def last_words(log: Path, most: int = 100) -> str:
     return lines[-1][:most] if lines else "..."
 
 
+def reasons(log: Path, most: int = 25, length: int = 200) -> list[str]:
+    """The last lines of a log that say why it failed; those of others are between them in thousands."""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    return [line.strip()[:length] for line in lines if WHY.match(line.strip())][-most:]
+
+
 def interruptible() -> None:
     """Both signals end it. What a shell puts into the background has SIGINT ignored, and children inherit that."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -266,6 +283,9 @@ def main() -> int:
             runs.stop()
         finally:
             conclude(runs.lines(), spent, runs.spent, sys.stdout, asked.table)
+            # Last of all: of a long log, the end is what one sees.
+            for name, why in runs.failures().items():
+                print("\n".join([f"\n=== Why {name} failed", *why]), flush=True)
     return 0 if well else 1
 
 

@@ -181,3 +181,31 @@ def test_last_words(tmp_path: Path, content: str, words: str) -> None:
     log = tmp_path / "log"
     log.write_text(content, encoding="utf-8")
     assert steps.last_words(log) == words
+
+
+class TestReasons:
+    def test_are_found_among_much(self, tmp_path: Path) -> None:
+        script = """
+            for i in $(seq 500); do echo "ok: [wil] $i"; done
+            echo "    E         AssertionError: 502"
+            echo "fatal: [wil]: FAILED! => {}"
+            echo "Everything failed? No."
+            echo "make: *** [Makefile:1: all] Error 2"
+            for i in $(seq 500); do echo "ok: [wil] $i"; done
+            exit 2
+        """
+        well, runs, _ = ran(tmp_path, Step("one", "echo 'ERROR not this'"), Step("two", script))
+        assert not well
+        assert runs.failures() == {
+            "two": [
+                "E         AssertionError: 502",
+                "fatal: [wil]: FAILED! => {}",
+                "make: *** [Makefile:1: all] Error 2",
+            ]
+        }
+
+    def test_are_few_and_short(self, tmp_path: Path) -> None:
+        log = tmp_path / "log"
+        log.write_text("".join(f"ERROR {number} {'x' * 500}\n" for number in range(100)), encoding="utf-8")
+        found = steps.reasons(log)
+        assert (len(found), found[-1][:9], max(map(len, found))) == (25, "ERROR 99 ", 200)
