@@ -14,8 +14,8 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
+from ansible_collections.fortytwo.inception.plugins.module_utils import _releases
 from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation import read
-from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.options import as_day
 from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.project import Project
 from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.shell import MISSING
 
@@ -33,7 +33,10 @@ class ActionModule(ActionBase):
                 "install it with: pip install --requirement requirements-evaluate.txt"
             )
         arguments = dict(self._task.args)
-        day = as_day(arguments.pop("date", None))
+        try:
+            day = _releases.day(arguments.pop("date", None) or None)
+        except ValueError as error:
+            raise AnsibleActionFail(str(error)) from None
         cloned = boolean(arguments.pop("cloned", False), strict=False)
         domain = str(arguments.pop("domain", "") or "")
         started = time.monotonic()
@@ -43,10 +46,11 @@ class ActionModule(ActionBase):
         snapshot = answer.pop("snapshot", None)
         if snapshot is None:
             return answer
+        collected = time.monotonic() - started
         project = Project(snapshot, day, domain=domain, cloned=cloned)
         return {
             "changed": False,
-            "results": [one.to_dict() for one in read.read(project)],
+            "results": [one.to_dict() for one in read.read(project, collected)],
             "services": read.kinds(project),
             "limits": [*snapshot["limits"], *snapshot["git"]["limits"]],
             "seconds": round(time.monotonic() - started, 3),

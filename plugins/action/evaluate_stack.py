@@ -8,9 +8,10 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+from ansible_collections.fortytwo.inception.plugins.module_utils import _releases
 from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation import read
-from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.options import as_day
 
 
 class ActionModule(ActionBase):
@@ -21,7 +22,10 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
         arguments = dict(self._task.args)
-        day = as_day(arguments.pop("date", None))
+        try:
+            day = _releases.day(arguments.pop("date", None) or None)
+        except ValueError as error:
+            raise AnsibleActionFail(str(error)) from None
         started = time.monotonic()
         answer: dict[str, Any] = self._execute_module(
             "fortytwo.inception.evaluate_stack", arguments, task_vars=task_vars

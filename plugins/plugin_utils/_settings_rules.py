@@ -417,6 +417,14 @@ def shaped(shape: re.Pattern[str], what: str) -> Check:
     return check
 
 
+def check_day(value: Any, settings: Settings) -> Iterator[str]:
+    # YAML reads a day without quotes as one.
+    try:
+        _releases.day(value)
+    except ValueError:
+        yield f"{shown(value)} is not a day"
+
+
 def hexadecimal(digits: int, what: str) -> Check:
     return shaped(re.compile(f"[0-9a-f]{{{digits}}}"), f"{what} of {digits} hexadecimal digits in small letters")
 
@@ -760,6 +768,7 @@ RULES: tuple[Rule, ...] = (
     Rule("evaluate_domain", check_domain, _always("wil.42.fr")),
     Rule("evaluate_project", check_path, _always("/home/wil/inception")),
     Rule("evaluate_source", check_project_source, _always("https://example.org/wil/inception.git")),
+    Rule("evaluate_date", or_empty(check_day), _always("2026-11-24")),
     Rule("evaluate_version", shaped(GIT_VERSION, "a branch, a tag or a commit"), _always("main")),
     # A folder below the current one will do: the report is written there.
     Rule("evaluate_report_dir", shaped(re.compile(r"[^\x00-\x1f]+"), "the path of a folder"), _always("reports")),

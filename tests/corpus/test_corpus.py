@@ -8,13 +8,18 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.collect import snapshot
-from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.results import FAIL, WARNING, Result
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.results import (
+    FAIL,
+    UNDETERMINED,
+    WARNING,
+    Result,
+)
 from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.items import ITEMS
 from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.project import Project
 from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.read import read
 
-from tests.corpus.build import Case, build
-from tests.corpus.cases import BROKEN, DOUBTFUL, FINE
+from tests.corpus.build import Case, Change, build, fine, remove, replace, write
+from tests.corpus.cases import BROKEN, COMPOSE, DOUBTFUL, FINE, NGINX
 
 # The day by whose releases the corpus is right.
 DATE = datetime.date(2026, 11, 24)
@@ -44,6 +49,45 @@ def test_a_doubt_is_a_warning(case: Case, tmp_path: Path) -> None:
 def test_a_look_alike_is_not_blamed(case: Case, tmp_path: Path) -> None:
     blamed = [one for one in judged(case, tmp_path).values() if one.verdict in (FAIL, WARNING)]
     assert [(one.id, ITEMS[one.id].title, one.verdict, one.evidence) for one in blamed] == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "item"),
+    [((remove(COMPOSE),), 3), ((write(COMPOSE, "services: [\n"),), 10), ((write(COMPOSE, "\0"),), 10)],
+    ids=["missing", "broken", "binary"],
+)
+def test_one_cause_is_one_failure(changes: tuple[Change, ...], item: int, tmp_path: Path) -> None:
+    """The rest is open, and says why."""
+    found = judged(Case("a", item, changes), tmp_path)
+    failed = {number for number, one in found.items() if one.verdict == FAIL}
+    assert failed - {6} == {item}
+    assert found[31].verdict == UNDETERMINED
+    assert found[31].evidence
+
+
+def test_a_project_in_a_folder_below_is_pointed_at(tmp_path: Path) -> None:
+    build(fine("a"), tmp_path / "inception")
+    found = {one.id: one for one in read(Project(snapshot(str(tmp_path)), DATE))}[3]
+    assert found.verdict == FAIL
+    assert f"evaluate_project, {tmp_path}/inception" in found.evidence[-1].text
+
+
+@pytest.mark.parametrize(
+    ("base", "committed", "verdict"),
+    [
+        ("debian:bullseye", "2024-03-01", WARNING),
+        ("debian:bullseye", "2025-12-01", FAIL),
+        ("debian:bullseye", "", FAIL),
+        ("debian:latest", "2024-03-01", FAIL),
+        ("debian:bookworm", "2024-03-01", "pass"),
+    ],
+)
+def test_whose_day_counts_is_the_evaluators_choice(base: str, committed: str, verdict: str, tmp_path: Path) -> None:
+    build(Case("a", 13, (replace(NGINX, "debian:bookworm", base),)), tmp_path)
+    collected = snapshot(str(tmp_path))
+    collected["git"]["committed"] = committed
+    found = {one.id: one for one in read(Project(collected, DATE))}
+    assert (found[13].verdict, found[33].verdict) == (verdict, verdict)
 
 
 def test_the_corpus_is_broad() -> None:

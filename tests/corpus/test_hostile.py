@@ -13,7 +13,12 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.collect import Limits, snapshot
-from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.results import FAIL, WARNING, Result
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.results import (
+    FAIL,
+    UNDETERMINED,
+    WARNING,
+    Result,
+)
 from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.items import ITEMS
 from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.project import Project
 from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.read import read
@@ -73,7 +78,8 @@ def test_compose_files(project: Path, text: str) -> None:
     (project / COMPOSE).write_text(text)
     results = judged(project)
     assert results[10].verdict == FAIL
-    assert results[31].verdict == FAIL
+    # What is none is one failure; the rest is open.
+    assert results[31].verdict in (FAIL, UNDETERMINED)
     assert not Path("/tmp/harmed").exists()
 
 

@@ -27,6 +27,7 @@ from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.obs
     containers_of,
     docker,
     listed,
+    listening,
     observe,
 )
 from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.results import (
@@ -57,7 +58,8 @@ class Subject:
     kinds: Mapping[str, str] = field(default_factory=dict)
 
     def make(self, goal: str = "") -> Answer:
-        return as_login(self.login, self.project, f"make {goal}".strip(), self.make_timeout)
+        """A goal that stays in the foreground is left there when everything is well."""
+        return as_login(self.login, self.project, f"make {goal}".strip(), self.make_timeout, lambda: all_well(self))
 
     def containers(self) -> dict[str, dict[str, Any]]:
         return containers_of(self.project)
@@ -137,13 +139,51 @@ def clean_out(subject: Subject) -> list[Result]:
     return [seven, *([eight] if still else [])]
 
 
+# What the end of a make that failed says, and what an evaluator does about it.
+_STEPS = (
+    (
+        r"docker-compose: (?:command )?not found|docker-compose: No such file",
+        "It calls docker-compose, the former program. Install it, or let the evaluated person call `docker compose`.",
+    ),
+    (
+        r"env file \S+ not found|\.env: No such file|bind source path does not exist"
+        r"|secrets?/\S+:? (?:no such file|not found|does not exist)",
+        "It needs a file that git does not have. Let the evaluated person bring it, and evaluate again without "
+        "evaluate_source.",
+    ),
+    (
+        r"a (?:terminal|password) is required|no askpass program",
+        "It calls sudo, and nobody is there to type a password. Let the login become root without one, on a machine "
+        "that may be lost.",
+    ),
+    (
+        r"Could not resolve|Temporary failure (?:resolving|in name resolution)|failed to resolve source"
+        r"|pull access denied|no such host",
+        "What it fetches cannot be reached from this machine; the lines above name it.",
+    ),
+    (r"permission denied while trying to connect to the Docker daemon", "Put the login into the group docker."),
+    (r"port is already allocated|address already in use", "Another program has the port: `ss -ltnp` names it."),
+)
+
+
+def next_step(answer: Answer) -> str:
+    """What to do about a make that failed, "" where its words say nothing that is known."""
+    if answer.code is None:
+        return "It did not end, and not all came up. Look with `docker compose ps`, or set evaluate_make_timeout."
+    return next((step for words, step in _STEPS if re.search(words, answer.output, re.IGNORECASE)), "")
+
+
 def make(subject: Subject, *, cleaned: bool) -> list[Result]:
     """16, and 8 where the data folder was emptied before: `make`, and what came of it."""
     answer = subject.make()
-    ended = "its time was over" if answer.code is None else f"ended with {answer.code}"
-    found = [
-        result(16, PASS if answer.ok else FAIL, [Evidence(f"make ({ended})", answer.tail())], seconds=answer.seconds)
-    ]
+    if answer.left:
+        ended = "stays in the foreground; everything is up"
+    else:
+        ended = "its time was over" if answer.code is None else f"ended with {answer.code}"
+    evidence = [Evidence(f"make ({ended})", answer.tail())]
+    if not answer.ok and (step := next_step(answer)):
+        evidence.append(Evidence("what to do", step))
+    found = [result(16, PASS if answer.ok else FAIL, evidence, seconds=answer.seconds)]
     if not answer.ok:
         return found
     if not wait_until(lambda: all_well(subject)):
@@ -211,20 +251,6 @@ def stop(subject: Subject) -> list[Result]:
     if containers and not back:
         told = [Evidence("docker start", one) for one in states(subject.containers())]
         found.append(result(35, FAIL, [*told, Evidence("docker stop and start", "the site does not answer again")]))
-    return found
-
-
-def listening(container: dict[str, Any]) -> set[int]:
-    """The TCP ports that a container listens on, in its own network; Docker's name server is left out."""
-    found = set()
-    for name in ("tcp", "tcp6"):
-        try:
-            lines = Path(f"/proc/{container['State']['Pid']}/net/{name}").read_text(encoding="ascii").splitlines()
-        except OSError:
-            continue
-        for fields in (line.split() for line in lines):
-            if fields[3] == "0A" and not fields[1].startswith("0B00007F:"):
-                found.add(int(fields[1].rsplit(":", 1)[1], 16))
     return found
 
 

@@ -217,6 +217,7 @@ def _search(
     if head:
         listing = git.run("ls-tree", "-r", "-z", "--name-only", head.decode().split()[0])
         current = git.run("ls-tree", "-r", "-z", head.decode().split()[0])
+        state["committed"] = git.run("log", "-1", "--format=%cs", head.decode().split()[0]).decode().strip()
     names = (one.decode("utf-8", "backslashreplace") for one in listing.split(b"\0") if one)
     state["tracked"] = [name.removeprefix(prefix) for name in names if name.startswith(prefix)][:_BLOBS]
     paths: dict[str, list[tuple[str, str]]] = {}
@@ -304,7 +305,7 @@ def history(folder: str, texts: Mapping[str, str], known: Mapping[str, str], sec
 
     `state` is `history`, `folder` (no repository here) or `unknown` with a `note` that says why.
     """
-    state: dict[str, Any] = {"state": "history", "note": "", "commits": 0, "tracked": [], "limits": []}
+    state: dict[str, Any] = {"state": "history", "note": "", "commits": 0, "tracked": [], "limits": [], "committed": ""}
     repository, prefix = _repository(Path(folder))
     found: list[Credential] = []
     try:

@@ -8,6 +8,7 @@ which was told by reading the project, WordPress is found by its files. No conta
 
 from __future__ import annotations
 
+import http.client
 import json
 import re
 import socket
@@ -66,6 +67,10 @@ class Container:
     release: dict[str, str] = field(default_factory=dict)
     # Where an nginx is in it, "" for nowhere.
     nginx: str = ""
+    # The TCP ports that it listens on, the page that one of them answers with, and whether a PHP is in it.
+    listens: list[int] = field(default_factory=list)
+    page: str = ""
+    php: bool = False
 
 
 @dataclass
@@ -174,6 +179,20 @@ def first_process(container: dict[str, Any]) -> str:
         return ""
 
 
+def listening(container: dict[str, Any]) -> set[int]:
+    """The TCP ports that a container listens on, in its own network; Docker's name server is left out."""
+    found = set()
+    for name in ("tcp", "tcp6"):
+        try:
+            lines = Path(f"/proc/{container['State']['Pid']}/net/{name}").read_text(encoding="ascii").splitlines()
+        except OSError:
+            continue
+        for fields in (line.split() for line in lines):
+            if fields[3] == "0A" and not fields[1].startswith("0B00007F:"):
+                found.add(int(fields[1].rsplit(":", 1)[1], 16))
+    return found
+
+
 def connects(address: str, port: int, timeout: float = 5) -> bool:
     """Whether somebody takes a connection there."""
     try:
@@ -280,6 +299,30 @@ def mounted(mount: dict[str, Any], volumes: Mapping[str, dict[str, Any]]) -> Mou
 _LOOK_FOR_NGINX = "command -v nginx; find / -xdev -type f -name nginx -perm -100 2>/dev/null | head -n 1"
 
 
+_LOOK_FOR_PHP = "ls /usr/bin/php* /usr/sbin/php* /usr/local/bin/php* 2>/dev/null | grep -q . && echo yes"
+# A page that is looked at is a small one.
+_PAGE = 64 * 1024
+
+
+def page(container: dict[str, Any], ports: Iterable[int]) -> str:
+    """What a container answers a visitor on its own address: the status and the title, "" where it has no page."""
+    networks = container["NetworkSettings"]["Networks"].values()
+    address = next((one["IPAddress"] for one in networks if one["IPAddress"]), "")
+    for port in ports if address else ():
+        connection = http.client.HTTPConnection(address, port, timeout=5)
+        try:
+            connection.request("GET", "/", headers={"User-Agent": "fortytwo.inception"})
+            answer = connection.getresponse()
+            text = answer.read(_PAGE).decode("utf-8", "replace")
+        except (OSError, http.client.HTTPException):
+            continue
+        finally:
+            connection.close()
+        title = re.search(r"<title[^>]*>(.*?)</title>", text, re.DOTALL | re.IGNORECASE)
+        return f"port {port}: {answer.status} {title[1].strip()[:100] if title else ''}".strip()
+    return ""
+
+
 def observe(login: str, domain: str, project: str, kinds: Mapping[str, str]) -> Stack:
     """The running stack of a project."""
     raw = containers_of(project)
@@ -295,6 +338,9 @@ def observe(login: str, domain: str, project: str, kinds: Mapping[str, str]) -> 
         if container.running:
             container.first = first_process(one)
             container.release = release(one)
+            container.listens = sorted(listening(one))
+            container.page = page(one, container.listens)
+            container.php = "yes" in inside(one, _LOOK_FOR_PHP).output
             container.nginx = inside(one, _LOOK_FOR_NGINX).output.strip().partition("\n")[0]
     stack.open_80 = {address: connects(address, 80) for address in addresses(domain)}
     if stack.running("wordpress"):

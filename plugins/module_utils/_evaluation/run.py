@@ -11,7 +11,7 @@ import shlex
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 # Only the end of a long output is kept, as it says what went wrong.
@@ -25,20 +25,34 @@ class Answer:
     code: int | None
     output: str
     seconds: float
+    # It had done its work, and was left running.
+    left: bool = False
 
     @property
     def ok(self) -> bool:
-        return self.code == 0
+        return self.code == 0 or self.left
 
     def tail(self, lines: int = 25) -> str:
         """The last lines of what it printed."""
         return "\n".join(self.output.splitlines()[-lines:])
 
 
-def run(argv: Sequence[str], timeout: float = 60, cwd: str | None = None, *, errors: bool = True) -> Answer:
+# How often a command that may never end is asked whether its work is done, and how often that has to be so.
+_LOOK, _LOOKS = 10.0, 2
+
+
+def run(
+    argv: Sequence[str],
+    timeout: float = 60,
+    cwd: str | None = None,
+    *,
+    errors: bool = True,
+    done: Callable[[], bool] | None = None,
+) -> Answer:
     """Run a command with no input; what it started goes with it when its time is over, however much it prints.
 
-    For people, `errors` are part of what it printed; a program that reads the rest leaves them out.
+    For people, `errors` are part of what it printed; a program that reads the rest leaves them out. A command that
+    stays in the foreground is left alone when what it was to bring about is `done`.
     """
     start = time.monotonic()
     process = subprocess.Popen(
@@ -53,7 +67,8 @@ def run(argv: Sequence[str], timeout: float = 60, cwd: str | None = None, *, err
     if process.stdout is None:
         raise AssertionError("a pipe was asked for")
     kept = bytearray()
-    over = False
+    over = left_running = False
+    looks, next_look = 0, start + _LOOK
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ)
         while True:
@@ -61,6 +76,12 @@ def run(argv: Sequence[str], timeout: float = 60, cwd: str | None = None, *, err
             if left <= 0:
                 over = True
                 break
+            if done and time.monotonic() >= next_look:
+                looks = looks + 1 if done() else 0
+                next_look = time.monotonic() + _LOOK
+                if looks >= _LOOKS and process.poll() is None:
+                    left_running = True
+                    break
             if not selector.select(min(left, 1)):
                 # A child may hold the pipe open although the command itself is over.
                 if process.poll() is not None:
@@ -71,6 +92,10 @@ def run(argv: Sequence[str], timeout: float = 60, cwd: str | None = None, *, err
                 break
             kept += chunk
             del kept[:-KEPT]
+    if left_running:
+        # Nobody reads what it prints any more; what it started goes on.
+        process.stdout.close()
+        return Answer(None, kept.decode("utf-8", "replace"), time.monotonic() - start, left=True)
     if not over:
         try:
             process.wait(max(0.1, start + timeout - time.monotonic()))
@@ -84,6 +109,6 @@ def run(argv: Sequence[str], timeout: float = 60, cwd: str | None = None, *, err
     return Answer(None if over else process.returncode, kept.decode("utf-8", "replace"), time.monotonic() - start)
 
 
-def as_login(login: str, folder: str, command: str, timeout: float) -> Answer:
+def as_login(login: str, folder: str, command: str, timeout: float, done: Callable[[], bool] | None = None) -> Answer:
     """The same as the login, in a session of its own, in a folder."""
-    return run(["su", "-", login, "-c", f"cd {shlex.quote(folder)} && {command}"], timeout)
+    return run(["su", "-", login, "-c", f"cd {shlex.quote(folder)} && {command}"], timeout, done=done)

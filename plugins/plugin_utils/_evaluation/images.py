@@ -98,6 +98,10 @@ def penultimate(project: Project) -> Finding:
     good: list[Evidence] = []
     for _service, stage, where in bases(project):
         problem_text, certain = _base_problem(stage.base, project.day)
+        then = project.committed
+        if certain and then and then < project.day and not _base_problem(stage.base, then)[0]:
+            # Whose day counts is the evaluator's choice.
+            problem_text, certain = f"{problem_text}; it was on the day of the last commit, {then}", False
         if problem_text:
             (failures if certain else warnings).append(Evidence(where, problem_text))
         else:
@@ -133,6 +137,8 @@ def own_dockerfile(kind: str) -> Check:
     """38, 43, 50."""
 
     def check(project: Project) -> Finding:
+        if problem := unreadable(project):
+            return problem
         service = project.of(kind)
         path = project.dockerfile_path(service) if service and service.built else f"srcs/requirements/{kind}/Dockerfile"
         if service and service.name in project.dockerfiles:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.res
     UNDETERMINED,
     WARNING,
     Result,
+    one_line,
     result,
     worst,
 )
@@ -95,6 +96,7 @@ class Outcome:
 def outcome(results: Iterable[Result]) -> Outcome:
     """What an evaluator would say of the items that were asked for, one result each."""
     considered = list(results)
+    by_id = {one.id: one for one in considered}
     mandatory = [one for one in considered if ITEMS[one.id].section != "bonus"]
     bonus = [one for one in considered if ITEMS[one.id].section == "bonus"]
 
@@ -111,7 +113,7 @@ def outcome(results: Iterable[Result]) -> Outcome:
     undecided_items = ids(considered, UNDETERMINED)
     return Outcome(
         status=status,
-        headline=_headline(status, zero, stopped_by, failures, ids(bonus, PASS), bonus_counts),
+        headline=_headline(by_id, zero, stopped_by, failures, ids(bonus, PASS), bonus_counts),
         zero=zero,
         stopped_by=stopped_by,
         failures=failures,
@@ -126,20 +128,37 @@ def outcome(results: Iterable[Result]) -> Outcome:
     )
 
 
+def named(one: Result, limit: int = 160) -> str:
+    """An item with what its result rests on, in one line: the first place, and how many more there are."""
+    title = f"item {one.id}, {ITEMS[one.id].title}"
+    if not one.evidence:
+        return title
+    first = one.evidence[0]
+    told = one_line(" ".join(f"{first.where}: {first.text}".strip(": ").split()), limit)
+    more = f" (and {len(one.evidence) - 1} more)" if len(one.evidence) > 1 else ""
+    return f"{title}: {told}{more}"
+
+
 def _headline(
-    status: str,
+    results: Mapping[int, Result],
     zero: list[int],
     stopped_by: int | None,
     failures: list[int],
     bonus: list[int],
     bonus_counts: bool | None,
 ) -> str:
-    if status == "zero":
-        return f"Mark 0: {ITEMS[zero[0]].title} (item {zero[0]})"
+    """The fault itself, and not the rule; which item is mark 0, and which one ends the evaluation."""
+    if zero:
+        ends = f"; item {stopped_by} would end the evaluation" if stopped_by else ""
+        return f"Mark 0 by {named(results[zero[0]])}{ends}"
     if stopped_by is not None:
-        return f"The evaluation ends at item {stopped_by}: {ITEMS[stopped_by].title}"
+        return f"The evaluation ends at {named(results[stopped_by])}"
     if failures:
-        return f"{len(failures)} item{'s' if len(failures) > 1 else ''} failed; the bonus does not count"
+        many = "1 item failed" if len(failures) == 1 else f"{len(failures)} items failed, the first is"
+        return (
+            f"{many} {named(results[failures[0]])}".replace("failed item", "failed, item")
+            + "; the bonus does not count"
+        )
     if bonus and bonus_counts:
         return f"Everything mandatory is right, and {len(bonus)} of 5 bonus points"
     if bonus_counts:

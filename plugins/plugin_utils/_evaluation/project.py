@@ -66,6 +66,14 @@ class Project:
         self.entries: dict[str, dict[str, Any]] = {entry["path"]: entry for entry in snapshot["entries"]}
         self._texts: dict[str, str] = snapshot["texts"]
 
+    @property
+    def committed(self) -> datetime.date | None:
+        """The day of the last commit, None where there is no history."""
+        try:
+            return datetime.date.fromisoformat(self.snapshot["git"].get("committed", ""))
+        except ValueError:
+            return None
+
     # --- Files ---
 
     def resolved(self, path: str) -> str | None:

@@ -86,12 +86,14 @@ class Evaluation:
     def document(self) -> dict[str, Any]:
         """All of it as data, harmless; the form is docs/evaluation.schema.json."""
         results = merge(self.static, self.runtime, asked_for(self.sections, self.sheet_version))
-        return {
+        worked = bool(results) and not self.error
+        document = {
             "format": FORMAT,
             **{name: readable(getattr(self, name), 500) for name in ("host", "login", "domain", "project", "started")},
             "depth": self.depth,
             "sections": self.sections or list(SECTIONS),
-            "seconds": round(self.seconds, 1),
+            # The time of the work; who waited for a place or for another host did not work.
+            "seconds": round(sum(one.seconds for one in results) if worked else self.seconds, 1),
             "error": readable(self.error),
             "outcome": self._outcome(results),
             "results": [] if self.error and not (self.static or self.runtime) else [_plain(one) for one in results],
@@ -101,6 +103,7 @@ class Evaluation:
                 if (image := one.data())
             ],
         }
+        return {**document, "comment": comment(document)}
 
     def _outcome(self, results: list[Result]) -> dict[str, Any]:
         found = outcome(results).to_dict()
@@ -136,8 +139,14 @@ def passed(document: Mapping[str, Any]) -> bool:
 
 
 def tally(document: Mapping[str, Any]) -> dict[str, int]:
-    """How many items have which verdict."""
-    return {verdict: sum(one["verdict"] == verdict for one in document["results"]) for verdict in LABELS}
+    """How many items have which verdict; what is a person's to ask is not counted among what is open."""
+    counted_ones = [one for one in document["results"] if not (one["oral"] and one["verdict"] == "undetermined")]
+    return {verdict: sum(one["verdict"] == verdict for one in counted_ones) for verdict in LABELS}
+
+
+def to_ask(document: Mapping[str, Any]) -> int:
+    """How many oral questions there are."""
+    return len(document["outcome"]["oral"])
 
 
 def to_json(document: Mapping[str, Any]) -> str:
@@ -155,7 +164,7 @@ def to_junit(document: Mapping[str, Any]) -> str:
         tests=str(len(document["results"]) or 1),
         failures=str(counts["fail"]),
         errors="1" if document["error"] else "0",
-        skipped=str(counts["undetermined"] + counts["not_applicable"]),
+        skipped=str(sum(one["verdict"] in ("undetermined", "not_applicable") for one in document["results"])),
     )
     for one in document["results"]:
         case = ElementTree.SubElement(
@@ -205,7 +214,8 @@ def table(documents: Iterable[Mapping[str, Any]]) -> list[str]:
         outcome = document["outcome"]
         lines.append(f"{document['host']}: {STATUSES[outcome['status']]}. {outcome['headline']}")
         if document["results"]:
-            lines.append(f"  {counted(tally(document))}; {document['seconds']:.1f} s")
+            asked = f"; {to_ask(document)} for you to ask" if to_ask(document) else ""
+            lines.append(f"  {counted(tally(document))}{asked}; {document['seconds']:.1f} s of work")
         wrong = (one for one in document["results"] if one["verdict"] in ("fail", "warning"))
         lines += [
             f"  {SYMBOLS[one['verdict']]} {one['id']:>2} {one['title']}{_first(one['evidence'])}" for one in wrong
@@ -214,11 +224,46 @@ def table(documents: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def _first(evidence: list[dict[str, str]]) -> str:
-    """The first thing that was found, on one line."""
+    """The first thing that was found, on one line, and how many more there are."""
     if not evidence:
         return ""
     told = f"{evidence[0]['where']}: {evidence[0]['text']}".strip(": ")
-    return f": {readable(' '.join(told.split()), 110)}"
+    more = f" (and {len(evidence) - 1} more)" if len(evidence) > 1 else ""
+    return f": {readable(' '.join(told.split()), 110)}{more}"
+
+
+# What the intranet takes.
+_COMMENT = 2048
+
+
+def comment(document: Mapping[str, Any]) -> str:
+    """A draft of what the evaluator writes: what was found, in the order of its weight, and never too long."""
+    results = document["results"]
+    failures = sorted(
+        (one for one in results if one["verdict"] == "fail"),
+        key=lambda one: (not one["zero"], not one["stop"], one["id"]),
+    )
+    blocks = [
+        ("", [f"{STATUSES[document['outcome']['status']]}: {document['outcome']['headline']}."]),
+        ("What is wrong", [_line(one) for one in failures]),
+        ("What I looked at twice", [_line(one) for one in results if one["verdict"] == "warning"]),
+        ("What is right", [one["title"] for one in results if one["verdict"] == "pass"]),
+    ]
+    text = ""
+    for heading, lines in blocks:
+        begun = f"\n{heading}:\n" if heading else ""
+        for at, line in enumerate(lines):
+            piece = f"{begun}- {line}\n" if heading else f"{line}\n"
+            left = f"- and {len(lines) - at} more\n"
+            if len(text) + len(piece) + len(left) > _COMMENT:
+                text += left if not begun else ""
+                break
+            text, begun = text + piece, ""
+    return text
+
+
+def _line(one: Mapping[str, Any]) -> str:
+    return f"{one['title']}{_first(one['evidence'])}"
 
 
 def render(templates: str, name: str, **values: Any) -> str:
@@ -247,6 +292,7 @@ def render(templates: str, name: str, **values: Any) -> str:
         statuses=STATUSES,
         section_titles=SECTIONS,
         tally=tally,
+        to_ask=to_ask,
         counted=counted,
         script=markupsafe.Markup(script),
         policy=f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'",

@@ -8,6 +8,7 @@ The items themselves are in the package `items`, one file for each section; a fi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -95,8 +96,26 @@ def absent(what: str = "there is no such service") -> Finding:
     return Finding(NOT_APPLICABLE, [Evidence("srcs/docker-compose.yml", what)])
 
 
+def lines_with(project: Project, pattern: re.Pattern[str], paths: Iterable[str]) -> list[Evidence]:
+    """Where a word stands in some of the project's files, for a question about these very lines."""
+    return [
+        Evidence(f"{path}:{number}", line.strip()[:120])
+        for path in dict.fromkeys(paths)
+        for number, line in enumerate((project.text(path) or "").split("\n"), 1)
+        if pattern.search(line) and not line.lstrip().startswith("#")
+    ]
+
+
+def listed(places: list[Evidence], most: int = 3) -> str:
+    """Places in a sentence."""
+    told = "; ".join(f"{one.where} `{one.text}`" for one in places[:most])
+    return f"{told}, and {len(places) - most} more" if len(places) > most else told
+
+
 def unreadable(project: Project) -> Finding | None:
-    """Why items about the compose file cannot be decided, if it cannot be read."""
+    """Why items about the compose file cannot be decided, if it cannot be read. One cause is one failure: of item 3
+    where there is no compose file, of item 10 where it is none; these are open.
+    """
     if project.compose_problem:
-        return Finding(FAIL, [Evidence("srcs/docker-compose.yml", project.compose_problem)])
+        return Finding(UNDETERMINED, [Evidence("srcs/docker-compose.yml", project.compose_problem)])
     return None

@@ -21,6 +21,7 @@ from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.she
     Look,
     judged,
     seen,
+    unreadable,
 )
 
 TARGETS = {
@@ -34,6 +35,8 @@ _DATA = re.compile(r"(?:/home/[^/]+|~|\$[({]?HOME[)}]?)/data(?:/|$)")
 
 def in_data_folder(kind: str) -> Check:
     def check(project: Project) -> Finding:
+        if problem := unreadable(project):
+            return problem
         service = project.of(kind)
         if service is None:
             return Finding(FAIL, [Evidence("srcs/docker-compose.yml", f"there is no service for {kind}")])

@@ -25,6 +25,8 @@ from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.she
     Section,
     absent,
     judged,
+    seen,
+    unreadable,
 )
 from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.volumes import kept
 
@@ -36,6 +38,8 @@ def _services(project: Project, kind: str) -> list[Service]:
 
 def _bonus(kind: str) -> Check:
     def check(project: Project) -> Finding:
+        if problem := unreadable(project):
+            return problem
         found = _services(project, kind)
         if not found:
             return absent()
@@ -102,6 +106,48 @@ def _missing(kind: str) -> Look:
     return look
 
 
+def _site_answers(stack: Stack) -> Finding | None:
+    """A page without PHP, from a container of its own."""
+    service, container = stack.named("static"), stack.container("static")
+    if not stack.containers:
+        return None
+    if not service:
+        return absent()
+    if not container or not container.running:
+        return Finding(
+            FAIL, [Evidence("docker compose ps", f"{service}: {container.status if container else 'not there'}")]
+        )
+    told = [Evidence(f"GET / of {service}", container.page or "no page")]
+    if container.php:
+        return Finding(FAIL, [*told, Evidence(f"ls /usr/bin/php* in {service}", "PHP is in it")])
+    return Finding(PASS if re.match(r"port \d+: 200", container.page) else UNDETERMINED, told)
+
+
+def _choice_answers(stack: Stack) -> Finding | None:
+    """The services of choice run, and listen on what they publish."""
+    chosen = [name for name, kind in stack.kinds.items() if kind == OTHER]
+    if not stack.containers:
+        return None
+    if not chosen:
+        return absent()
+    wrong: list[Evidence] = []
+    right: list[Evidence] = []
+    for service in chosen:
+        container = stack.containers.get(service)
+        if not container or not container.running:
+            told = container.status if container else "not there"
+            wrong.append(Evidence("docker compose ps", f"{service}: {told}"))
+            continue
+        for inner, outer in container.ports:
+            port = inner.partition("/")[0]
+            heard = not inner.endswith("/tcp") or int(port) in container.listens
+            told = f"{inner} -> {outer}: {'listens' if heard else 'nothing listens'}"
+            (right if heard else wrong).append(Evidence(f"docker port {service}", told))
+        if container.page:
+            right.append(Evidence(f"GET / of {service}", container.page))
+    return seen(wrong, right)
+
+
 def _ask_choice(project: Project) -> tuple[str, str]:
     known, extra = ", ".join((*MANDATORY, *BONUS)), ", ".join(one.name for one in _services(project, OTHER))
     return "Why was this service chosen?", f"Beyond {known} this project has: {extra or 'nothing'}."
@@ -135,6 +181,7 @@ _ITEMS = (
         "Give the website a Dockerfile and a service; write it without PHP.",
         rules=("BON-3",),
         static=_bonus("static"),
+        runtime=_site_answers,
         decided_by="the same, and no PHP",
     ),
     Item(
@@ -154,6 +201,7 @@ _ITEMS = (
         "Give the service a Dockerfile and a service, and say in the README why it was chosen.",
         rules=("BON-5",),
         static=_bonus(OTHER),
+        runtime=_choice_answers,
         decided_by="the same",
         ask=_ask_choice,
     ),

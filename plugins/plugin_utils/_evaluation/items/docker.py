@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import re
+
 from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.observe import Stack
 from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.results import (
     FAIL,
@@ -29,6 +31,8 @@ from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.she
     Item,
     Section,
     judged,
+    lines_with,
+    listed,
     open_unless,
     seen,
     unreadable,
@@ -64,6 +68,18 @@ def _one_dockerfile_each(project: Project) -> Finding:
                 )
             used[path] = service
     return judged(failures, [], good)
+
+
+def _ask_copy(project: Project) -> tuple[str, str]:
+    """COPY or ADD, by the lines that are there."""
+    paths = [project.dockerfile_path(one) for one in project.services.values() if one.built]
+    added = lines_with(project, re.compile(r"^\s*ADD\s", re.IGNORECASE), paths)
+    copied = lines_with(project, re.compile(r"^\s*COPY\s", re.IGNORECASE), paths)
+    if not added and not copied:
+        return "", ""
+    question = "Why ADD here, and not COPY?" if added else "Why COPY here, and not ADD?"
+    told = "COPY copies; ADD also fetches addresses and unpacks archives, which is more than most lines want."
+    return question, f"{told} Here: {listed(added or copied)}."
 
 
 def _own_images(project: Project) -> Finding:
@@ -187,6 +203,7 @@ _ITEMS = (
         "Write a Dockerfile for the service and name it in its `build:`.",
         rules=("IMG-1",),
         stop=True,
+        ask=_ask_copy,
         static=_one_dockerfile_each,
         decided_by="the Dockerfile that each `build:` names",
     ),

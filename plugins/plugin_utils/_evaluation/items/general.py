@@ -17,7 +17,9 @@ from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.ima
     official,
     penultimate,
 )
+from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.items.network import names_network
 from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.project import (
+    COMPOSE_FILE,
     Project,
     Starter,
     is_compose,
@@ -28,6 +30,8 @@ from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.she
     Item,
     Section,
     judged,
+    lines_with,
+    listed,
     seen,
     unreadable,
 )
@@ -79,9 +83,11 @@ def _makefile(project: Project) -> Finding:
             if _starts_compose(project, text):
                 return judged([], [], [Evidence(f"Makefile:{line}", text[:200])])
     lines = ((line, text) for goal in reached for line, text in goal_commands(goal))
-    elsewhere = next((Evidence(f"Makefile:{line}", text[:200]) for line, text in lines if _handed_on(text)), None)
+    elsewhere = next(
+        (Evidence(f"Makefile:{line}", text[:200]) for line, text in lines if _handed_on(project, text)), None
+    )
     if elsewhere:
-        # A machine of its own, or a script that is not to be read: whether the stack starts in there is to be seen.
+        # Whether the stack starts in there is to be seen.
         return Finding(WARNING, [elsewhere])
     for goal in project.makefile.goals.values():
         for line, text in goal_commands(goal):
@@ -96,11 +102,19 @@ _MACHINES = frozenset(
 )
 
 
-def _handed_on(text: str) -> bool:
-    return any(
-        command.name in _MACHINES or command.name.startswith("qemu") or command.words[0].endswith(".sh")
-        for command in shell.parse(text).commands
-    )
+def _handed_on(project: Project, text: str, nested: int = 0) -> bool:
+    """Whether a command works in a machine of its own, also by a script, or by a script that is not to be read."""
+    folder = "."
+    for command in shell.parse(text).commands:
+        if command.name == "cd" and len(command.words) > 1:
+            folder = posixpath.join(folder, command.words[1])
+        if command.name in _MACHINES or command.name.startswith("qemu"):
+            return True
+        if command.words[0].endswith(".sh"):
+            called = project.text(posixpath.normpath(posixpath.join(folder, command.words[0])))
+            if called is None or (nested < 3 and _handed_on(project, called, nested + 1)):
+                return True
+    return False
 
 
 def _starts_compose(project: Project, text: str, nested: int = 0, folder: str = ".") -> bool:
@@ -167,12 +181,9 @@ def _no_host_network_seen(stack: Stack) -> Finding | None:
 
 
 def _names_network(project: Project) -> Finding:
-    if problem := unreadable(project):
-        return problem
-    networks = project.composition.get("networks")
-    if isinstance(networks, Located) and networks:
-        return judged([], [], [Evidence(networks.where(name), name) for name in networks])
-    return Finding(FAIL, [Evidence(project.compose_files[0], "has no `networks:`")])
+    if project.compose_problem and (project.compose_files or project.is_file(COMPOSE_FILE)):
+        return Finding(FAIL, [Evidence("srcs/docker-compose.yml", project.compose_problem)])
+    return names_network(project)
 
 
 _RUNS = frozenset({"run", "create"})
@@ -357,6 +368,39 @@ def _of_an_image(project: Project, path: str) -> bool:
     return any(one.built and path.startswith(f"{one.context}/") for one in project.services.values())
 
 
+def _ask_foreground(project: Project) -> tuple[str, str]:
+    """About the very lines that keep a server in the foreground."""
+    places = lines_with(project, _FOREGROUND, _files_of_images(project))
+    if not places:
+        return "", ""
+    return (
+        f"What does {places[0].text[:80]!r} do, and what happens without it?",
+        "The server stays the container's first process. Without it, it forks and its parent ends, and so does the "
+        f"container. Here: {listed(places)}.",
+    )
+
+
+def _ask_exec(project: Project) -> tuple[str, str]:
+    scripts = [source.path for service in project.services.values() for source in project.start_scripts(service)]
+    places = lines_with(project, re.compile(r"^\s*exec\s"), scripts)
+    if not places:
+        return "", ""
+    return (
+        f"What does `exec` do in {places[0].where}?",
+        "The server takes the shell's place as the first process, so that Docker's signal to stop reaches it. "
+        f"Here: {listed(places)}.",
+    )
+
+
+_FOREGROUND = re.compile(
+    r"daemon\s+off|php-fpm[\d.]*\s+(?:-F|--nodaemonize)|daemonize\s*=?\s*no|-DFOREGROUND|background\s*=\s*no", re.I
+)
+
+
+def _files_of_images(project: Project) -> list[str]:
+    return [path for one in project.services.values() if one.built for path in project.below(one.context)]
+
+
 _BASE_MEND = (
     "Begin each Dockerfile with `FROM debian:<release>` or `FROM alpine:<version>` of the penultimate stable release, "
     "or with an image that the project builds itself."
@@ -444,6 +488,7 @@ _ITEMS = (
         static=_commands,
         decided_by="ENTRYPOINT and CMD together, `command:` and `entrypoint:` of compose",
         runtime=_first_processes,
+        ask=_ask_foreground,
     ),
     Item(
         13,
@@ -465,6 +510,7 @@ _ITEMS = (
         "A script that an ENTRYPOINT or CMD calls runs no program in the background (`daemon &`).",
         _FOREGROUND_MEND,
         rules=("IMG-6", "IMG-7"),
+        ask=_ask_exec,
         static=_background,
         decided_by="the scripts that containers start, by the names that COPY gives them, and what those call",
     ),

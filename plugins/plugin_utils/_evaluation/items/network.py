@@ -5,7 +5,12 @@
 from __future__ import annotations
 
 from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.observe import Stack
-from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.results import FAIL, UNDETERMINED, Evidence
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.results import (
+    FAIL,
+    PASS,
+    UNDETERMINED,
+    Evidence,
+)
 from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.compose import Located
 from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.project import Project
 from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.sheet import (
@@ -18,7 +23,8 @@ from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.she
 )
 
 
-def _names_network(project: Project) -> Finding:
+def names_network(project: Project) -> Finding:
+    """10, 36: a compose file that cannot be read is told by item 10."""
     if problem := unreadable(project):
         return problem
     networks = project.composition.get("networks")
@@ -28,8 +34,8 @@ def _names_network(project: Project) -> Finding:
 
 
 def _joined(project: Project) -> Finding:
-    found = _names_network(project)
-    if found.verdict == FAIL:
+    found = names_network(project)
+    if found.verdict != PASS:
         return found
     declared = project.composition["networks"]
     # A service that names no network is in compose's own.

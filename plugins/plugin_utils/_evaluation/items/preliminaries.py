@@ -76,10 +76,25 @@ def _layout(project: Project) -> Finding:
                 warnings.append(Evidence(service.context, f"is the folder of {role} under another name"))
             else:
                 failures.append(Evidence(f"srcs/requirements/{role}", "is not there"))
+    if failures and (inside := _inner_project(project)):
+        failures.append(
+            Evidence(
+                f"{inside}/Makefile",
+                f"is there: name that folder in evaluate_project, {project.snapshot['folder']}/{inside}",
+            )
+        )
     for path, entry in project.entries.items():
         if entry["type"] == "link" and project.resolved(path) is None and not path.startswith(".git/"):
             warnings.append(Evidence(path, f"leads out of the folder or nowhere: {entry['target']}"))
     return judged(failures, warnings, [Evidence("Makefile"), Evidence(COMPOSE_FILE), Evidence("srcs/requirements")])
+
+
+def _inner_project(project: Project) -> str:
+    """A folder below that looks like the project itself, "" where none does."""
+    if project.is_file("Makefile"):
+        return ""
+    folders = (posixpath.dirname(path) for path in project.files() if posixpath.basename(path) == "Makefile")
+    return next((folder for folder in folders if project.is_folder(f"{folder}/srcs")), "")
 
 
 def _fresh_clone(project: Project) -> Finding:

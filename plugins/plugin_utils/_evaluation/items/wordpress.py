@@ -23,6 +23,8 @@ from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.she
     Item,
     Section,
     judged,
+    lines_with,
+    listed,
     open_unless,
 )
 from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.volumes import (
@@ -95,6 +97,17 @@ def _admin_by_command(project: Project) -> Iterator[tuple[str, str]]:
                     yield f"{source.path}:{command.place.line}", name
 
 
+def _ask_root(project: Project) -> tuple[str, str]:
+    places = lines_with(project, re.compile(r"--allow-root"), [source.path for source in project.shell_scripts()])
+    if not places:
+        return "", ""
+    return (
+        "Why `--allow-root` here?",
+        "wp-cli refuses to work as root, since the code of every plugin would run as root too; whoever allows it runs "
+        f"its container as root. Here: {listed(places)}.",
+    )
+
+
 def _second_user(project: Project) -> Finding:
     """Where a script installs WordPress, one makes the second user too."""
     if not (wordpress := project.of("wordpress")):
@@ -150,6 +163,7 @@ _ITEMS = (
         "There is a Dockerfile for WordPress with php-fpm.",
         "Write `srcs/requirements/wordpress/Dockerfile`.",
         rules=("IMG-1", "SVC-2"),
+        ask=_ask_root,
         static=own_dockerfile("wordpress"),
         decided_by="as item 38",
     ),

@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation import disturb
 from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.browser import still_there
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.run import Answer
 from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.site import Place
 
 LISTENS = {"nginx": {443}, "wordpress": {9000}, "mariadb": {3306}}
@@ -39,3 +40,24 @@ def test_what_was_written_is_looked_for(texts: list[str], verdict: str) -> None:
     written = [{"path": "/", "text": text, "what": text} for text in texts]
     found = still_there(Place("wil.42.fr", "127.0.0.1", 443), written, lambda path: "a page with the comment")
     assert (found.id, found.verdict) == (55, verdict)
+
+
+@pytest.mark.parametrize(
+    ("output", "step"),
+    [
+        ("make: docker-compose: No such file or directory", "docker compose"),
+        ("env file /home/wil/inception/srcs/.env not found: stat", "a file that git does not have"),
+        ("sudo: a password is required", "without one"),
+        ("E: Could not resolve 'deb.debian.org'", "cannot be reached"),
+        ("Bind for 0.0.0.0:443 failed: port is already allocated", "ss -ltnp"),
+        ("mkdir: cannot create directory", ""),
+    ],
+)
+def test_a_make_that_failed_has_a_next_step(output: str, step: str) -> None:
+    found = disturb.next_step(Answer(2, output, 1.0))
+    assert step in found
+    assert bool(step) == bool(found)
+
+
+def test_a_make_that_did_not_end_has_one_too() -> None:
+    assert "evaluate_make_timeout" in disturb.next_step(Answer(None, "waiting", 1.0))

@@ -48,3 +48,27 @@ def test_only_the_end_is_kept() -> None:
     answer = run(["sh", "-c", "yes x | head -c 1000000; echo end"])
     assert len(answer.output) <= commands.KEPT
     assert answer.tail(1) == "end"
+
+
+def test_what_stays_in_the_foreground_is_left_when_its_work_is_done(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As `docker compose up` does: it goes on, and nobody waits for it."""
+    monkeypatch.setattr(commands, "_LOOK", 0.1)
+    up = tmp_path / "up"
+    answer = commands.run(["sh", "-c", f"touch {up}; echo started; exec sleep 20"], 60, done=up.exists)
+    assert (answer.ok, answer.left, answer.code) == (True, True, None)
+    assert "started" in answer.output
+    assert answer.seconds < 30
+
+
+def test_what_never_gets_well_has_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commands, "_LOOK", 0.1)
+    answer = commands.run(["sleep", "600"], 1, done=lambda: False)
+    assert (answer.ok, answer.left, answer.code) == (False, False, None)
+
+
+def test_what_ends_is_not_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commands, "_LOOK", 0.0)
+    answer = commands.run(["true"], 10, done=lambda: True)
+    assert (answer.ok, answer.left, answer.code) == (True, False, 0)

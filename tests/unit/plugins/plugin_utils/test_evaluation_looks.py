@@ -190,6 +190,29 @@ def test_no_look_alike_is_blamed(change: Callable[[Stack], None]) -> None:
     assert wrong(stack) == {}
 
 
+@pytest.mark.parametrize(
+    ("kind", "facts", "item", "verdict"),
+    [
+        ("static", {"page": "port 8080: 200 Wil", "listens": [8080]}, 59, "pass"),
+        ("static", {"page": "port 8080: 200 Wil", "php": True}, 59, "fail"),
+        ("static", {"page": ""}, 59, "undetermined"),
+        ("static", {"running": False, "status": "exited"}, 59, "fail"),
+        ("other", {"ports": [("9000/tcp", "9000")], "listens": [9000]}, 61, "pass"),
+        ("other", {"ports": [("9000/tcp", "9000")], "listens": [8000]}, 61, "fail"),
+        ("other", {"page": "port 9000: 200 Metrics"}, 61, "pass"),
+        ("other", {}, 61, "undetermined"),
+        ("other", {"running": False, "status": "restarting"}, 61, "fail"),
+    ],
+)
+def test_a_bonus_is_seen_working(kind: str, facts: dict[str, Any], item: int, verdict: str) -> None:
+    stack = good()
+    stack.kinds = {**KINDS, "one": kind}
+    stack.containers["one"] = container("one")
+    for name, value in facts.items():
+        setattr(stack.containers["one"], name, value)
+    assert verdicts(stack)[item] == {verdict}
+
+
 def test_what_cannot_be_seen_is_undetermined() -> None:
     stack = good()
     stack.wordpress = WordPress(problem="no php for the command line")

@@ -84,9 +84,9 @@ def test_two_depths_are_joined(item: int, read: str, full: str, expected: str) -
     [
         ({}, "passed", None, "Everything mandatory is right, and 5 of 5 bonus points"),
         ({"i60": FAIL}, "passed", None, "Everything mandatory is right, and 4 of 5 bonus points"),
-        ({"i13": FAIL}, "failed", None, "1 item failed; the bonus does not count"),
-        ({"i13": FAIL, "i34": FAIL, "i49": FAIL}, "stopped", 34, "The evaluation ends at item 34: Each image has"),
-        ({"i9": FAIL, "i1": FAIL}, "zero", 9, "Mark 0: No credential in git (item 1)"),
+        ({"i13": FAIL}, "failed", None, "1 item failed, item 13, The base is the"),
+        ({"i13": FAIL, "i34": FAIL, "i49": FAIL}, "stopped", 34, "The evaluation ends at item 34, Each image has"),
+        ({"i9": FAIL, "i1": FAIL}, "zero", 9, "Mark 0 by item 1, No credential in git; item 9 would end"),
         ({"i47": UNDETERMINED}, "passed", None, "Nothing failed so far"),
     ],
 )
@@ -95,6 +95,16 @@ def test_the_verdict(verdicts: dict[str, str], status: str, stopped_by: int | No
     assert (found.status, found.stopped_by) == (status, stopped_by)
     assert found.headline.startswith(headline)
     assert found.oral == ORAL
+
+
+def test_the_headline_names_the_fault() -> None:
+    places = [Evidence("commit 1a2b3c: srcs/.env:4", "MYSQL_PASSWORD = ********"), Evidence("srcs/a.sh:1", "b")]
+    zero = [result(1, FAIL, places), result(9, FAIL)]
+    told = "Mark 0 by item 1, No credential in git: commit 1a2b3c: srcs/.env:4: MYSQL_PASSWORD = ******** (and 1 more)"
+    assert outcome(zero).headline == f"{told}; item 9 would end the evaluation"
+    two = outcome([result(5, FAIL, [Evidence("conf/x.conf", "is outside srcs")]), result(13, FAIL)]).headline
+    first = "item 5, All configuration is in srcs: conf/x.conf: is outside srcs"
+    assert two == f"2 items failed, the first is {first}; the bonus does not count"
 
 
 @pytest.mark.parametrize(("verdict", "counts"), [(PASS, True), (FAIL, False), (WARNING, None), (UNDETERMINED, None)])

@@ -189,6 +189,38 @@ def test_only_what_was_asked_for(report: Report) -> None:
     assert (document["outcome"]["decided"], document["outcome"]["total"]) == (4, 5)
 
 
+def test_a_draft_of_the_comment_fits_the_intranet(report: Report) -> None:
+    """The gravest first; what does not fit is counted."""
+    found = results(fail=[5, 1, 30], warning=[40])
+    for one in found:
+        one["evidence"] = [{"where": f"srcs/file{one['id']}", "text": "x" * 300}]
+    report({"host": "wil", "static": found})
+    told = json.loads(report.text("wil.json"))["comment"]
+    assert len(told) <= 2048
+    wrong = told.partition("What is wrong:\n")[2].splitlines()
+    assert [line.partition(":")[0] for line in wrong[:3]] == [
+        "- No credential in git", "- Plain HTTP does not answer", "- All configuration is in srcs",
+    ]  # fmt: skip
+    assert told.splitlines()[-1].startswith("- and ")
+    assert "A draft of your comment" in report.text("wil.html")
+
+
+def test_questions_for_a_person_are_not_among_what_is_open(report: Report) -> None:
+    table = report({"host": "wil", "static": results(undetermined=[39])})["table"]
+    assert "1 undetermined; 6 for you to ask" in table[1]
+
+
+@pytest.mark.parametrize(("depth", "told"), [("static", "5 of 5 declared"), ("runtime", "5 of 5 points")])
+def test_a_bonus_that_nobody_saw_is_declared(report: Report, depth: str, told: str) -> None:
+    report({"host": "wil", "depth": depth, "static": results()})
+    assert told in report.text("wil.html")
+
+
+def test_the_time_is_that_of_the_work(report: Report) -> None:
+    report({"host": "wil", "static": results(), "seconds": 900.0})
+    assert json.loads(report.text("wil.json"))["seconds"] == 0.5 * len(ITEMS)
+
+
 def test_the_older_sheet(report: Report) -> None:
     report({"host": "wil", "static": results(fail=[56]), "sheet_version": 3})
     document = json.loads(report.text("wil.json"))
