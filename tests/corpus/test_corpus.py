@@ -80,6 +80,7 @@ def test_a_project_in_a_folder_below_is_pointed_at(tmp_path: Path) -> None:
         ("debian:bullseye", "", FAIL),
         ("debian:latest", "2024-03-01", FAIL),
         ("debian:bookworm", "2024-03-01", "pass"),
+        ("debian:bookworm", "2026-03-01", "pass"),
     ],
 )
 def test_whose_day_counts_is_the_evaluators_choice(base: str, committed: str, verdict: str, tmp_path: Path) -> None:

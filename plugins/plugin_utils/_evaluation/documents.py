@@ -77,9 +77,9 @@ def first_line_problem(text: str) -> str:
 
 
 _HEADINGS = {
-    "Description": re.compile(r"\bdescription\b", re.IGNORECASE),
+    "Description": re.compile(r"\bdescriptions?\b", re.IGNORECASE),
     "Instructions": re.compile(r"\binstructions?\b", re.IGNORECASE),
-    "Resources": re.compile(r"\bresources?\b", re.IGNORECASE),
+    "Resources": re.compile(r"\bress?ources?\b", re.IGNORECASE),
 }
 _AI = re.compile(r"\bA\.?I\.?\b|artificial intelligence|\bLLMs?\b|chat ?gpt|copilot|claude|gemini", re.IGNORECASE)
 _COMPARED = {

@@ -99,7 +99,7 @@ def penultimate(project: Project) -> Finding:
     for _service, stage, where in bases(project):
         problem_text, certain = _base_problem(stage.base, project.day)
         then = project.committed
-        if certain and then and then < project.day and not _base_problem(stage.base, then)[0]:
+        if problem_text and certain and then and then < project.day and not _base_problem(stage.base, then)[0]:
             # Whose day counts is the evaluator's choice.
             problem_text, certain = f"{problem_text}; it was on the day of the last commit, {then}", False
         if problem_text:
