@@ -522,6 +522,11 @@ DOUBTFUL: tuple[Case, ...] = (
         "credentials-from-a-paste",
         append("Makefile", "\nenv:\n\tcurl -o srcs/.env https://pastebin.com/raw/Ab12Cd34\n"),
     ),
+    doubts(
+        1,
+        "password-of-the-build-stays-in-the-image",
+        append(MARIADB, "ARG ROOT_PW\nENV MYSQL_ROOT_PASSWORD=$ROOT_PW\n"),
+    ),
     doubts(6, "make-starts-a-machine", replace("Makefile", "all: up\n", "all:\n\t@vagrant up\n")),
     doubts(35, "no-restart-policy", replace(COMPOSE, "  restart: on-failure\n", "")),
     doubts(35, "restart-no", replace(COMPOSE, "restart: on-failure", 'restart: "no"')),
@@ -1079,6 +1084,11 @@ FINE: tuple[Case, ...] = (
         ),
     ),
     fine("dockerfile-in-notes", write("theory/example/Dockerfile", "FROM ubuntu:latest\nCMD tail -f /dev/null\n")),
+    fine(
+        "setting-of-the-build-stays",
+        append(MARIADB, "ARG V\nENV DB_VERSION=$V PASSWORD_FILE=$V\n"),
+    ),
+    fine("configuration-that-nothing-names", write("conf/nginx-before.conf", "server { listen 80; }\n")),
     fine("configuration-in-notes", write("notes/nginx.conf", "server { listen 80; }\n")),
     fine(
         "prompt-of-a-script-for-people",

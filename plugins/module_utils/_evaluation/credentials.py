@@ -173,7 +173,7 @@ def _long_enough(name: str, value: str) -> bool:
     return len(value) >= (3 if re.search(r"pass|pwd|psw|pw$|mdp|IDENTIFIED", name, re.IGNORECASE) else 6)
 
 
-def _is_name(name: str) -> bool:
+def is_name(name: str) -> bool:
     bare = name.lstrip("-")
     return bool(_SECRET_NAME.search(bare)) and not _ABOUT.search(re.sub(r"(?i)pass$", "password", bare))
 
@@ -198,7 +198,7 @@ def _assignments(path: str, line: str) -> Iterator[tuple[str, str]]:
                 continue
             if pattern is _ASSIGNMENT and not colons and ":" in match.group(0).partition(name)[2][:3].replace(":=", ""):
                 continue
-            if _is_name(name) and _literal(value):
+            if is_name(name) and _literal(value):
                 yield name, value
     if document:
         return
@@ -233,8 +233,8 @@ def _told(line: str) -> Iterator[tuple[str, str]]:
     cells = [cell.strip().strip("`*_ ") for cell in line.split("|")]
     pairs += [(name, value) for name, value in itertools.pairwise(cells) if re.fullmatch(r"[\w -]{2,40}", name)]
     for name, value in pairs:
-        is_name = _is_name(name.replace(" ", "_")) or _PROSE.match(f"{name}: x")
-        if is_name and _literal(value) and " " not in value and _reads_as_password(value):
+        says = is_name(name.replace(" ", "_")) or _PROSE.match(f"{name}: x")
+        if says and _literal(value) and " " not in value and _reads_as_password(value):
             yield name.strip(), value
 
 
@@ -286,7 +286,7 @@ def without_values(path: str, text: str) -> str:
         return text
     return re.sub(
         r"(?m)^([\s#]*(?:export\s+)?([A-Za-z_]\w*)\s*=)(.+)$",
-        lambda match: f"{match[1]}{BLOTTED}" if _is_name(match[2]) else match[0],
+        lambda match: f"{match[1]}{BLOTTED}" if is_name(match[2]) else match[0],
         text,
     )
 

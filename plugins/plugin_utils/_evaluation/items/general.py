@@ -47,10 +47,15 @@ _TOOLS = re.compile(
 
 def _configuration(project: Project) -> Finding:
     """What is built and used counts; a Dockerfile in somebody's notes configures nothing."""
+    # A file that no Dockerfile, compose file, Makefile or script names configures nothing.
+    users = {*(project.dockerfile_path(one) for one in project.services.values()), *project.compose_files, "Makefile"}
+    users |= {source.path for source in project.shell_scripts()}
+    named = {word for path in users for word in re.findall(r"[\w.-]+", project.text(path) or "")}
     failures = [
         Evidence(path, "is outside srcs")
         for path in project.files()
         if not path.startswith("srcs/") and _CONFIGURATION.search(path) and not _TOOLS.search(path)
+        if path.endswith(".env") or posixpath.basename(path) in named
     ]
     failures += [Evidence(path, "is outside srcs") for path in project.compose_files if not path.startswith("srcs/")]
     failures += [

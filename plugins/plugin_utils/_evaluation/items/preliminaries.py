@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Iterator
 
-from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.credentials import BLOTTED
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.credentials import BLOTTED, is_name
 from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.results import (
     PASS,
     UNDETERMINED,
@@ -42,9 +43,24 @@ def _credentials(project: Project) -> Finding:
         names = [name for name, value in compose.environment_file(project.text(path) or "").items() if value == BLOTTED]
         if names and not any(f" {path}:" in one.where for one, _certain in found):
             found.append((Evidence(path, f"is in git, and has {', '.join(names)}"), False))
+    found += [(one, False) for one in _built_in(project)]
     return judged(
         (one for one, certain in found if certain), [*(one for one, certain in found if not certain), *limits], good
     )
+
+
+def _built_in(project: Project) -> Iterator[Evidence]:
+    """Passwords that a build is given and that stay in the image: whoever has it reads them by `docker inspect`."""
+    for service in project.services.values():
+        for owner, stage in project.builders(service):
+            given = {name for one in stage.instructions if one.name == "ARG" for name in one.value.split()}
+            for one in stage.instructions:
+                for name, source in _ENV_OF.findall(one.value) if one.name == "ENV" else ():
+                    if is_name(name) and source in given:
+                        yield Evidence(project.where(owner, one), f"{name} of the build's {source} stays in the image")
+
+
+_ENV_OF = re.compile(r"(\w+)[=\s]+\"?\$\{?(\w+)")
 
 
 def _layout(project: Project) -> Finding:
