@@ -62,7 +62,10 @@ host: export INCEPTION_HOST_LOGIN := $(value LOGIN)
 host: export INCEPTION_HOST_ADDRESS := $(value ADDRESS)
 host: export INCEPTION_HOST_REPO := $(value REPO)
 
-remove: $(VENV)/ready ## remove the stack and its data from the managed host, which stays; asks first
+check: $(VENV)/ready ## what stands in the way of a deployment, on each host of the inventory; changes nothing
+	@$(PLAYBOOK) playbooks/check.yml
+
+remove: $(VENV)/ready ## remove the stack and its data from the managed host, and give back what was there before; asks first
 	@$(PLAYBOOK) playbooks/remove.yml
 
 down: $(VENV)/ready ## switch the virtual machine off
@@ -113,6 +116,9 @@ test-secrets: $(VENV)/ready-dev ## a deployment and rotations; then every value 
 test-failures: $(VENV)/ready-dev ## failures provoked on a system container: each has to fit on a screen
 	@$(TOOL) molecule test --scenario-name failures
 
+test-past: $(VENV)/ready-dev ## servers with a past: kept, or refused before the first change; after one that was cut off: INCEPTION_PAST_RESUME=1
+	@$(TOOL) molecule test --scenario-name past
+
 test-upgrade: $(VENV)/ready-dev ## the former release in use, deployed over, and the way back; from another one: INCEPTION_UPGRADE_FROM=1.0.0
 	@$(TOOL) molecule test --scenario-name upgrade
 
@@ -154,4 +160,4 @@ $(VENV)/ready-dev: requirements-dev.txt $(VENV)/ready-evaluate
 	@$(PIP) --quiet --requirement $<
 	@touch $@
 
-.PHONY: help up deploy ssh status credentials rotate export evaluate host remove down clean-builder destroy lint readmes sanity unit corpus test test-default test-strange test-vm test-vm-core test-secrets test-failures test-upgrade test-evaluate test-installed test-all stale test-alpine-images test-alpine bench
+.PHONY: help up check deploy ssh status credentials rotate export evaluate host remove down clean-builder destroy lint readmes sanity unit corpus test test-default test-strange test-vm test-vm-core test-secrets test-failures test-past test-upgrade test-evaluate test-installed test-all stale test-alpine-images test-alpine bench

@@ -100,6 +100,11 @@ CAUSES: tuple[tuple[tuple[str, ...], str, str], ...] = (
         "wait until it has finished (`ps aux | grep -E 'apt|dpkg|apk'`), then deploy again",
     ),
     (
+        (r"No start of json char found", r"sorry, you must have a tty to run sudo"),
+        "sudo on the managed host wants a terminal (requiretty), and pipelining has none",
+        "set `ansible_pipelining: false` for this host, then try again; a deployment finds that out by itself",
+    ),
+    (
         (r"dpkg was interrupted",),
         "a package manager was cut off",
         "`dpkg --configure -a` as root on the managed host, then deploy again",

@@ -82,6 +82,24 @@ options:
       owner:
         description: Name or number of the owner, who may be missing on the managed host. Left out, any owner will do.
         type: str
+  nftables:
+    description: Tables of nftables that the kernel shall have, just as a file describes them.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      family:
+        description: The family of the table.
+        type: str
+        required: true
+      name:
+        description: The name of the table.
+        type: str
+        required: true
+      file:
+        description: The file, as C(nft -f) takes it.
+        type: path
+        required: true
   paths:
     description: Paths, in which C(*) and C(?) stand for any name and any letter, to look for.
     type: list
@@ -137,7 +155,11 @@ missing:
       description: Paths out of O(files).
       type: list
       elements: str
-  sample: {packages: [make], services: [], users: [], files: [/etc/localtime]}
+    nftables:
+      description: Names out of O(nftables). What comes and goes in a set is not compared.
+      type: list
+      elements: str
+  sample: {packages: [make], services: [], users: [], files: [/etc/localtime], nftables: []}
 users:
   description: Who the users out of O(users) are, by name. One who is not there is left out.
   returned: success
@@ -282,6 +304,26 @@ def is_as_wanted(wanted: dict[str, Any]) -> bool:
     )
 
 
+def table_of(module: AnsibleModule, command: list[str]) -> str | None:
+    """What nft says of a table, without what comes and goes."""
+    code, output, dummy = module.run_command(command, handle_exceptions=False)
+    return re.sub(r"\n[ \t]*elements = \{[^}]*\}", "", output) if code == 0 else None
+
+
+def is_in_kernel(module: AnsibleModule, table: dict[str, Any]) -> bool:
+    """Whether the kernel has a table as its file describes it: the file is loaded where nobody meets it, and one
+    program tells of both."""
+    told = ["nft", "--stateless", "list", "table", table["family"], table["name"]]
+    try:
+        there = table_of(module, told)
+        if there is None:
+            return False
+        aside = ["unshare", "--net", "sh", "-c", 'nft -f "$1" && shift && exec "$@"', "sh", table["file"], *told]
+        return there == table_of(module, aside)
+    except OSError:
+        return False
+
+
 def problems(files: list[dict[str, Any]]) -> Iterator[str]:
     for file in files:
         if file["mode"] is not None and not MODE.fullmatch(file["mode"]):
@@ -308,6 +350,7 @@ def look(module: AnsibleModule) -> dict[str, Any]:
                 if user["name"] not in users or not set(user["groups"]) <= group_names(users[user["name"]])
             ],
             "files": [file["path"] for file in wanted["files"] if not is_as_wanted(file)],
+            "nftables": [table["name"] for table in wanted["nftables"] if not is_in_kernel(module, table)],
         },
         "users": {name: {"uid": user.pw_uid, "gid": user.pw_gid, "home": user.pw_dir} for name, user in users.items()},
         "paths": sorted({path for pattern in wanted["paths"] for path in glob.glob(pattern)}),
@@ -341,6 +384,16 @@ def main() -> None:
                     "target": {"type": "str"},
                     "mode": {"type": "str"},
                     "owner": {"type": "str"},
+                },
+            },
+            "nftables": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "family": {"type": "str", "required": True},
+                    "name": {"type": "str", "required": True},
+                    "file": {"type": "path", "required": True},
                 },
             },
             "paths": {"type": "list", "elements": "str", "default": []},

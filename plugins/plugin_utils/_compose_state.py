@@ -8,7 +8,6 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-import yaml
 from ansible_collections.fortytwo.inception.plugins.module_utils import _images as images
 
 PROJECT = "com.docker.compose.project"
@@ -30,10 +29,16 @@ def is_up(plan: Collection[str], services: int, containers: Iterable[Object], pr
     )
 
 
+def is_tagged_by_us(image: Object) -> bool:
+    """Whether its names are a service's with the digest of a content: others' project of that name has other tags."""
+    tags = image.get("RepoTags") or []
+    return bool(tags) and all(re.fullmatch(r"[a-z0-9_-]+:[0-9a-f]{12}", tag) for tag in tags)
+
+
 def unused(engine: Object, kept: Mapping[str, Collection[str]], project: str) -> dict[str, list[Object]]:
     """What the stack left on the managed host that belongs to no service, volume or network of it any more."""
-    images = [{**one, "Labels": one.get("Labels")} for one in engine.get("images") or []]
-    kinds = {"images": (images, "service"), "volumes": (engine.get("volumes"), "volume")}
+    ours = [one for one in engine.get("images") or [] if is_tagged_by_us(one)]
+    kinds = {"images": (ours, "service"), "volumes": (engine.get("volumes"), "volume")}
     kinds["networks"] = (engine.get("networks"), "network")
     return {
         kind: [
@@ -53,53 +58,6 @@ def missing_images(engine: Object, services: Iterable[Object]) -> list[Object]:
         for tag in one.get("RepoTags") or []
     }
     return [one for one in services if there.get(one["image"]) != one["content"]]
-
-
-def published(compose: str, env: str) -> dict[str, list[int]]:
-    """The ports that a deployed project publishes, by their protocol; nothing where it cannot be read."""
-    values = dict(re.findall(r'(?m)^([A-Z]\w*)="?(.*?)"?$', env))
-    try:
-        services = (yaml.safe_load(compose) or {}).get("services") or {}
-    except (yaml.YAMLError, AttributeError):
-        services = {}
-    found: dict[str, set[int]] = {"tcp": set(), "udp": set()}
-    for service in services.values():
-        for port in (service or {}).get("ports") or []:
-            text = re.sub(r"\$\{(\w+)\}", lambda name: values.get(name[1], ""), str(port))
-            if match := re.fullmatch(r"(\d+)(?:-(\d+))?:[\d-]+(?:/(tcp|udp))?", text):
-                found[match[3] or "tcp"] |= set(range(int(match[1]), int(match[2] or match[1]) + 1))
-    return {protocol: sorted(ports) for protocol, ports in found.items()}
-
-
-def new_ports(ports: Iterable[Object], deployed: Mapping[str, Collection[int]]) -> list[dict[str, Any]]:
-    """The ports that are published by no earlier deployment, one by one."""
-    return [
-        {**port, "number": number}
-        for port in ports
-        for number in range(port["first"], port["last"] + 1)
-        if number not in deployed.get(port["protocol"], [])
-    ]
-
-
-def taken(ports: Iterable[Object], listening: Iterable[Object], holders: Collection[str]) -> list[str]:
-    """Which ports somebody else holds, a sentence for each."""
-    found = []
-    for port in ports:
-        names = sorted(
-            {
-                str(one.get("name") or "a program")
-                for one in listening
-                if one["port"] == port["number"] and one["protocol"] == port["protocol"]
-            }
-            - set(holders)
-        )
-        if names:
-            found.append(
-                f"{port['setting']}: port {port['number']} ({port['protocol']}), which the service {port['service']} "
-                f"publishes, is taken by {', '.join(names)}; "
-                "stop that program, or choose another port; for example: 8443"
-            )
-    return found
 
 
 def unconnected(containers: Iterable[Object], networks: Iterable[Object], project: str) -> list[dict[str, str]]:

@@ -250,6 +250,8 @@ class Services:
             "udp_ports": stack_services.numbers(ports, "udp"),
             "forwarded_ports": forwarded(ports),
             "secrets": sorted(secret["name"] for secret in found.get("secrets", [])),
+            "volumes": found.get("volumes", []),
+            "networks": [network["name"] for network in found.get("networks", [])],
         }
 
     def whole(self, base: str = "") -> dict[str, Any]:

@@ -25,6 +25,7 @@ RETURNED = frozenset({"base_image_digest", "base_image_archive_path", "base_imag
 RENAMED: Mapping[str, str] = {
     "evaluate_newest": "evaluate_sheet_version (5 in place of true, 3 in place of false)",
     "controller_programs": "control_node_programs",
+    "host_open_udp_ports": "host_open_ports (51820/udp in place of 51820)",
 }
 RENAMED_VALUES: Mapping[tuple[str, Any], str] = {
     ("evaluate_depth", "read"): "static",

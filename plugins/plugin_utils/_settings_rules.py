@@ -37,6 +37,9 @@ TIME_ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}")
 URL_PATH = re.compile(r"[A-Za-z0-9._~/+-]*")
 IMAGE = re.compile(r"[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 INTERFACE = re.compile(r"[A-Za-z0-9_.:@-]{1,15}|[A-Za-z0-9_.:@-]{0,14}\*")
+OPEN_PORT = re.compile(r"(\d{1,6})(?:-(\d{1,6}))?(?:/(?:tcp|udp))?")
+# As compose takes it.
+PROJECT = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 URL = re.compile(r"https?://\S+")
 PUBLIC_KEY = re.compile(
@@ -452,6 +455,19 @@ def each(check_item: Check) -> Check:
     return check
 
 
+def check_open_port(value: Any, settings: Settings) -> Iterator[str]:
+    """A port, or several, of TCP or UDP."""
+    match = OPEN_PORT.fullmatch(text(value) or str(value))
+    if match is None or isinstance(value, bool):
+        yield f"{shown(value)} is no port such as 8080, 51820/udp or 60000-61000/udp"
+        return
+    ends = [int(end) for end in (match[1], match[2] or match[1])]
+    for end in sorted(set(ends)):
+        yield from _port_range(end, settings)
+    if ends[0] > ends[1]:
+        yield f"{shown(value)} ends before it begins"
+
+
 def check_public_key(value: Any, settings: Settings) -> Iterator[str]:
     key = (text(value) or "").strip()
     if "PRIVATE KEY" in key:
@@ -652,6 +668,7 @@ def _services_example(settings: Settings) -> str:
 RULES: tuple[Rule, ...] = (
     Rule("inception_login", check_login, _always("wil")),
     Rule("inception_domain", check_domain, _always("wil.42.fr")),
+    Rule("inception_project", shaped(PROJECT, "the name of a compose project"), _always("inception")),
     Rule("inception_https_port", port_other_than({22: "ssh"}, ["host_ssh_port"]), _always("443")),
     Rule("inception_title", check_title, _always("Inception")),
     Rule("inception_admin_user", check_admin_user, _always("wil")),
@@ -677,7 +694,7 @@ RULES: tuple[Rule, ...] = (
     Rule("inception_mail_tls", one_of("starttls", "tls", "none"), _always("starttls")),
     Rule("inception_mail_user", check_relay_user, _always("wil@example.org")),
     Rule("inception_mail_from", check_email, _always("wordpress@wil.42.fr")),
-    Rule("inception_timezone", check_time_zone, _always("Europe/Paris")),
+    Rule("inception_timezone", or_empty(check_time_zone), _always("Europe/Paris")),
     Rule("inception_debian_mirror", check_url, _always("http://deb.debian.org/debian")),
     Rule("inception_secrets", check_secrets, _always('{db_password: "{{ vault_db_password }}"}')),
     Rule("inception_vm_memory", number_from(1024, unit=" (MiB)"), _always("4096")),
@@ -704,6 +721,7 @@ RULES: tuple[Rule, ...] = (
     Rule("base_image_debian_security_mirror", check_url, _always("http://deb.debian.org/debian-security")),
     Rule("base_image_alpine_mirror", check_url, _always("https://dl-cdn.alpinelinux.org/alpine")),
     Rule("docker_daemon_settings", check_docker_settings, _always("{log-driver: local}")),
+    Rule("docker_may_restart", check_truth, _always("false")),
     Rule("docker_repository_url", check_url, _always("https://download.docker.com/linux")),
     Rule(
         "host_authorized_keys",
@@ -715,8 +733,7 @@ RULES: tuple[Rule, ...] = (
         each(shaped(INTERFACE, "the name of an interface")),
         _always("[docker0, br-*]"),
     ),
-    Rule("host_open_ports", each(_port_range), _always("[8080]")),
-    Rule("host_open_udp_ports", each(_port_range), _always("[5353]")),
+    Rule("host_open_ports", each(check_open_port), _always("[8080, 51820/udp]")),
     Rule("host_ssh_port", _port_range, _always("22")),
     Rule("stack_env", check_env, _always("{MARIADB_PORT: 3307}")),
     Rule("stack_start_timeout", number_from(1, 86400, " (seconds)"), _always("3600")),

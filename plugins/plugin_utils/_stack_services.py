@@ -13,10 +13,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.fortytwo.inception.plugins.module_utils import _images as images
+from ansible_collections.fortytwo.inception.plugins.plugin_utils import _compose_text as compose_text
 from ansible_collections.fortytwo.inception.plugins.plugin_utils import _service_schema as service_schema
 from ansible_collections.fortytwo.inception.plugins.plugin_utils._service_description import Description
 
 TAG_LENGTH = 12
+# The anchor in the compose file of the environment that every service has.
+INSIDE = "inside"
 CONTRIBUTED_FILE = re.compile(r"contributes_to/([^/]+)/(.+)")
 # What Docker takes for the name of an image, and compose for that of a service.
 SERVICE_NAME = re.compile(r"(?=.{1,63}$)[a-z][a-z0-9]*(?:(?:__?|-+)[a-z0-9]+)*")
@@ -530,7 +533,7 @@ def service(folder: Folder, bonus: Iterable[str], base: str, its_networks: dict[
     return {
         **described,
         "name": name,
-        "compose": folder.compose,
+        "compose": compose_text.with_environment(folder.compose, INSIDE),
         "context": context,
         "tag": tag,
         "content": content,

@@ -81,7 +81,7 @@ WAYS: dict[str, Way] = {
         spoil="docker stop inception-nginx-1 >/dev/null;"
         " systemd-run --quiet --collect --unit=holds-a-port python3 -m http.server 443",
         repair="systemctl stop holds-a-port",
-        says=("holds the port 443",),
+        says=("port 443 (tcp), which the service nginx publishes, is taken by python3",),
     ),
     "Docker that does not start": Way(
         spoil="systemctl stop docker.socket docker; mkdir -p /etc/systemd/system/docker.service.d;"

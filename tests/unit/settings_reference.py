@@ -28,7 +28,7 @@ the control node:
 
 ```
 inception_htps_port (inventory/host_vars/wil.yml:4): unknown setting; did you mean inception_https_port?
-host_open_ports (inventory/host_vars/wil.yml:6): 99999 is more than 65535; for example: [8080]
+host_open_ports (inventory/host_vars/wil.yml:6): 99999 is more than 65535; for example: [8080, 51820/udp]
 ```
 
 Every variable `inception_*` has to be a setting. Other prefixes are words that other roles use too: there, only a

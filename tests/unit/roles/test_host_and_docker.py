@@ -11,6 +11,7 @@ import pytest
 import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
+from ansible_collections.fortytwo.inception.plugins.filter.port_ranges import port_ranges
 
 ROLES = Path(__file__).resolve().parents[3] / "roles"
 
@@ -91,9 +92,9 @@ def test_the_firewall_trusts_the_interfaces_that_are_named() -> None:
     assert not [line for line in lines if "docker0" in line]
 
 
-def ports(connection: str, **given: Any) -> dict[str, list[int]]:
-    found: dict[str, list[int]] = render(
-        "{{ __host_firewall_ports }}",
+def ports(connection: str, **given: Any) -> dict[str, list[int | str]]:
+    entries = render(
+        "{{ __host_firewall_entries }}",
         variables("host")
         | {
             "__inception_stack": {"tcp_ports": [443, 3000], "udp_ports": [53]},
@@ -101,7 +102,7 @@ def ports(connection: str, **given: Any) -> dict[str, list[int]]:
         }
         | trusted(given),
     )
-    return found
+    return port_ranges(entries)
 
 
 @pytest.mark.parametrize(
@@ -111,11 +112,14 @@ def ports(connection: str, **given: Any) -> dict[str, list[int]]:
         ("\n", {}, [22, 443, 3000], [53]),
         ("10.0.2.2 53124 10.0.2.15 22\r\n", {}, [22, 443, 3000], [53]),
         ("10.0.2.2 53124 10.0.2.15 2222\n", {"host_open_ports": ["8080", 21]}, [21, 22, 443, 2222, 3000, 8080], [53]),
+        ("", {"host_open_ports": ["442-444", "9000-9002/tcp"]}, [22, "442-444", 3000, "9000-9002"], [53]),
         ("fe80::1 53124 fe80::2 22", {"host_ssh_port": 2022}, [22, 443, 2022, 3000], [53]),
-        ("", {"host_open_udp_ports": ["5000", 53]}, [22, 443, 3000], [53, 5000]),
+        ("", {"host_open_ports": ["5000/udp", "54/udp"]}, [22, 443, 3000], [53, 54, 5000]),
     ],
 )
-def test_the_ports_that_are_let_in(connection: str, given: dict[str, Any], tcp: list[int], udp: list[int]) -> None:
+def test_the_ports_that_are_let_in(
+    connection: str, given: dict[str, Any], tcp: list[int | str], udp: list[int | str]
+) -> None:
     assert ports(connection, **given) == {"tcp": tcp, "udp": udp}
 
 
@@ -153,26 +157,6 @@ def test_each_distribution_knows_the_same_facts(family: str) -> None:
         assert known == {
             name for name in variables(role, "debian") if not name.endswith(("_by_distribution", "_origins"))
         }
-
-
-OURS = yaml.safe_load((ROLES / "docker/defaults/main.yml").read_text())["docker_daemon_settings"]
-
-
-@pytest.mark.parametrize(
-    ("present", "expected"),
-    [
-        (None, OURS),
-        ("", OURS),
-        ("{}", OURS),
-        ('{"labels": ["a=b"]}', {"labels": ["a=b"], **OURS}),
-        # Options of another log driver would make the engine refuse ours.
-        ('{"log-driver": "journald", "log-opts": {"tag": "x"}}', OURS),
-    ],
-)
-def test_the_engine_keeps_the_settings_that_it_had(present: str | None, expected: dict[str, Any]) -> None:
-    state = {"texts": {} if present is None else {"/etc/docker/daemon.json": present}}
-    wanted = render("{{ __docker_daemon_wanted }}", variables("docker") | {"__docker_state": state})
-    assert json.loads(json.dumps(wanted)) == expected
 
 
 @pytest.mark.parametrize(

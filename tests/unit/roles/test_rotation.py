@@ -72,6 +72,7 @@ class Turn:
         """Whether it succeeded, and what was printed."""
         variables = {
             "inception_login": ME.pw_name,
+            "inception_project": "inception",
             "__stack_login": {"gid": ME.pw_gid},
             "__inception_project_dir": str(self.folder),
             "__stack_secrets_dir": str(self.secrets),

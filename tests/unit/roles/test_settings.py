@@ -196,7 +196,7 @@ def test_one_report_of_all_hosts(outcome: dict[str, Any]) -> None:
         (["-e", "rotate_secret=db_password"], "rotate_secret (-e): unknown setting; did you mean rotate_secrets?"),
         (
             ["-e", "host_open_ports=8080"],
-            "host_open_ports (-e): '8080' is not a list; for example: -e '{host_open_ports: [8080]}'",
+            "host_open_ports (-e): '8080' is not a list; for example: -e '{host_open_ports: [8080, 51820/udp]}'",
         ),
         (
             ["-e", 'inception_bonus_services=["redis"]'],

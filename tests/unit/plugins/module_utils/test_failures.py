@@ -41,6 +41,7 @@ SAID: dict[str, tuple[str, str]] = {
     ),
     "lock, apk": ("ERROR: Unable to lock database: Resource temporarily unavailable", "another package manager"),
     "dpkg cut off": ("E: dpkg was interrupted, you must manually run 'dpkg --configure -a'", "was cut off"),
+    "requiretty": ("No start of json char found", "wants a terminal (requiretty)"),
     "package, apt": ("E: Unable to locate package ngnix", "no package ngnix"),
     "package, the module": ("No package matching 'ngnix' is available", "no package ngnix"),
     "package, apk": ("  ngnix (no such package):\n    required by: world[ngnix]", "no package ngnix"),

@@ -45,7 +45,7 @@ V:4.4
 
 def test_nothing_wanted_and_nothing_missing(run_module: Any) -> None:
     nothing: list[str] = []
-    missing = {"packages": nothing, "services": nothing, "users": nothing, "files": nothing}
+    missing = {"packages": nothing, "services": nothing, "users": nothing, "files": nothing, "nftables": nothing}
     result = run_module(state_info, {})
     assert not result["changed"]
     assert (result["missing"], result["users"], result["paths"], result["texts"]) == (missing, {}, [], {})

@@ -137,6 +137,7 @@ def test_an_old_name() -> None:
     assert found == {
         "evaluate_newest": "is called evaluate_sheet_version (5 in place of true, 3 in place of false) now",
         "controller_programs": "is called control_node_programs now",
+        "host_open_udp_ports": "is called host_open_ports (51820/udp in place of 51820) now",
     }
 
 

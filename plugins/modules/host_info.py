@@ -1,0 +1,253 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, fortytwo.inception contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: host_info
+short_description: Find what is on a managed host already, and what of it stands in the way of a stack
+version_added: "1.1.0"
+author:
+  - fortytwo.inception contributors (@fortytwo-inception)
+description:
+  - Looks once at what lived on a host before - the containers and compose projects of others, what listens, the
+    firewall, Docker's engine with its settings and flags, the file systems that are meant, the package manager, and the
+    names that the stack would use - and says everything that stands in the way, with what to type for each.
+  - What belongs to the stack is told by more than its name - a container by the folder that its project is in, a volume
+    by the folder that it stands for, a file by what is written in it.
+  - What only a first deployment needs, such as free space, is asked only where there was none.
+  - Docker is asked at C(/run/docker.sock), whatever the client of root has been told.
+extends_documentation_fragment:
+  - fortytwo.inception._info_module
+  - fortytwo.inception._attributes
+attributes:
+  platform:
+    support: full
+    description: Linux. Packages are looked at where dpkg manages them.
+options:
+  login:
+    description: The login whose project it is.
+    type: str
+    required: true
+  domain:
+    description: The name that shall lead to this host.
+    type: str
+    required: true
+  project:
+    description: The name of the compose project.
+    type: str
+    required: true
+  project_dir:
+    description: The folder of the project.
+    type: path
+    required: true
+  data_dir:
+    description: The folder of its data.
+    type: path
+    required: true
+  stack:
+    description: Ports, volumes and networks of the stack, as P(fortytwo.inception.stack_outline#lookup) returns them.
+    type: dict
+    default: {}
+  packages:
+    description: The packages that the deployment will install where they are missing.
+    type: list
+    elements: str
+    default: []
+  docker_source:
+    description: Whose packages of Docker they are.
+    type: str
+    choices: [distribution, docker]
+    default: distribution
+  docker_settings:
+    description: The keys of the engine's settings that the deployment wants.
+    type: dict
+    default: {}
+  docker_settings_own:
+    description: The names of those of them that the user has chosen. Others give way to what is there.
+    type: list
+    elements: str
+    default: []
+  docker_may_restart:
+    description: Whether the engine may be restarted though containers of others would stop.
+    type: bool
+    default: false
+  firewall:
+    description: Whether the deployment will have its firewall.
+    type: bool
+    default: true
+  open_ports:
+    description: What that lets in besides, such as V(8080) or V(51820/udp).
+    type: list
+    elements: str
+    default: []
+  ssh_port:
+    description: The port of sshd.
+    type: int
+    default: 22
+  trusted_interfaces:
+    description: Interfaces whose traffic the firewall lets in. A C(*) at the end stands for any ending.
+    type: list
+    elements: str
+    default: []
+  memory_mb:
+    description: The memory that is needed, in MiB.
+    type: int
+    default: 0
+  mirror:
+    description: An address that has to answer before a first deployment. Left out, none is asked.
+    type: str
+"""
+
+EXAMPLES = r"""
+- name: Look at what is there
+  fortytwo.inception.host_info:
+    login: wil
+    domain: wil.42.fr
+    project: inception
+    project_dir: /home/wil/inception
+    data_dir: /home/wil/data
+  register: found
+
+- name: Report everything that stands in the way
+  ansible.builtin.fail:
+    msg: "{{ found.obstacles | join('\n') }}"
+  when: found.obstacles | length > 0
+"""
+
+RETURN = r"""
+obstacles:
+  description:
+    - A sentence for each thing that stands in the way, with what to type.
+    - A setting that has to do with it comes first.
+  returned: success
+  type: list
+  elements: str
+  sample: ["inception_https_port: port 443 (tcp) is taken by apache2; stop that, ..."]
+deployed:
+  description: Whether there is a stack of this collection for O(login).
+  returned: success
+  type: bool
+foreign:
+  description: What others have under the name of the compose project.
+  returned: success
+  type: list
+  elements: str
+  sample: [container inception-web-1, volume inception_mariadb]
+ssh_port:
+  description: The port at which the connection of this task came in; null where it came in by another way than ssh.
+  returned: success
+  type: int
+firewall:
+  description: Whether the firewall is in the kernel; null where none is wanted.
+  returned: success
+  type: bool
+engine:
+  description: Docker's engine; null where none runs.
+  returned: success
+  type: dict
+  contains:
+    version:
+      description: Its version.
+      type: str
+    root:
+      description: The folder where it keeps images and containers.
+      type: str
+    flags:
+      description: The keys of its settings that its service gives as flags.
+      type: list
+      elements: str
+    settings_pending:
+      description: Whether M(fortytwo.inception.engine_settings) would change something.
+      type: bool
+    settings_skipped:
+      description: Keys of O(docker_settings) that would be left alone, and why.
+      type: dict
+    containers:
+      description: How many containers there are.
+      type: int
+    others:
+      description: The names of the containers that are not this project's.
+      type: list
+      elements: str
+    projects:
+      description: The names of all compose projects.
+      type: list
+      elements: str
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.urls import open_url
+from ansible_collections.fortytwo.inception.plugins.module_utils import _engine, _host_look
+
+ASK_TIMEOUT = 20
+
+
+def asked(given: dict[str, Any]) -> _host_look.Asked:
+    """The options of the module, as the look takes them."""
+    names = "login domain project project_dir data_dir packages docker_source firewall open_ports ssh_port"
+    names += " trusted_interfaces memory_mb"
+    stack = {name: given["stack"].get(name, []) for name in ("ports", "volumes", "networks")}
+    settings = _engine.Wanted(
+        given["docker_settings"], frozenset(given["docker_settings_own"]), given["docker_may_restart"]
+    )
+    return _host_look.Asked(settings=settings, **stack, **{name: given[name] for name in names.split()})
+
+
+def silent_mirror(address: str | None) -> str | None:
+    """What to say of a mirror that does not answer."""
+    try:
+        if address:
+            open_url(address, method="HEAD", timeout=ASK_TIMEOUT)
+    except Exception as error:
+        return (
+            f"inception_debian_mirror: this host gets no answer from {address} ({error}); check its network and "
+            "its name "
+            "server, or name another mirror; for example: http://deb.debian.org/debian"
+        )
+    return None
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "login": {"type": "str", "required": True},
+            "domain": {"type": "str", "required": True},
+            "project": {"type": "str", "required": True},
+            "project_dir": {"type": "path", "required": True},
+            "data_dir": {"type": "path", "required": True},
+            "stack": {"type": "dict", "default": {}},
+            "packages": {"type": "list", "elements": "str", "default": []},
+            "docker_source": {"type": "str", "choices": ["distribution", "docker"], "default": "distribution"},
+            "docker_settings": {"type": "dict", "default": {}},
+            "docker_settings_own": {"type": "list", "elements": "str", "default": []},
+            "docker_may_restart": {"type": "bool", "default": False},
+            "firewall": {"type": "bool", "default": True},
+            "open_ports": {"type": "list", "elements": "str", "default": []},
+            "ssh_port": {"type": "int", "default": 22},
+            "trusted_interfaces": {"type": "list", "elements": "str", "default": []},
+            "memory_mb": {"type": "int", "default": 0},
+            "mirror": {"type": "str"},
+        },
+        supports_check_mode=True,
+    )
+    # What a program says is read: in one language.
+    module.run_command_environ_update = {"LC_ALL": "C.UTF-8", "LANGUAGE": "C"}
+    host = _host_look.Host(asked(module.params), lambda command: module.run_command(command, handle_exceptions=False))
+    try:
+        obstacles = _host_look.obstacles(host)
+        if not host.deployed and (silence := silent_mirror(module.params["mirror"])):
+            obstacles.append(silence)
+        result = _host_look.found(host)
+    except OSError as error:
+        module.fail_json(msg=f"{error.filename}: {error.strerror}")
+    module.exit_json(changed=False, obstacles=obstacles, **result)
+
+
+if __name__ == "__main__":
+    main()

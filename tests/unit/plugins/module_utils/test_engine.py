@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is to become of the engine's settings, given what its owner, its service and others want of it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from ansible_collections.fortytwo.inception.plugins.module_utils import _engine
+
+OURS = {"live-restore": True, "userland-proxy": False}
+RUNNING = {"LiveRestoreEnabled": False, "LoggingDriver": "json-file", "Swarm": {"LocalNodeState": "inactive"}}
+SHOWN = """\
+ExecStart={ path=/d ; argv[]=/bin/dockerd -H fd:// -l warn $DOCKER_OPTS --label=${WHO}-s ; ignore_errors=no }
+Environment=WHO=anna "TWO=a b"
+EnvironmentFiles=FILE (ignore_errors=yes)
+LoadState=loaded
+ActiveState=active
+"""
+
+
+def test_the_flags_of_a_unit_are_read_as_systemd_does(tmp_path: Any) -> None:
+    file = tmp_path / "docker"
+    file.write_text("# a comment\nDOCKER_OPTS=\"--debug --dns 1.1.1.1\"\nexport OTHER='x' # y\n")
+    unit = _engine.unit_from(SHOWN.replace("FILE", str(file)))
+    assert unit.command[0] == "/bin/dockerd"
+    assert unit.settings == {
+        "hosts": "fd://",
+        "log-level": "warn",
+        "debug": "true",
+        "dns": "1.1.1.1",
+        "labels": "anna-s",
+    }
+    assert (unit.loaded, unit.active) == ("loaded", "active")
+
+
+def test_a_unit_that_is_not_there_has_no_flags() -> None:
+    assert _engine.unit_from("ExecStart=\nLoadState=not-found\nActiveState=inactive\n").settings == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [(None, {}), ("", {}), (" \n", {}), ("{}", {}), ('{"a": 1}', {"a": 1})],
+)
+def test_the_settings_of_the_file(text: str | None, expected: dict[str, Any]) -> None:
+    assert _engine.read_settings(text) == expected
+
+
+@pytest.mark.parametrize("text", ["{,}", "[]", "null"])
+def test_a_file_that_no_engine_reads_is_named(text: str) -> None:
+    with pytest.raises(_engine.EngineProblem, match=r"/etc/docker/daemon\.json is no JSON"):
+        _engine.read_settings(text)
+
+
+def planned(present: dict[str, Any], others: tuple[str, ...] = (), **given: Any) -> _engine.Plan:
+    wanted = _engine.Wanted(
+        {**OURS, **given.get("own", {})}, frozenset(given.get("own", {})), given.get("may_restart", False)
+    )
+    return _engine.plan(
+        present, wanted, given.get("flags", {}), given.get("info", RUNNING), others, given.get("gone", False)
+    )
+
+
+def test_an_engine_of_ours_alone_gets_all_of_it() -> None:
+    plan = planned({})
+    assert plan.changes == OURS
+    assert plan.restart == ("userland-proxy",)
+    assert plan.harmed == ()
+
+
+def test_where_others_run_only_what_can_be_reloaded_is_changed() -> None:
+    plan = planned({}, ("shop",))
+    assert plan.changes == {"live-restore": True}
+    assert (plan.restart, plan.harmed) == ((), ())
+    assert "shop" in plan.skipped["userland-proxy"]
+
+
+def test_what_the_unit_gives_as_a_flag_stays_out_of_the_file() -> None:
+    plan = planned({}, flags={"userland-proxy": "true"}, own={"userland-proxy": False})
+    assert "userland-proxy" not in plan.changes
+    assert "flag" in plan.skipped["userland-proxy"]
+
+
+def test_the_owners_own_value_stays() -> None:
+    plan = planned({"userland-proxy": True, "live-restore": False}, info=None)
+    assert not plan.pending
+    assert set(plan.skipped) == {"userland-proxy", "live-restore"}
+
+
+def test_a_swarm_does_without_live_restore() -> None:
+    plan = planned({}, info={**RUNNING, "Swarm": {"LocalNodeState": "active"}})
+    assert "live-restore" in plan.skipped
+
+
+@pytest.mark.parametrize(
+    ("info", "may_restart", "harmed"),
+    [(RUNNING, False, ("shop",)), (RUNNING, True, ()), ({**RUNNING, "LiveRestoreEnabled": True}, False, ())],
+)
+def test_a_restart_that_harms_others_is_asked(info: dict[str, Any], may_restart: bool, harmed: tuple[str, ...]) -> None:
+    plan = planned({}, ("shop",), own={"log-driver": "local"}, info=info, may_restart=may_restart)
+    assert plan.restart == ("log-driver",)
+    assert plan.harmed == harmed
+
+
+def test_what_counts_is_what_the_engine_does() -> None:
+    """The file says it already, and the engine has not heard of it."""
+    assert planned(dict(OURS)).reload
+    assert planned(dict(OURS)).pending
+    assert not planned(dict(OURS), info={**RUNNING, "LiveRestoreEnabled": True}).pending
+    driver = planned({**OURS, "log-driver": "local"}, own={"log-driver": "local"})
+    assert driver.restart == ("log-driver",)
+
+
+def test_rules_that_are_gone_are_a_reason_too() -> None:
+    plan = planned(dict(OURS), info={**RUNNING, "LiveRestoreEnabled": True}, gone=True)
+    assert plan.pending
+    assert plan.repair
+
+
+@pytest.mark.parametrize(
+    ("codes", "settings", "expected"),
+    [
+        ({"iptables": 0}, {}, False),
+        ({"iptables": 1, "nft": 0}, {}, False),
+        ({"iptables": 1, "nft": 1}, {}, True),
+        ({"iptables": 1, "nft": 1}, {"iptables": False}, False),
+        ({"iptables": 1, "nft": 1}, {"iptables": "false"}, False),
+    ],
+)
+def test_whether_the_kernel_has_the_engines_rules(
+    codes: dict[str, int], settings: dict[str, Any], expected: bool
+) -> None:
+    assert _engine.rules_are_gone(lambda command: (codes[command[0]], "", ""), settings) is expected
+
+
+def test_a_container_is_ours_by_its_folder_and_not_by_its_name() -> None:
+    def told(folder: str) -> _engine.Container:
+        labels = {_engine.PROJECT: "inception", _engine.WORKING_DIR: folder}
+        ports = [
+            {"IP": "0.0.0.0", "PrivatePort": 80, "PublicPort": 8080, "Type": "tcp"},
+            {"IP": "127.0.0.1", "PrivatePort": 81, "PublicPort": 8081, "Type": "tcp"},
+            {"PrivatePort": 82, "Type": "tcp"},
+        ]
+        return _engine.Container.of(
+            {"Names": ["/inception-nginx-1"], "Labels": labels, "State": "running", "Ports": ports}
+        )
+
+    assert told("/home/wil/inception/srcs").is_of("/home/wil/inception")
+    assert not told("/home/wil/inception2/srcs").is_of("/home/wil/inception")
+    assert not told("").is_of("/home/wil/inception")
+    assert told("/x").ports == {("tcp", 8080)}
+
+
+def test_versions_are_compared_by_their_numbers() -> None:
+    assert _engine.version("26.1.5+dfsg1") == (26, 1, 5)
+    assert _engine.version("9.0") < (25, 0) <= _engine.version("25.0.0-rc.1")
+    assert json.dumps(_engine.version("dev")) == "[]"

@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What stands in the way, of things as machines have them; the whole look is tried on machines (tests/past)."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.fortytwo.inception.plugins.module_utils import _connection, _engine, _host_look
+
+PORT = {"service": "nginx", "protocol": "tcp", "first": 443, "last": 443, "setting": "inception_https_port"}
+
+
+def host(**given: Any) -> _host_look.Host:
+    asked = {
+        "login": "wil",
+        "domain": "wil.42.fr",
+        "project": "inception",
+        "project_dir": "/nowhere/wil/inception",
+        "data_dir": "/nowhere/wil/data",
+        "volumes": ["mariadb"],
+    }
+    found = _host_look.Host(_host_look.Asked(**{**asked, **given.pop("asked", {})}), lambda command: (1, "", ""))
+    # As cached_property keeps what it has read.
+    found.__dict__.update({"info": {}, "containers": [], "volumes": [], "networks": [], "listeners": [], **given})
+    return found
+
+
+def container(name: str, folder: str, ports: tuple[tuple[str, int], ...] = ()) -> _engine.Container:
+    return _engine.Container(name, True, "inception", folder, frozenset(ports))
+
+
+def test_another_folders_project_of_our_name_is_foreign() -> None:
+    found = _host_look.foreign(
+        host(containers=[container("a", "/srv/a"), container("b", "/nowhere/wil/inception/srcs")])
+    )
+    assert found == {"container a": "/srv/a"}
+
+
+@pytest.mark.parametrize(
+    ("volume", "foreign"),
+    [
+        ({"Name": "inception_mariadb", "Options": None, "Labels": None}, True),
+        ({"Name": "inception_mariadb", "Options": {"device": "/nowhere/wil/data/mariadb"}}, False),
+        ({"Name": "inception_mariadb", "Options": {"device": "/nowhere/wil/data2/mariadb"}}, True),
+        ({"Name": "inception_other", "Labels": {}}, False),
+        ({"Name": "x", "Labels": {_engine.PROJECT: "inception"}}, True),
+    ],
+)
+def test_a_volume_is_ours_by_the_folder_that_it_stands_for(volume: dict[str, Any], foreign: bool) -> None:
+    assert bool(_host_look.foreign(host(volumes=[volume]))) is foreign
+
+
+def test_a_network_of_the_project_is_ours_where_our_containers_are() -> None:
+    networks = [{"Name": "inception_x", "Labels": {_engine.PROJECT: "inception"}}]
+    ours = [container("b", "/nowhere/wil/inception/srcs")]
+    assert _host_look.foreign(host(networks=networks)) == {"network inception_x": ""}
+    assert _host_look.foreign(host(networks=networks, containers=ours)) == {}
+
+
+def test_a_port_that_our_own_container_publishes_is_not_taken() -> None:
+    asked = {"ports": [PORT]}
+    ours = container("b", "/nowhere/wil/inception/srcs", (("tcp", 443),))
+    theirs = container("web", "/srv/a", (("tcp", 443),))
+    assert list(_host_look.check_ports(host(asked=asked, containers=[ours]))) == []
+    (sentence,) = _host_look.check_ports(host(asked=asked, containers=[theirs]))
+    assert sentence.startswith(
+        "inception_https_port: port 443 (tcp), which the service nginx publishes, is taken by the container web"
+    )
+    assert sentence.endswith("for example: 8443")
+
+
+@pytest.mark.parametrize(
+    ("taken", "free"),
+    [
+        ([], 3),
+        (["172.17.0.0/16"], 3),
+        (["172.16.0.0/12", "192.168.0.0/16"], 0),
+        (["172.16.0.0/12", "192.168.0.0/17"], 3),
+    ],
+)
+def test_addresses_that_are_left(taken: list[str], free: int) -> None:
+    found = _host_look.free_networks(_host_look.pools_of(None), [IPv4Network(one) for one in taken], 3)
+    assert found == free
+
+
+def test_a_pool_of_the_owners_counts() -> None:
+    pools = _host_look.pools_of([{"Base": "10.200.0.0/23", "Size": 24}, {"base": "fd00::/64", "size": 80}])
+    assert pools == [(IPv4Network("10.200.0.0/23"), 24)]
+    assert _host_look.free_networks(pools, [IPv4Network("10.200.0.0/24")], 3) == 1
+
+
+def test_routes_are_read_and_the_way_to_the_world_is_none() -> None:
+    table = (
+        "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n"
+        "eth0\t00000000\t0100000A\t0003\t0\t0\t0\t00000000\t0\t0\t0\n"
+        "tun0\t000010AC\t00000000\t0001\t0\t0\t0\t0000F0FF\t0\t0\t0\n"
+    )
+    assert _host_look.routes(table) == [IPv4Network("172.16.0.0/12")]
+
+
+def test_the_connections_port_is_found_above_sudo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_connection.os, "getpid", lambda: 30)
+    for pid, parent, environment in (
+        ("30", "20", b"A=b\0"),
+        ("20", "10", b""),
+        ("10", "1", b"SSH_CONNECTION=a 1 b 2222\0"),
+    ):
+        (tmp_path / pid).mkdir()
+        (tmp_path / pid / "environ").write_bytes(environment)
+        (tmp_path / pid / "status").write_text(f"Name:\tx\nPPid:\t{parent}\n")
+    assert _connection.ssh_port(tmp_path) == 2222
+    (tmp_path / "10" / "environ").write_bytes(b"")
+    assert _connection.ssh_port(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("line", "refused"),
+    [
+        ("10.9.8.7 old wil.42.fr", True),
+        ("10.9.8.7 WIL.42.FR # x", True),
+        ("127.0.1.1 wil.42.fr wil", False),
+        ("# 10.9.8.7 wil.42.fr", False),
+        ("10.9.8.7 other", False),
+        ("# BEGIN fortytwo.inception\n10.9.8.7 wil.42.fr", False),
+    ],
+)
+def test_a_line_before_ours_that_leads_elsewhere(
+    line: str, refused: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_host_look, "HOSTS", tmp_path / "hosts")
+    (tmp_path / "hosts").write_text(f"127.0.0.1 localhost\n{line}\n")
+    assert bool(list(_host_look.check_hosts(host()))) is refused
+
+
+@pytest.mark.parametrize(
+    ("info", "settings", "words"),
+    [
+        ({"ServerVersion": "24.0.5"}, {}, "Docker 24.0.5 is too old"),
+        ({"ServerVersion": "29.0.0", "SecurityOptions": ["name=seccomp", "name=rootless"]}, {}, "a rootless one"),
+        ({"ServerVersion": "26.1.5"}, {"userns-remap": "default"}, "maps users"),
+        ({"ServerVersion": "26.1.5"}, {"ip-forward": "false"}, "forwards no packets"),
+        ({"ServerVersion": "26.1.5"}, {"iptables": False}, "makes no rules"),
+        ({"ServerVersion": "26.1.5"}, {"bridge": "none"}, "no network of its own"),
+        ({"ServerVersion": "26.1.5"}, {"bridge": "br7", "iptables": True}, ""),
+    ],
+)
+def test_an_engine_is_refused_by_name(
+    info: dict[str, Any], settings: dict[str, Any], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_engine, "ask", lambda address: {})
+    monkeypatch.setattr(_host_look, "text_of", lambda path: "1\n")
+    found = host(info=info, engine_settings=settings, deployed=True, packages={"docker.io": "install ok installed"})
+    said = list(_host_look.check_engine(found))
+    assert [sentence for sentence in said if words and words in sentence] == said
+    assert bool(said) is bool(words)
+
+
+@pytest.mark.parametrize(
+    ("packages", "output", "words"),
+    [
+        ({"sudo": "install ok half-configured"}, "", "was cut off (sudo)"),
+        ({"docker-ce": "install ok installed"}, "", "the engine here is the package docker-ce"),
+        (
+            {},
+            "Inst docker.io\nRemv containerd.io [1]\nRemv kubelet [1]\n",
+            "would remove others: containerd.io, kubelet",
+        ),
+        ({}, "Inst docker.io\n", ""),
+    ],
+)
+def test_what_the_package_manager_would_stumble_over(
+    packages: dict[str, str], output: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_host_look, "APT_LISTS", tmp_path)
+    monkeypatch.setattr(_host_look, "DPKG_UPDATES", tmp_path / "none")
+    (tmp_path / "x_Packages").touch()
+    found = host(packages=packages, missing_packages=["docker.io"])
+    found.run = lambda command: (0, output, "")
+    said = " ".join(_host_look.check_packages(found))
+    assert (words in said) if words else not said
