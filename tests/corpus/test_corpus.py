@@ -68,8 +68,8 @@ def test_one_cause_is_one_failure(changes: tuple[Change, ...], item: int, tmp_pa
 def test_a_project_in_a_folder_below_is_pointed_at(tmp_path: Path) -> None:
     build(fine("a"), tmp_path / "inception")
     found = {one.id: one for one in read(Project(snapshot(str(tmp_path)), DATE))}[3]
-    assert found.verdict == FAIL
-    assert f"evaluate_project, {tmp_path}/inception" in found.evidence[-1].text
+    assert found.verdict == WARNING
+    assert f"evaluate_project, {tmp_path}/inception" in found.evidence[0].text
 
 
 @pytest.mark.parametrize(
