@@ -453,7 +453,12 @@ def check_engine_settings(host: Host) -> Iterator[str]:
 
 def check_engine(host: Host) -> Iterator[str]:
     """An engine that we cannot run on, by its name."""
-    if host.info is not None:
+    if "/podman/" in os.path.realpath(_engine.SOCKET):
+        yield (
+            f"{_engine.SOCKET} is Podman's, not Docker's; take the link away (rm {_engine.SOCKET}), and what makes it "
+            "(apt-get remove podman-docker), or use another machine"
+        )
+    elif host.info is not None:
         yield from running_engine(host, host.info)
     elif host.unit.loaded == "masked":
         yield "the service docker is masked: its owner forbids it to start; allow it: systemctl unmask docker.service"
@@ -485,13 +490,6 @@ def check_engine(host: Host) -> Iterator[str]:
 def running_engine(host: Host, info: Mapping[str, Any]) -> Iterator[str]:
     security = [str(option) for option in info.get("SecurityOptions") or []]
     found = _engine.version(str(info.get("ServerVersion", "")))
-    components = (_engine.ask("/version") or {}).get("Components") or [{}]
-    if "podman" in str(components[0].get("Name", "")).lower():
-        yield (
-            f"{_engine.SOCKET} is Podman's, not Docker's; give it back to Docker: "
-            "systemctl disable --now podman.socket; apt-get remove podman-docker; or use another machine"
-        )
-        return
     if any("rootless" in option for option in security):
         yield (
             f"the engine at {_engine.SOCKET} is a rootless one, which publishes no port below 1024; "

@@ -79,7 +79,7 @@ settings:
   returned: success
   type: dict
   sample: {live-restore: true}
-skipped:
+kept:
   description: The keys that were left alone, and why.
   returned: success
   type: dict
@@ -271,7 +271,8 @@ def present(module: AnsibleModule, engine: Engine) -> dict[str, Any]:
     return {
         "changed": plan.pending,
         "settings": changes,
-        "skipped": dict(plan.skipped),
+        # Not "skipped": that is a word of Ansible's own, for a task that was not done.
+        "kept": dict(plan.skipped),
         "action": action,
         "diff": {"before": engine.text or "", "after": text or ""},
     }
@@ -301,7 +302,7 @@ def absent(module: AnsibleModule, engine: Engine) -> dict[str, Any]:
     return {
         "changed": bool(memory),
         "settings": {key: settings.get(key) for key in back},
-        "skipped": {},
+        "kept": {},
         "action": action,
         "diff": {"before": engine.text or "", "after": text or ""},
     }

@@ -7,7 +7,9 @@ import json
 from typing import Any
 
 import pytest
+import yaml
 from ansible_collections.fortytwo.inception.plugins.module_utils import _engine
+from ansible_collections.fortytwo.inception.plugins.modules import engine_settings
 
 OURS = {"live-restore": True, "userland-proxy": False}
 RUNNING = {"LiveRestoreEnabled": False, "LoggingDriver": "json-file", "Swarm": {"LocalNodeState": "inactive"}}
@@ -110,6 +112,12 @@ def test_what_counts_is_what_the_engine_does() -> None:
     assert not planned(dict(OURS), info={**RUNNING, "LiveRestoreEnabled": True}).pending
     driver = planned({**OURS, "log-driver": "local"}, own={"log-driver": "local"})
     assert driver.restart == ("log-driver",)
+
+
+def test_a_module_says_nothing_with_ansibles_own_words() -> None:
+    """A result with something in `skipped` is told as a task that was not done."""
+    returned = yaml.safe_load(engine_settings.RETURN)
+    assert not {"skipped", "failed", "msg", "changed"} & set(returned)
 
 
 def test_rules_that_are_gone_are_a_reason_too() -> None:
