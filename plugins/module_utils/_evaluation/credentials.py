@@ -72,7 +72,7 @@ _BINARY = re.compile(
 )
 # What a package manager writes: names of packages with their versions and checksums.
 _MANIFEST = re.compile(
-    r"(?:^|/)(?:package(?:-lock)?\.json|composer\.json|npm-shrinkwrap\.json|pnpm-lock\.yaml|go\.sum|[\w.-]*\.lockb?)$"
+    r"(?:^|/)(?:package(?:-lock)?\.json|composer\.json|npm-shrinkwrap\.json|pnpm-lock\.yaml|go\.sum|[\w.-]*\.lock(?:b|file)?)$"
 )
 
 # name = value, name: value, name value (ENV), 'name' => 'value', define('name', 'value')
@@ -120,6 +120,8 @@ _HASH = re.compile(
     r"\$[PH]\$[./0-9A-Za-z]{31}|\$(?:wp\$)?2[abxy]\$\d\d\$[./A-Za-z0-9]{53}|\$[156]\$[^$\s'\"]{2,20}\$[./A-Za-z0-9]{22,86}"
     r"|(?<=['\"])\*[0-9A-F]{40}(?=['\"])"
 )
+# mysql://wil:value@host
+_IN_ADDRESS = re.compile(r"\b[a-z][a-z0-9+]*://[^/\s:@\"']+:(?P<vb>[^@/\s\"']+)@[\w.-]")
 _PASTE = re.compile(
     r"\b(?:curl|wget)\b[^\n]*?https?://(?:pastebin\.com|gist\.github(?:usercontent)?\.com|[\w.-]*paste[\w.-]*|transfer\.sh|0x0\.st"
     r"|ix\.io|termbin\.com)/\S+",
@@ -318,8 +320,14 @@ def find_credentials(
                 found[number] = Credential(where, f"the value of {name} ({len(value)} characters)", True)
         if number in found:
             continue
-        if token := _TOKENS.search(line):
-            found[number] = Credential(where, _shown("token", token.group(0)), True)
+        token = _TOKENS.search(line)
+        # The well-known ones of documentations say so.
+        if token and "EXAMPLE" not in token.group(0):
+            found[number] = Credential(where, _shown("token", token.group(0)), not document)
+            continue
+        if (address := _IN_ADDRESS.search(line)) and _literal(address["vb"]):
+            certain = not (document or example or _WORDS_OF_EXAMPLES.search(address["vb"]) or _COMMENT.match(line))
+            found[number] = Credential(where, _shown("password in an address", address["vb"]), certain)
             continue
         if hashed := _HASH.search(line):
             found[number] = Credential(where, _shown("a password's hash", hashed.group(0)), not (document or example))
@@ -348,7 +356,9 @@ def find_credentials(
 
 
 _MOST = 100
-_NONE_BY_ITSELF = re.compile(r"change|your|<|>|xxx|here|example|todo|placeholder|\*\*|\.\.\.", re.IGNORECASE)
+_NONE_BY_ITSELF = re.compile(
+    r"change|redact|masked|your|<|>|xxx|here|example|todo|placeholder|\*\*|\.\.\.", re.IGNORECASE
+)
 # An assignment that somebody switched off, and no heading.
 _SWITCHED_OFF = re.compile(r"\s*#\s*(?:export\s+)?[A-Za-z_]\w*=\S+\s*$")
 
