@@ -57,9 +57,9 @@ class Subject:
     # What each service is, as reading the project told.
     kinds: Mapping[str, str] = field(default_factory=dict)
 
-    def make(self, goal: str = "") -> Answer:
-        """A goal that stays in the foreground is left there when everything is well."""
-        return as_login(self.login, self.project, f"make {goal}".strip(), self.make_timeout, lambda: all_well(self))
+    def make(self, goal: str = "", done: Callable[[], bool] | None = None) -> Answer:
+        """A goal that stays in the foreground is left there when it is `done`."""
+        return as_login(self.login, self.project, f"make {goal}".strip(), self.make_timeout, done)
 
     def containers(self) -> dict[str, dict[str, Any]]:
         return containers_of(self.project)
@@ -175,7 +175,8 @@ def next_step(answer: Answer) -> str:
 
 def make(subject: Subject, *, cleaned: bool) -> list[Result]:
     """16, and 8 where the data folder was emptied before: `make`, and what came of it."""
-    answer = subject.make()
+    # Where everything was up before, that it is says nothing of what make has still to do.
+    answer = subject.make(done=None if all_well(subject) else lambda: all_well(subject))
     if answer.left:
         ended = "stays in the foreground; everything is up"
     else:

@@ -61,3 +61,18 @@ def test_a_make_that_failed_has_a_next_step(output: str, step: str) -> None:
 
 def test_a_make_that_did_not_end_has_one_too() -> None:
     assert "evaluate_make_timeout" in disturb.next_step(Answer(None, "waiting", 1.0))
+
+
+@pytest.mark.parametrize(("well", "asked"), [(True, False), (False, True)])
+def test_only_what_was_down_tells_that_make_is_done(monkeypatch: pytest.MonkeyPatch, well: bool, asked: bool) -> None:
+    """A stack that is up while make still builds says nothing of the end of make."""
+    given: list[object] = []
+
+    def ran(*arguments: object) -> Answer:
+        given.append(arguments[-1])
+        return Answer(2, "", 1.0)
+
+    monkeypatch.setattr(disturb, "all_well", lambda subject: well)
+    monkeypatch.setattr(disturb, "as_login", ran)
+    disturb.make(disturb.Subject("wil", "wil.42.fr", "/home/wil/inception", 60), cleaned=False)
+    assert [one is not None for one in given] == [asked]
