@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -135,8 +136,14 @@ def named(one: Result, limit: int = 160) -> str:
         return title
     first = one.evidence[0]
     told = one_line(" ".join(f"{first.where}: {first.text}".strip(": ").split()), limit)
-    more = f" (and {len(one.evidence) - 1} more)" if len(one.evidence) > 1 else ""
-    return f"{title}: {told}{more}"
+    return f"{title}: {told}{and_more([entry.text for entry in one.evidence])}"
+
+
+def and_more(texts: Sequence[str]) -> str:
+    """How many places there are beside the first, those too that a cap left out."""
+    left_out = re.fullmatch(r"and (\d+) more", texts[-1]) if texts else None
+    more = len(texts) - 1 + (int(left_out[1]) - 1 if left_out else 0)
+    return f" (and {more} more)" if more > 0 else ""
 
 
 def _headline(

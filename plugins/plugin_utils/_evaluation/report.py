@@ -20,7 +20,12 @@ from xml.etree import ElementTree
 
 from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.results import Result, readable
 from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.items import ITEMS, SECTIONS
-from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.outcome import asked_for, merge, outcome
+from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.outcome import (
+    and_more,
+    asked_for,
+    merge,
+    outcome,
+)
 
 FORMAT = "fortytwo.inception.evaluation/1"
 # Evidence is for people: beyond this it is a file of its own, and not a report.
@@ -228,8 +233,7 @@ def _first(evidence: list[dict[str, str]]) -> str:
     if not evidence:
         return ""
     told = f"{evidence[0]['where']}: {evidence[0]['text']}".strip(": ")
-    more = f" (and {len(evidence) - 1} more)" if len(evidence) > 1 else ""
-    return f": {readable(' '.join(told.split()), 110)}{more}"
+    return f": {readable(' '.join(told.split()), 110)}{and_more([entry['text'] for entry in evidence])}"
 
 
 # What the intranet takes.
@@ -244,7 +248,7 @@ def comment(document: Mapping[str, Any]) -> str:
         key=lambda one: (not one["zero"], not one["stop"], one["id"]),
     )
     blocks = [
-        ("", [f"{STATUSES[document['outcome']['status']]}: {document['outcome']['headline']}."]),
+        ("", [f"{document['outcome']['headline']}."]),
         ("What is wrong", [_line(one) for one in failures]),
         ("What I looked at twice", [_line(one) for one in results if one["verdict"] == "warning"]),
         ("What is right", [one["title"] for one in results if one["verdict"] == "pass"]),

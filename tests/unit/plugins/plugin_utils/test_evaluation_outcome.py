@@ -18,7 +18,12 @@ from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.res
     result,
 )
 from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.items import ITEMS, SECTIONS
-from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.outcome import asked_for, merge, outcome
+from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.outcome import (
+    and_more,
+    asked_for,
+    merge,
+    outcome,
+)
 
 ORAL = [2, 17, 18, 19, 20, 37]
 
@@ -105,6 +110,14 @@ def test_the_headline_names_the_fault() -> None:
     two = outcome([result(5, FAIL, [Evidence("conf/x.conf", "is outside srcs")]), result(13, FAIL)]).headline
     first = "item 5, All configuration is in srcs: conf/x.conf: is outside srcs"
     assert two == f"2 items failed, the first is {first}; the bonus does not count"
+
+
+@pytest.mark.parametrize(
+    ("texts", "told"),
+    [([], ""), (["a"], ""), (["a", "b"], " (and 1 more)"), (["a", "b", "and 17 more"], " (and 18 more)")],
+)
+def test_how_many_there_are(texts: list[str], told: str) -> None:
+    assert and_more(texts) == told
 
 
 @pytest.mark.parametrize(("verdict", "counts"), [(PASS, True), (FAIL, False), (WARNING, None), (UNDETERMINED, None)])
