@@ -204,6 +204,11 @@ class Host:
 # ---- Names that are ours by more than the name ----
 
 
+def ports_of_project(host: Host) -> set[_listeners.Port]:
+    """What the containers of the login's project publish."""
+    return {port for one in host.containers if one.is_of(host.asked.project_dir) for port in one.ports}
+
+
 def ours_in_project(host: Host) -> bool:
     return host.deployed or any(one.is_of(host.asked.project_dir) for one in host.containers)
 
@@ -278,7 +283,8 @@ def check_files(host: Host) -> Iterator[str]:
     """Files under the names that we use, which somebody else wrote."""
     for path, words in OUR_FILES.items():
         found = text_of(path)
-        if found is not None and words not in found:
+        # Of an empty one nothing could be lost.
+        if found is not None and found.strip() and words not in found:
             yield f"{path} is not of this collection, which would overwrite it; move it away: mv {path} {path}.before"
     if host.asked.firewall and host.firewall_is_on and text_of(RULES) is None:
         yield (
@@ -359,7 +365,7 @@ def check_login(host: Host) -> Iterator[str]:
 
 def check_ports(host: Host) -> Iterator[str]:
     """Every port of every service that somebody else holds."""
-    ours = {port for one in host.containers if one.is_of(host.asked.project_dir) for port in one.ports}
+    ours = ports_of_project(host)
     theirs = {port: one.name for one in host.others for port in one.ports}
     for port in host.asked.ports:
         taken: dict[str, list[int]] = {}
@@ -400,6 +406,8 @@ def check_closed(host: Host) -> Iterator[str]:
         return
     open_ports = {port for entry in asked.open_ports for port in _listeners.read_port(entry)}
     let_in = asked.wanted_ports | open_ports | {("tcp", asked.ssh_port), ("tcp", host.ssh_port or asked.ssh_port)}
+    # A service of this stack that is no longer wanted goes, and its port with it.
+    let_in |= ports_of_project(host)
     inside = _listeners.addresses_of(asked.trusted_interfaces)
     found: dict[_listeners.Port, str] = {
         port: f"container {one.name}" for one in host.others for port in one.ports if one.running
