@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.fortytwo.inception.plugins.module_utils import _connection, _engine, _host_look
+from ansible_collections.fortytwo.inception.plugins.module_utils import _connection, _engine, _host_look, _listeners
 
 PORT = {"service": "nginx", "protocol": "tcp", "first": 443, "last": 443, "setting": "inception_https_port"}
 
@@ -70,6 +70,32 @@ def test_a_port_that_our_own_container_publishes_is_not_taken() -> None:
         "inception_https_port: port 443 (tcp), which the service nginx publishes, is taken by the container web"
     )
     assert sentence.endswith("for example: 8443")
+
+
+@pytest.mark.parametrize(("folder", "told"), [("/nowhere/wil/inception/srcs", []), ("/srv/a", ["21"])])
+def test_a_service_of_ours_that_goes_may_take_its_port_along(folder: str, told: list[str]) -> None:
+    """The firewall is off, by hand; a bonus service that is no longer wanted still runs."""
+    listener = _listeners.Listener("tcp", IPv4Address("0.0.0.0"), 21, "none")
+    found = host(
+        asked={"ports": [PORT]},
+        containers=[container("ftp", folder, (("tcp", 21),))],
+        listeners=[listener],
+        firewall_is_on=False,
+        ssh_port=22,
+    )
+    sentences = list(_host_look.check_closed(found))
+    assert [port for port in told if any(f": {port} (container ftp)" in one for one in sentences)] == told
+    assert len(sentences) == len(told)
+
+
+@pytest.mark.parametrize(("content", "told"), [("", 0), ("\n", 0), ("flush ruleset\n", 1), ("# in words of ours\n", 0)])
+def test_a_file_of_our_name_that_somebody_wrote(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str, told: int
+) -> None:
+    rules = tmp_path / "rules.nft"
+    rules.write_text(content)
+    monkeypatch.setattr(_host_look, "OUR_FILES", {str(rules): "words of ours"})
+    assert len(list(_host_look.check_files(host(firewall_is_on=False)))) == told
 
 
 @pytest.mark.parametrize(
