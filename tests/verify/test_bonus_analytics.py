@@ -76,6 +76,19 @@ def visited(site: Site, through: dict[str, str]) -> str:
     return path
 
 
+def visitor_of(path: str, stack: Stack) -> str:
+    """Whose visit it was, from nginx's own log: that one is written a moment after the answer."""
+    seen: set[str] = set()
+
+    def logged() -> bool:
+        seen.update(re.findall(rf"(\S+) - - \[.*{path}", stack.root("docker logs inception-nginx-1")))
+        return bool(seen)
+
+    wait_until(f"nginx's log tells of {path}", logged)
+    [address] = seen
+    return address
+
+
 @pytest.fixture
 def stopped(stack: Stack) -> Iterator[None]:
     """GoAccess is stopped, and runs again afterwards."""
@@ -133,7 +146,7 @@ def test_the_page_is_live(site: Site, settings: Settings, secrets: dict[str, Sec
 def test_counts_outlive_a_restart(site: Site, stack: Stack, settings: Settings, through: dict[str, str]) -> None:
     """A new container knows what the old one counted, and stored without a query or a visitor's whole address."""
     path = visited(site, through)
-    [address] = set(re.findall(rf"(\S+) - - \[.*{path}", stack.root("docker logs --tail 100 inception-nginx-1")))
+    address = visitor_of(path, stack)
     stack.compose("stop analytics")
     try:
         assert stack.containers()["analytics"]["State"]["ExitCode"] == 0
