@@ -2,7 +2,7 @@
 # Each command is one playbook. LIMIT=host narrows it to one host; INVENTORY=path uses another inventory.
 
 INVENTORY ?= inventory/hosts.yml
-VENV := .venv
+override VENV := .venv
 PYTHON ?= python3
 # A module, not a script of bin: those begin with a path that may have spaces, be too long, or have been moved away from.
 # Hints name these targets; the configuration holds also where others can write to the folder; no collection of this name that is
@@ -10,21 +10,28 @@ PYTHON ?= python3
 ANSIBLE = $(if $(findstring $$,$(CURDIR)),$(error The path of this folder, $(CURDIR), has a dollar sign in it, which Ansible takes for a variable. \
 	Move the folder to a path without one))INCEPTION_COMMAND=make ANSIBLE_CONFIG="$${ANSIBLE_CONFIG:-ansible.cfg}" \
 	ANSIBLE_COLLECTIONS_PATH="$$(echo $(VENV)/lib/python*/site-packages):$${ANSIBLE_COLLECTIONS_PATH:-$$HOME/.ansible/collections}" \
-	$(VENV)/bin/python -P -m ansible playbook
-PLAYBOOK = $(ANSIBLE) --inventory "$$INCEPTION_INVENTORY" $${INCEPTION_LIMIT:+--limit "$$INCEPTION_LIMIT"} $(ARGS)
+	$(WITH_ARGS) $(VENV)/bin/python -P -m ansible playbook
+PLAYBOOK = $(ANSIBLE) --inventory "$$INCEPTION_INVENTORY" $${INCEPTION_LIMIT:+--limit "$$INCEPTION_LIMIT"}
 # The playbook writes a script that runs a command as the login.
 SSH = rm -f .ansible/ssh.sh; $(PLAYBOOK) playbooks/ssh.yml -e ssh_script=.ansible/ssh.sh >/dev/null && LC_ALL="$$USER_LC_ALL" sh .ansible/ssh.sh
+WITH_ARGS = $(VENV)/bin/python -P .config/make/with_args.py
 PIP = $(VENV)/bin/python -m pip install
 # What the tests call is the virtual environment's.
 TOOL = PATH="$$PWD/$(VENV)/bin:$$PATH"
 
-# As they were written: a dollar in a path is neither make's nor the shell's. Without a word it is the default again.
-unexport INVENTORY LIMIT
+# What is given to make is data, as it was written: neither make nor a shell finds anything in it. Without a word it is the default again.
+# Of the command line make would hand on whatever it is, a mistyped name's too, and carry it out before.
+$(foreach name,$(.VARIABLES),$(if $(findstring command,$(origin $(name))),$(eval unexport $(name))))
+MAKEOVERRIDES :=
+unexport INVENTORY LIMIT ARGS PYTHON LOGIN ADDRESS REPO
+export INCEPTION_ARGS := $(value ARGS)
+export INCEPTION_PYTHON := $(value PYTHON)
 export INCEPTION_INVENTORY := $(or $(value INVENTORY),inventory/hosts.yml)
 export INCEPTION_LIMIT := $(value LIMIT)
 # Ansible wants UTF-8; a shell on the host keeps the user's locale.
-export USER_LC_ALL := $(LC_ALL)
-export LC_ALL := C.UTF-8
+export USER_LC_ALL := $(value LC_ALL)
+override LC_ALL := C.UTF-8
+export LC_ALL
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -54,10 +61,8 @@ evaluate: $(VENV)/ready-evaluate ## the evaluation sheet for every project of th
 	@$(PLAYBOOK) playbooks/evaluate.yml
 
 host: $(VENV)/ready ## add a login to evaluate: LOGIN=wil ADDRESS=203.0.113.10 REPO=...; without ADDRESS in a virtual machine of its own
-	@$(ANSIBLE) --inventory localhost, playbooks/host.yml $(ARGS)
+	@$(ANSIBLE) --inventory localhost, playbooks/host.yml
 
-# They are data: no template, and no word for make or the shell.
-unexport LOGIN ADDRESS REPO
 host: export INCEPTION_HOST_LOGIN := $(value LOGIN)
 host: export INCEPTION_HOST_ADDRESS := $(value ADDRESS)
 host: export INCEPTION_HOST_REPO := $(value REPO)
@@ -72,7 +77,7 @@ down: $(VENV)/ready ## switch the virtual machine off
 	@$(PLAYBOOK) playbooks/down.yml
 
 clean-builder: $(VENV)/ready ## remove what this computer keeps of images that it built for others
-	@$(ANSIBLE) --inventory localhost, playbooks/clean_builder.yml $(ARGS)
+	@$(ANSIBLE) --inventory localhost, playbooks/clean_builder.yml
 
 destroy: $(VENV)/ready ## remove the virtual machine with all that is in it; asks first
 	@$(PLAYBOOK) playbooks/destroy.yml
@@ -88,7 +93,7 @@ readmes: $(VENV)/ready-dev ## write what is made of other files: the settings in
 	@$(TOOL) python -m tests.unit.evaluation_reference --write
 
 sanity: $(VENV)/ready-dev ## what Galaxy and Ansible's own tools check, on the installed collection; every version of Ansible: ARGS=--all
-	@$(TOOL) python -m tests.sanity $(ARGS)
+	@$(TOOL) $(WITH_ARGS) python -m tests.sanity
 
 unit: $(VENV)/ready-dev ## the unit tests
 	@$(TOOL) pytest --numprocesses auto --dist loadfile
@@ -129,7 +134,7 @@ test-installed: $(VENV)/ready-dev ## the tarball, installed, deploys from an emp
 	@$(TOOL) molecule test --scenario-name installed
 
 test-all: $(VENV)/ready-dev ## every scenario, and their table in docs/tests.md; some: ARGS='secrets upgrade'
-	@$(TOOL) python -m tests.runs.scenarios all $(ARGS)
+	@$(TOOL) $(WITH_ARGS) python -m tests.runs.scenarios all
 
 stale: $(VENV)/ready-dev ## which scenarios have inputs that changed since they were last green
 	@$(TOOL) python -m tests.runs.scenarios stale
@@ -141,12 +146,12 @@ test-alpine: $(VENV)/ready-dev ## a fresh Alpine as the managed host, likewise
 	@$(TOOL) molecule test --scenario-name alpine
 
 bench: $(VENV)/ready-dev ## figures, beside a reference stack; some parts, or another machine: ARGS='site --inventory hosts.yml --host wil'
-	@$(TOOL) python -m tests.bench $(ARGS)
+	@$(TOOL) $(WITH_ARGS) python -m tests.bench
 
 # The collection is found where Ansible's own are, so that no path has to be set.
 $(VENV)/ready: requirements.txt
 	@echo 'Installing Ansible into $(VENV), some minutes the first time ...'
-	@$(PYTHON) -m venv $(VENV)
+	@"$$INCEPTION_PYTHON" -m venv $(VENV)
 	@$(PIP) --progress-bar off --requirement $<
 	@cd $(VENV)/lib/python*/site-packages && mkdir -p ansible_collections/fortytwo && \
 		ln -sfn ../../../../../.. ansible_collections/fortytwo/inception

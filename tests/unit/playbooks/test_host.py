@@ -94,6 +94,20 @@ def test_bad_input_is_told_before_anything_is_written(
     assert not (tmp_path / "logins").exists()
 
 
+@pytest.mark.parametrize("name", ["host_login", "host_address", "host_repo"])
+def test_what_ansible_is_given_is_no_template(add_host: AddHost, tmp_path: Path, name: str) -> None:
+    """A value of -e is one to Ansible, and a stranger's address may be written by the stranger."""
+    planted = tmp_path / "planted"
+    hostile = f"https://example.org/{{{{ lookup('pipe', 'touch {planted}') }}}}.git"
+    done = add_host(**{"host_login": "wil", "host_address": "203.0.113.10", name: hostile})
+    assert not planted.exists()
+    if name != "host_repo":
+        assert f"({name}): '{hostile}'" in " ".join((done.stdout + done.stderr).split())
+        return
+    assert done.returncode == 0, done.stdout
+    assert inventory(tmp_path / "logins")["_meta"]["hostvars"]["wil"]["evaluate_source"] == unsafe(hostile)
+
+
 def test_what_make_is_given_is_neither_template_nor_word(
     collections_path: Path, repository: Path, tmp_path: Path
 ) -> None:
@@ -119,7 +133,7 @@ def test_what_make_is_given_is_neither_template_nor_word(
 def _checkout(folder: Path, repository: Path) -> Path:
     """A folder that make is called in, so that nothing is written into this one."""
     (folder / ".venv/bin").mkdir(parents=True)
-    for name in ("Makefile", "playbooks", "inventory", "requirements.txt", "ansible.cfg"):
+    for name in ("Makefile", ".config", "playbooks", "inventory", "requirements.txt", "ansible.cfg"):
         (folder / name).symlink_to(repository / name)
     (folder / ".venv/ready").touch()
     (folder / ".venv/bin/python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')

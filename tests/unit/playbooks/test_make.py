@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The Makefile: what it is given is data, and neither make nor a shell carries anything of it out."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TARGETS = ("deploy", "ssh", "host", "evaluate", "clean-builder", "sanity", "test-all", "bench")
+
+
+@pytest.fixture
+def checkout(repository: Path, tmp_path: Path) -> Path:
+    """A checkout whose Python notes what it is given, and does what the Makefile has a file for."""
+    folder = tmp_path / "checkout"
+    (folder / ".venv/bin").mkdir(parents=True)
+    for name in ("Makefile", ".config", "requirements.txt", "requirements-evaluate.txt", "requirements-dev.txt"):
+        (folder / name).symlink_to(repository / name)
+    python = folder / ".venv/bin/python"
+    python.write_text(
+        f"""#!{sys.executable}
+import json, os, sys
+if any(word.endswith("with_args.py") for word in sys.argv):
+    os.execv("{sys.executable}", ["{sys.executable}", *sys.argv[1:]])
+with open("{tmp_path}/calls", "a") as calls:
+    print(json.dumps({{"argv": sys.argv[1:], "environment": dict(os.environ)}}), file=calls)
+"""
+    )
+    python.chmod(0o755)
+    for name in ("ready", "ready-evaluate", "ready-dev"):
+        (folder / ".venv" / name).touch()
+    return folder
+
+
+def call(checkout: Path, *words: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    (checkout / ".ansible").mkdir(exist_ok=True)
+    (checkout / ".ansible/ssh.sh").write_text("true\n")
+    return subprocess.run(
+        ["make", *words],
+        cwd=checkout,
+        env={**os.environ, **(environment or {})},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def hostile(planted: Path) -> list[str]:
+    touch = f"touch {planted}"
+    return [f"$(shell {touch})", f"$$({touch})", f"`{touch}`", f"x; {touch} #", f"x\n{touch}", f"x' && {touch} '"]
+
+
+def variables(repository: Path) -> set[str]:
+    """Those that somebody may set: read as they are, given by ?=, or told by the list of targets."""
+    text = (repository / "Makefile").read_text()
+    return {*re.findall(r"\$\(value (\w+)\)", text), *re.findall(r"^(\w+) \?=", text, re.MULTILINE), "VENV"}
+
+
+def test_all_variables_are_known(repository: Path) -> None:
+    assert variables(repository) == {
+        "ADDRESS", "ARGS", "INVENTORY", "LC_ALL", "LIMIT", "LOGIN", "PYTHON", "REPO", "VENV",
+    }  # fmt: skip
+    text = (repository / "Makefile").read_text()
+    expanded = re.findall(r"(?<!\$)\$\((ADDRESS|ARGS|INVENTORY|LC_ALL|LIMIT|LOGIN|PYTHON|REPO)\)", text)
+    assert not expanded
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_no_value_is_carried_out(checkout: Path, repository: Path, tmp_path: Path, target: str) -> None:
+    # The last one is a mistyped one.
+    names = [*sorted(variables(repository)), "REPOS"]
+    planted = {name: hostile(tmp_path / f"planted-{name}") for name in names}
+    for values in zip(*planted.values(), strict=True):
+        call(checkout, target, *map("=".join, zip(names, values, strict=True)))
+        assert not list(tmp_path.glob("planted-*")), f"on the command line: {values[0]}"
+    call(checkout, target, environment={name: planted[name][0] for name in names})
+    assert not list(tmp_path.glob("planted-*")), "in the environment"
+
+
+def test_the_first_one_makes_the_environment_with_a_python_that_is_a_path(checkout: Path, tmp_path: Path) -> None:
+    planted = tmp_path / "planted"
+    for value in hostile(planted):
+        (checkout / ".venv/ready").unlink(missing_ok=True)
+        assert call(checkout, "deploy", f"PYTHON={value}").returncode
+        assert not planted.exists(), value
+
+
+def test_args_are_words(checkout: Path, tmp_path: Path) -> None:
+    """Split as a shell does, so that what is written in the documents works; the rest stands as it was."""
+    given = """-e '{evaluate_sections: [nginx, "a b"]}' --limit=* -e x=$HOME "$(id)" a;b"""
+    words = ["-e", '{evaluate_sections: [nginx, "a b"]}', "--limit=*", "-e", "x=$HOME", "$(id)", "a;b"]
+    assert call(checkout, "deploy", f"ARGS={given}").returncode == 0
+    (told,) = (json.loads(line) for line in (tmp_path / "calls").read_text().splitlines())
+    assert told["argv"][-8:] == ["playbooks/deploy.yml", *words]
+    assert not {"ARGS", "INCEPTION_ARGS", "MAKEOVERRIDES"} & set(told["environment"])
+    assert "id" not in told["environment"].get("MAKEFLAGS", "")
+
+
+def test_args_that_are_no_words_are_named(checkout: Path) -> None:
+    refused = call(checkout, "deploy", "ARGS=-e 'x")
+    assert refused.returncode
+    assert 'ARGS: "-e \'x" are no words (No closing quotation); good ones are' in refused.stderr
