@@ -127,6 +127,9 @@ def _texts(walk: _Walk, root: int) -> Iterator[tuple[str, str]]:
             walk.note(f"{entry['path']} could not be read")
             continue
         if b"\0" in content:
+            # A shell reads on behind it.
+            if _order(entry)[0] == 0:
+                walk.note(f"{entry['path']} is no text, and was not read")
             continue
         if len(content) > walk.limits.file_bytes:
             # What is long because a program made it, such as a script of a website, is of no interest.

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,10 @@ _TOKENS = re.compile(
     r"\b(?:AKIA[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{36}|github_pat_\w{50,}|glpat-[\w-]{20}|xox[abpr]-[\w-]{20,}|sk-(?:ant-|proj-)?[\w-]{32,})"
 )
 _COMMENT = re.compile(r"^\s*(?:#|//|--|;|/\*|\*|<!--)")
+_CODE = re.compile(r"\.(?:js|mjs|ts|py|c|h|cpp|css|html?|go|rs|json|svg)$", re.IGNORECASE)
 _LINE_LIMIT = 2000
+# Longer than what a name and its value are
+_OVERLAP = 256
 
 
 def maybe_text(path: str) -> bool:
@@ -304,16 +307,20 @@ def find_credentials(
 
     `known` are real values by which others are found, `place` is how evidence names the file.
     """
-    if b"\0" in content or not maybe_text(path):
+    if not maybe_text(path):
         return []
-    text = content.decode("utf-8", "replace")
+    # What is no text may be one with a zero put into it: a shell reads over those.
+    binary = b"\0" in content
+    text = content.replace(b"\0", b"\n" if binary else b"").decode("utf-8", "replace")
     example = bool(_EXAMPLE_FILE.search(path))
     if holds_credentials(path):
-        return _whole_file(text, f"{place}:1{note}", path)
+        return _doubted(_whole_file(text, f"{place}:1{note}", path), binary)
     document = bool(_DOCUMENT.search(path))
     found: dict[int, Credential] = {}
-    for number, line in enumerate(text.splitlines(), 1):
-        line = line[:_LINE_LIMIT]
+    code = bool(_CODE.search(path))
+    for number, line, first in _pieces(text):
+        if number in found:
+            continue
         where = f"{place}:{number}{note}"
         for value, name in known.items():
             if value in line:
@@ -335,7 +342,8 @@ def find_credentials(
         if _PASTE.search(line) and re.search(r"\.env|secret|credential|passw", line, re.IGNORECASE):
             found[number] = Credential(where, "credentials are fetched from where everybody reads them", False)
             continue
-        for name, value in _assignments(path, _without_patterns(line)):
+        # Far to the right a program has what another program wrote.
+        for name, value in _assignments(path, _without_patterns(line)) if first or not code else ():
             sure = not example and not document and not _COMMENT.match(line)
             likely = not _WORDS_OF_EXAMPLES.search(value)
             if not _long_enough(name, value):
@@ -352,7 +360,21 @@ def find_credentials(
         number = text.count("\n", 0, key.start()) + 1
         found[number] = Credential(f"{place}:{number}{note}", "a private key", not document)
     # The certain ones first: a cap hides what may be an example, and nothing else.
-    return sorted((found[number] for number in sorted(found)), key=lambda one: not one.certain)[:_MOST]
+    told = _doubted((found[number] for number in sorted(found)), binary)
+    return sorted(told, key=lambda one: not one.certain)[:_MOST]
+
+
+def _doubted(found: Iterable[Credential], binary: bool) -> list[Credential]:
+    """In what is no text, all may be there by chance."""
+    return [replace(one, certain=one.certain and not binary) for one in found]
+
+
+def _pieces(text: str) -> Iterator[tuple[int, str, bool]]:
+    """Lines with their numbers, long ones in pieces that overlap; whether it is a line's first."""
+    for number, line in enumerate(text.splitlines(), 1):
+        yield number, line[:_LINE_LIMIT], True
+        for start in range(_LINE_LIMIT - _OVERLAP, len(line) - _OVERLAP, _LINE_LIMIT - _OVERLAP):
+            yield number, line[start : start + _LINE_LIMIT], False
 
 
 _MOST = 100

@@ -3,13 +3,15 @@
 """Credentials in the history of a stranger's git repository. Private to this collection: it may change without notice.
 
 The repository's configuration, hooks, attributes and index are never in use: git runs in an empty repository of ours
-that borrows nothing but the objects, and the references are read here as the text files they are.
+that has nothing but the objects, and what the objects hold is compared with their names. What could not be seen is
+told in `limits`: it is never a pass.
 """
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import os
-import re
 import resource
 import shutil
 import signal
@@ -26,12 +28,15 @@ from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.cre
     find_credentials,
     maybe_text,
 )
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.repository import Repository
 
-_HASH = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
-_REFERENCES = 5_000
 _COMMITS = 20_000
 _BLOBS = 20_000
-_BLOB_BYTES = 256 * 1024
+_BLOB_BYTES = 4 * 1024 * 1024
+# What tells which files there are: commits, trees and tags
+_SHAPE_BYTES = 48 * 1024 * 1024
+# How many of what was not seen are told by name
+_NAMED = 5
 _TOTAL_BYTES = 64 * 1024 * 1024
 _FINDINGS = 500
 _OUTPUT_BYTES = 80 * 1024 * 1024
@@ -42,42 +47,16 @@ class _Trouble(Exception):
     """Git could not tell; the message says why."""
 
 
-def _small_text(path: Path) -> str:
-    """A regular file's text, "" for anything else."""
-    if path.is_symlink() or not path.is_file() or path.stat().st_size > 4 * 1024 * 1024:
-        return ""
-    return path.read_text(encoding="utf-8", errors="replace")
-
-
-def _references(repository: Path) -> set[str]:
-    """The objects that HEAD, branches, tags and remote branches name. A stash is never pushed."""
-    found = set(_HASH.findall(_small_text(repository / "HEAD")))
-    for line in _small_text(repository / "packed-refs").splitlines():
-        found.update(_HASH.findall(line)[:1])
-    seen = 0
-    if (repository / "refs").is_symlink():
-        return found
-    for folder, names, files in os.walk(repository / "refs"):
-        if folder == str(repository / "refs"):
-            files = [name for name in files if name != "stash"]
-        for name in files:
-            seen += 1
-            if seen > _REFERENCES:
-                return found
-            found.update(_HASH.findall(_small_text(Path(folder, name))))
-        names[:] = sorted(names)[:_REFERENCES]
-    return found
-
-
 def _limited() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_FSIZE, (_OUTPUT_BYTES, _OUTPUT_BYTES))
 
 
 class _Git:
-    """Git in an empty repository that borrows the objects of another."""
+    """Git in a repository of ours."""
 
-    def __init__(self, scratch: Path, seconds: float) -> None:
+    def __init__(self, scratch: Path, seconds: float, descriptors: Iterable[int] = ()) -> None:
+        self.descriptors = tuple(descriptors)
         self.directory = scratch / "git"
         self._ends = time.monotonic() + seconds
         self._home = scratch
@@ -103,6 +82,7 @@ class _Git:
             question.write(given)
             question.seek(0)
             command = ["git", "--no-pager", "-c", "core.packedGitLimit=256m", "-c", "core.packedGitWindowSize=32m"]
+            command += ["-c", "core.commitGraph=false", "-c", "core.multiPackIndex=false"]
             with subprocess.Popen(
                 [*command, *arguments],
                 stdin=question,
@@ -111,6 +91,7 @@ class _Git:
                 env=environment,
                 cwd=work_tree or self._home,
                 start_new_session=True,
+                pass_fds=self.descriptors,
                 preexec_fn=_limited,
             ) as process:
                 return self._answer(process, output, arguments[0])
@@ -130,28 +111,110 @@ class _Git:
         return answer
 
 
-def _borrow(scratch: Path, repository: Path, seconds: float) -> _Git:
-    """An empty repository of ours beside the objects of a stranger's."""
+def _borrow(scratch: Path, repository: Repository, references: Iterable[str], seconds: float) -> tuple[_Git, int]:
+    """A repository of ours with a stranger's objects, and how many files they are."""
     git = _Git(scratch, seconds)
-    form = "sha256" if any(len(one) == 64 for one in _references(repository)) else "sha1"
+    form = "sha256" if any(len(one) == 64 for one in references) else "sha1"
     git.run("init", "--quiet", "--bare", "--template=", f"--object-format={form}")
-    (git.directory / "objects" / "info").mkdir(exist_ok=True)
-    objects = str(repository / "objects")
-    if "\n" in objects:
-        raise _Trouble("the folder's name has a line break")
-    (git.directory / "objects" / "info" / "alternates").write_text(
-        objects + "\n", encoding="utf-8", errors="surrogateescape"
-    )
-    if shallow := _small_text(repository / "shallow"):
-        (git.directory / "shallow").write_text("\n".join(_HASH.findall(shallow)) + "\n", encoding="utf-8")
-    return git
+    count = repository.lend(git.directory / "objects")
+    return _Git(scratch, seconds, repository.descriptors), count
 
 
-def _commits(git: _Git, references: Iterable[str]) -> bytes:
+def _sizes(git: _Git, names: Iterable[str]) -> Iterator[tuple[str, str, int]]:
+    """Name, kind and size of each object that is there; kind "missing" for the others."""
+    names = list(names)
+    asked = "".join(f"{name}\n" for name in names).encode()
+    for name, line in zip(names, git.run("cat-file", "--batch-check", given=asked).decode().splitlines(), strict=True):
+        words = line.split()
+        yield (words[0], words[1], int(words[2])) if len(words) == 3 else (name, "missing", 0)
+
+
+def _objects(git: _Git, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+    """The content of objects, each compared with its name: a file of objects can be written by hand."""
+    answer = git.run("cat-file", "--batch", given="".join(f"{name}\n" for name in names).encode())
+    at = 0
+    while at < len(answer):
+        end = answer.index(b"\n", at)
+        name, kind, size = answer[at:end].decode().split(" ")
+        at = end + 1 + int(size)
+        content = answer[end + 1 : at]
+        checksum = hashlib.new(
+            "sha256" if len(name) == 64 else "sha1", f"{kind} {size}\0".encode(), usedforsecurity=False
+        )
+        checksum.update(content)
+        if checksum.hexdigest() != name:
+            raise _Trouble(f"the object {name[:10]} is not what its name says; clone the repository again")
+        yield name, content
+        at += 1
+
+
+def _commits(git: _Git, references: Iterable[str], hit: list[str] | None = None) -> bytes:
     """Those of the references that are there and lead to a commit, as a list for --stdin."""
-    asked = "".join(f"{reference}^{{commit}}\n" for reference in sorted(references)).encode()
-    answers = git.run("cat-file", "--batch-check", given=asked).decode().splitlines()
-    return b"".join(f"{words[0]}\n".encode() for line in answers if len(words := line.split()) == 3)
+    found = list(_sizes(git, (f"{reference}^{{commit}}" for reference in sorted(references))))
+    absent = [name for name, kind, _size in found if kind == "missing"]
+    if absent and hit is not None:
+        hit.append(f"{_listed(one[:10] for one in absent)}: no commit of that name is there, for a branch or a tag")
+    return b"".join(f"{name}\n".encode() for name, kind, _size in found if kind == "commit")
+
+
+def _listed(names: Iterable[str]) -> str:
+    listed = list(names)
+    more = f" and {len(listed) - _NAMED} more" if len(listed) > _NAMED else ""
+    return ", ".join(listed[:_NAMED]) + more
+
+
+def _cut_off(git: _Git) -> list[str]:
+    """The commits whose parents are not there: of a shallow clone, its last ones."""
+    kinds = (
+        git.run("cat-file", "--batch-all-objects", "--batch-check=%(objectname) %(objecttype)").decode().splitlines()
+    )
+    commits = {line.partition(" ")[0] for line in kinds if line.endswith(" commit")}
+    found = []
+    for name, content in _objects(git, sorted(commits)):
+        parents = [
+            line[7:].decode() for line in content.partition(b"\n\n")[0].split(b"\n") if line.startswith(b"parent ")
+        ]
+        if any(parent not in commits for parent in parents):
+            found.append(name)
+    return found
+
+
+def _whole(git: _Git, commits: bytes, hit: list[str]) -> None:
+    """See that the way back through the history is there, or say where it ends."""
+    try:
+        git.run("rev-list", "--quiet", f"--max-count={_COMMITS}", "--stdin", given=commits)
+        return
+    except _Trouble as trouble:
+        if "took too long" in str(trouble):
+            raise
+    # Told by the objects themselves: the file that git has for it says what its owner wrote into it.
+    ends = _cut_off(git)
+    (git.directory / "shallow").write_text("".join(f"{name}\n" for name in ends), encoding="utf-8")
+    hit.append(
+        f"what was before the commits {_listed(one[:10] for one in ends)} is not there (a shallow clone?) "
+        "and was not read; clone the whole of it"
+    )
+
+
+def _true(git: _Git, references: Iterable[str], commits: bytes, hit: list[str]) -> None:
+    """See that commits, trees and tags are what their names say, since git itself believes them."""
+    reached = git.run(
+        "rev-list", "--objects", "--filter=blob:none", "--no-object-names", f"--max-count={_COMMITS}", "--stdin",
+        given=commits,
+    ).decode().split()  # fmt: skip
+    wanted, total = [], 0
+    for name, kind, size in _sizes(git, dict.fromkeys([*references, *reached])):
+        if kind == "missing":
+            continue
+        total += size
+        if total > _SHAPE_BYTES:
+            hit.append(
+                f"only {_SHAPE_BYTES} bytes of commits and folders of the git history were compared with their names"
+            )
+            break
+        wanted.append(name)
+    for _name, _content in _objects(git, wanted):
+        pass
 
 
 def _versions(git: _Git, commits: bytes) -> tuple[dict[tuple[str, str], str], int]:
@@ -177,49 +240,43 @@ def _versions(git: _Git, commits: bytes) -> tuple[dict[tuple[str, str], str], in
     return found, count
 
 
-def _contents(git: _Git, blobs: list[str], hit: list[str]) -> Iterator[tuple[str, bytes]]:
-    """The content of each object that is small enough to be a text that a person wrote."""
-    asked = "".join(f"{blob}\n" for blob in blobs).encode()
-    wanted, total = [], 0
-    for line in git.run("cat-file", "--batch-check", given=asked).decode().splitlines():
-        name, dummy, rest = line.partition(" ")
-        size = int(rest.removeprefix("blob ")) if rest.startswith("blob ") else _BLOB_BYTES + 1
-        if size > _BLOB_BYTES:
-            continue
-        if total + size > _TOTAL_BYTES:
+def _contents(git: _Git, blobs: Mapping[str, str], hit: list[str]) -> Iterator[tuple[str, bytes]]:
+    """The content of each object that is small enough to be a text; their paths are for telling the others."""
+    wanted, total, large, absent = [], 0, [], []
+    for name, kind, size in _sizes(git, blobs):
+        if kind == "missing":
+            absent.append(blobs[name])
+        elif size > _BLOB_BYTES:
+            large.append(blobs[name])
+        elif total + size > _TOTAL_BYTES:
             hit.append(f"only {_TOTAL_BYTES} bytes of the git history were read")
             break
-        total += size
-        wanted.append(name)
-    answer = git.run("cat-file", "--batch", given="".join(f"{name}\n" for name in wanted).encode())
-    at = 0
-    while at < len(answer):
-        end = answer.index(b"\n", at)
-        name, _kind, size_text = answer[at:end].decode().split(" ")
-        at = end + 1 + int(size_text)
-        yield name, answer[end + 1 : at]
-        at += 1
+        else:
+            total += size
+            wanted.append(name)
+    if large:
+        hit.append(f"{_listed(large)}: more than {_BLOB_BYTES} bytes, and not read")
+    if absent:
+        hit.append(f"{_listed(absent)}: git has no content of it; clone the whole repository")
+    yield from _objects(git, wanted)
 
 
 def _search(
-    git: _Git, repository: Path, prefix: str, known: Mapping[str, str], state: dict[str, Any]
+    git: _Git, references: Mapping[str, str], head: str, prefix: str, known: Mapping[str, str], state: dict[str, Any]
 ) -> list[Credential]:
-    commits = _commits(git, _references(repository))
+    commits = _commits(git, set(references.values()), state["limits"])
     if not commits:
-        if _references(repository):
-            raise _Trouble("its commits are not there")
-        return []
-    head = _commits(git, _HASH.findall(_small_text(repository / "HEAD")) or _head(repository))
+        raise _Trouble("its commits are not there")
+    _whole(git, commits, state["limits"])
+    _true(git, set(references.values()), commits, state["limits"])
     versions, state["commits"] = _versions(git, commits)
     if state["commits"] >= _COMMITS:
         state["limits"].append(f"only {_COMMITS} commits of the git history were read")
-    listing = current = b""
+    current: dict[str, str] = {}
     if head:
-        listing = git.run("ls-tree", "-r", "-z", "--name-only", head.decode().split()[0])
-        current = git.run("ls-tree", "-r", "-z", head.decode().split()[0])
-        state["committed"] = git.run("log", "-1", "--format=%cs", head.decode().split()[0]).decode().strip()
-    names = (one.decode("utf-8", "backslashreplace") for one in listing.split(b"\0") if one)
-    state["tracked"] = [name.removeprefix(prefix) for name in names if name.startswith(prefix)][:_BLOBS]
+        current = dict(_tree(git, head, state["limits"]))
+        state["committed"] = git.run("log", "-1", "--format=%cs", head).decode().strip()
+    state["tracked"] = [name.removeprefix(prefix) for name in current if name.startswith(prefix)][:_BLOBS]
     paths: dict[str, list[tuple[str, str]]] = {}
     for (blob, path), commit in versions.items():
         if maybe_text(path):
@@ -227,14 +284,31 @@ def _search(
     if len(paths) > _BLOBS:
         state["limits"].append(f"only {_BLOBS} files of the git history were read")
     seen: dict[tuple[str, str, bool], _Seen] = {}
-    for blob, content in _contents(git, list(paths)[:_BLOBS], state["limits"]):
+    named = {blob: where[0][0] for blob, where in list(paths.items())[:_BLOBS]}
+    for blob, content in _contents(git, named, state["limits"]):
         for path, commit in paths[blob]:
             place = f"commit {commit[:10]}: {path}"
-            there = blob.encode() + b"\t" + os.fsencode(path) + b"\0" in current
+            there = current.get(path) == blob
             past = "" if there else ", gone since"
             for one in find_credentials(path, content, known, place=place, note=past):
                 _add(seen, path, one, there)
     return [one.told() for one in seen.values()]
+
+
+def _tree(git: _Git, commit: str, hit: list[str]) -> Iterator[tuple[str, str]]:
+    """Path and object of each file of a commit."""
+    others = []
+    for line in git.run("ls-tree", "-r", "-z", commit).split(b"\0"):
+        about, dummy, name = line.partition(b"\t")
+        if not name:
+            continue
+        path = name.decode("utf-8", "backslashreplace")
+        _mode, kind, blob = about.decode().split()
+        if kind == "commit":
+            others.append(path)
+        yield path, blob
+    if others:
+        hit.append(f"{_listed(others)}: a repository of its own (submodule), which was not read")
 
 
 @dataclass
@@ -255,17 +329,6 @@ def _add(seen: dict[tuple[str, str, bool], _Seen], path: str, one: Credential, t
     before.versions += 1
     if there and not before.there:
         before.credential, before.there = one, True
-
-
-def _head(repository: Path) -> list[str]:
-    """The object that a symbolic HEAD names."""
-    name = _small_text(repository / "HEAD").strip().removeprefix("ref: ")
-    if not re.fullmatch(r"refs/heads/[\w./-]+", name) or ".." in name:
-        return []
-    if loose := _HASH.findall(_small_text(repository / name)):
-        return loose
-    packed = re.search(rf"^({_HASH.pattern}) {re.escape(name)}$", _small_text(repository / "packed-refs"), re.MULTILINE)
-    return [packed.group(1)] if packed else []
 
 
 def _unignored(git: _Git, folder: Path, texts: Mapping[str, str]) -> set[str]:
@@ -292,42 +355,66 @@ def _repository(folder: Path) -> tuple[Path, str]:
     return own, ""
 
 
-def _holds(repository: Path, prefix: str, scratch: Path, seconds: float) -> bool:
+def _holds(path: Path, prefix: str, scratch: Path, seconds: float) -> bool:
     """Whether the last commit has files of the folder: one of somebody's settings in the home folder does not."""
     (scratch / "above").mkdir()
-    git = _borrow(scratch / "above", repository, seconds)
-    head = _commits(git, _HASH.findall(_small_text(repository / "HEAD")) or _head(repository))
-    return bool(head) and bool(git.run("ls-tree", "--name-only", head.decode().split()[0], "--", prefix).strip())
+    with Repository.open(path) as repository:
+        references = repository.references()
+        head = repository.head(references)
+        git, _count = _borrow(scratch / "above", repository, references.values(), seconds)
+        return bool(head) and bool(git.run("ls-tree", "--name-only", head, "--", prefix).strip())
 
 
 def history(folder: str, texts: Mapping[str, str], known: Mapping[str, str], seconds: float) -> dict[str, Any]:
-    """What git holds of credentials: in every commit, or without a repository in what a first commit would hold.
+    """What git holds of credentials: in every commit, or without one in what a first commit would hold.
 
-    `state` is `history`, `folder` (no repository here) or `unknown` with a `note` that says why.
+    `state` is `history`, `folder` (no commit here) or `unknown` with a `note` that says why.
     """
     state: dict[str, Any] = {"state": "history", "note": "", "commits": 0, "tracked": [], "limits": [], "committed": ""}
-    repository, prefix = _repository(Path(folder))
     found: list[Credential] = []
     try:
         if not shutil.which("git"):
             raise _Trouble("git is not installed on the managed host")
         with tempfile.TemporaryDirectory() as scratch:
-            if prefix and not _holds(repository, prefix, Path(scratch), seconds):
-                repository, prefix = Path(folder, ".git"), ""
-            if not os.path.lexists(repository):
-                state["state"] = "folder"
-                git = _Git(Path(scratch), seconds)
-                git.run("init", "--quiet", "--bare", "--template=")
-                for path in sorted(_unignored(git, Path(folder), texts)):
-                    found.extend(find_credentials(path, texts[path].encode(), known, place=path))
-            else:
-                objects = repository / "objects"
-                if repository.is_symlink() or objects.is_symlink() or not objects.is_dir():
-                    raise _Trouble(".git is not a repository's folder; clone the repository again")
-                git = _borrow(Path(scratch), repository, seconds)
-                found = _search(git, repository, prefix, known, state)
+            found = _read(Path(folder), Path(scratch), texts, known, seconds, state)
     except (_Trouble, OSError, ValueError) as trouble:
         state |= {"state": "unknown", "note": str(trouble)}
     # A cap may hide what is doubtful, and nothing else.
     found.sort(key=lambda one: not one.certain)
     return {**state, "credentials": [asdict(one) for one in found[:_FINDINGS]]}
+
+
+def _read(
+    folder: Path,
+    scratch: Path,
+    texts: Mapping[str, str],
+    known: Mapping[str, str],
+    seconds: float,
+    state: dict[str, Any],
+) -> list[Credential]:
+    path, prefix = _repository(folder)
+    if prefix and not _holds(path, prefix, scratch, seconds):
+        path, prefix = folder / ".git", ""
+    with contextlib.ExitStack() as opened:
+        references: dict[str, str] = {}
+        if os.path.lexists(path):
+            try:
+                repository = opened.enter_context(Repository.open(path))
+            except OSError:
+                raise _Trouble(".git is not a repository's folder; clone the repository again") from None
+            references = repository.references()
+            head = repository.head(references)
+            git, count = _borrow(scratch, repository, references.values(), seconds)
+            if count and not references:
+                repository.hide("there are objects, and no branch that leads to them")
+            state["limits"] += repository.hidden
+            if references:
+                return _search(git, references, head, prefix, known, state)
+    state["state"] = "folder"
+    git = _Git(scratch, seconds)
+    git.run("init", "--quiet", "--bare", "--template=")
+    return [
+        one
+        for path in sorted(_unignored(git, folder, texts))
+        for one in find_credentials(path, texts[path].encode(), known, place=path)
+    ]
