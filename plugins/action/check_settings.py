@@ -49,7 +49,8 @@ class ActionModule(ActionBase):
             raise AnsibleError(str(error)) from error
         found = self._variables(variables)
         stack = self._stack(variables) if settings.are_good(found.values, OF_SERVICES, date) else {}
-        lines = settings.problems(found, date, arguments["required"], _known(found, stack))
+        known = _known(found, stack) | {"inception_available_hosts": variables.get("groups", {}).get("all", [])}
+        lines = settings.problems(found, date, arguments["required"], known)
         # Our own descriptions are right: what is wrong in them is a setting's fault, which has been said.
         ours = f"{_rendering.OUR_SERVICES}/" if lines else "\0"
         said = [problem for problem in stack.get("problems", []) if not problem.startswith(ours)]

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 import tarfile
 import tempfile
@@ -15,6 +16,7 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+from ansible_collections.fortytwo.inception.plugins.module_utils import _image_build as image_build
 from ansible_collections.fortytwo.inception.plugins.module_utils import _images as images
 from ansible_collections.fortytwo.inception.plugins.plugin_utils import _image_builder as image_builder
 from ansible_collections.fortytwo.inception.plugins.plugin_utils import _image_store as image_store
@@ -62,8 +64,9 @@ class ActionModule(ActionBase):
                         "archive": {"type": "str", "default": ""},
                     },
                 },
-                "builder": {"type": "str", "choices": ["auto", "control_node", "managed_host"], "default": "auto"},
+                "builder": {"type": "str", "default": "auto"},
                 "hosts": {"type": "int", "default": 1},
+                "project": {"type": "str", "default": "inception"},
                 "cache_dir": {"type": "path", "required": True},
             }
         )
@@ -100,19 +103,22 @@ class ActionModule(ActionBase):
                 )
             self._tell(f"builds its images itself: {way.reason}")
             return result | {"changed": self._task.check_mode}
-        self._tell(f"its images are built on the control node and carried: {way.reason}")
+        where = "the control node" if way.builder == image_way.CONTROL_NODE else way.builder
+        self._tell(f"its images are built on {where} and carried: {way.reason}")
         if self._task.check_mode:
             return result | {"changed": True}
         try:
-            return result | self._provide(services, options, found, tool)
+            return result | self._provide(
+                services, options, found, tool if way.builder == image_way.CONTROL_NODE else None
+            )
         except (OSError, images.ImageProblem) as error:
             return result | self._given_up(error, options["builder"])
 
     def _given_up(self, error: Exception, setting: str) -> dict[str, Any]:
-        """What could not be built or carried is built where it is wanted."""
-        if setting == image_way.CONTROL_NODE:
+        """What could not be built or carried is built where it is wanted, unless somebody else was asked for."""
+        if setting != image_way.AUTO:
             raise AnsibleActionFail(
-                f"{error}\nThe control node did not build; inception_builder: managed_host builds on {self.host}."
+                f"{error}\nNothing was brought to {self.host}; inception_builder: managed_host builds there."
             )
         display.warning(f"{self.host} builds its images itself, since the control node could not: {error}")
         return {"builder": image_way.MANAGED_HOST, "reason": str(error)}
@@ -136,21 +142,37 @@ class ActionModule(ActionBase):
         tool: image_builder.Tool | None,
     ) -> dict[str, Any]:
         cache = Path(options["cache_dir"])
-        base = self._base(cache, **options["base"])
         builder = image_builder.Builder(cache, found["architecture"], tool, self._tell)
-        wanted = [image_builder.wanted_of(one, options["files"]) for one in services]
-        provided, built = builder.provide(wanted, base)
+        wanted = [image_build.wanted_of(one, options["files"]) for one in services]
+        if tool:
+            provided, built = builder.provide(wanted, self._base(cache, **options["base"]))
+        else:
+            provided, built = (
+                self._built_elsewhere(builder.store, wanted, options["builder"], found["architecture"]),
+                [],
+            )
+        labels = {images.PROJECT_LABEL: options["project"]}
+        provided = [dataclasses.replace(one, config=image_store.labelled(one.config, labels)) for one in provided]
         carried = self._carry(provided, found, builder.store)
         return {"changed": True, "built": built, "delivered": [one.name for one in provided], "carried": carried}
 
-    def _base(self, cache: Path, reference: str, digest: str, archive: str) -> image_builder.Base:
+    def _built_elsewhere(
+        self, store: image_store.Store, wanted: Sequence[image_build.Wanted], builder: str, architecture: str
+    ) -> list[image_store.Image]:
+        """What the module image_build has brought before."""
+        found = [store.find(one.image) for one in wanted]
+        names = ", ".join(one.service for one, image in zip(wanted, found, strict=True) if image is None)
+        if names:
+            raise images.ImageProblem(f"{builder} has built no image for {architecture} of {names}")
+        return [image for image in found if image]
+
+    def _base(self, cache: Path, reference: str, digest: str, archive: str) -> image_build.Base:
         """The base image, from where the control node has it, or else from the managed host."""
         if not archive:
-            return image_builder.Base(reference, digest, "")
+            return image_build.Base(reference, digest, "")
+        if found := image_builder.cached_base(cache, digest):
+            return image_build.Base(reference, digest, str(found))
         folder = cache / "base"
-        for path in sorted(folder.glob("*.image.tar")):
-            if images.base_digest_of(str(path)) == digest:
-                return image_builder.Base(reference, digest, str(path))
         folder.mkdir(parents=True, exist_ok=True)
         brought = folder / f"{digest.rpartition(':')[2][:12]}-{self.host}.image.tar"
         self._tell("its base image is brought to the control node, which has another one")
@@ -158,7 +180,7 @@ class ActionModule(ActionBase):
         if images.base_digest_of(str(brought)) != digest:
             brought.unlink(missing_ok=True)
             raise images.ImageProblem(f"{archive} on {self.host} is not the base image of its engine")
-        return image_builder.Base(reference, digest, str(brought))
+        return image_build.Base(reference, digest, str(brought))
 
     # ---- over the connection ----
 
@@ -204,7 +226,9 @@ class ActionModule(ActionBase):
 
     def _arrived(self) -> tuple[str, dict[str, int]]:
         """The folder for parts, and what a delivery that was cut off has left there."""
-        command = f"umask 077; mkdir -p {PARTS_DIR} && cd {PARTS_DIR} && pwd && ls -ln"
+        # One that nobody has gone on with for a week goes.
+        old = "find . -type f -mtime +6 -exec rm -f {} +"
+        command = f"umask 077; mkdir -p {PARTS_DIR} && cd {PARTS_DIR} && {old} && pwd && ls -ln"
         done = self._low_level_execute_command(command, sudoable=False)
         lines = done["stdout"].splitlines()
         if done["rc"] != 0 or not lines:

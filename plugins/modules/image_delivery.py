@@ -52,16 +52,20 @@ options:
     default: {}
   builder:
     description:
-      - Where images are built that are missing. With V(auto) on the control node, where that is of the same
+      - Where images are built that are missing, V(control_node), V(managed_host), or the name of a host that has built
+        them before (M(fortytwo.inception.image_build)). With V(auto) on the control node, where that is of the same
         architecture and not emulated, and the managed host is emulated or O(hosts) is more than one; else on the
         managed host.
     type: str
-    choices: [auto, control_node, managed_host]
     default: auto
   hosts:
     description: How many managed hosts are deployed to in this run.
     type: int
     default: 1
+  project:
+    description: The compose project that the images belong to, by their label.
+    type: str
+    default: inception
   cache_dir:
     description: Where built images are kept on the control node.
     type: path
@@ -94,7 +98,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 builder:
-  description: Where the images that were missing are built, V(control_node) or V(managed_host).
+  description: Where the images that were missing are built, V(control_node), V(managed_host), or the builder's name.
   returned: success
   type: str
   sample: control_node
@@ -320,8 +324,9 @@ def main() -> None:
             "services": {"type": "list", "elements": "dict", "required": True},
             "files": {"type": "list", "elements": "dict", "default": []},
             "base": {"type": "dict", "default": {}},
-            "builder": {"type": "str", "choices": ["auto", "control_node", "managed_host"], "default": "auto"},
+            "builder": {"type": "str", "default": "auto"},
             "hosts": {"type": "int", "default": 1},
+            "project": {"type": "str", "default": "inception"},
             "cache_dir": {"type": "path"},
             "state": {"type": "str", "choices": ["inspected", "loaded"], "default": "inspected"},
             "images": {"type": "list", "elements": "dict", "default": []},

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import gzip
 import hashlib
 import json
 import os
 import shutil
-import subprocess
 import tarfile
 import tempfile
 import time
@@ -72,6 +72,20 @@ def normal_config(told: Mapping[str, Any], labels: Mapping[str, str]) -> str:
     return json.dumps({**kept, "config": run, "history": steps}, sort_keys=True)
 
 
+def labelled(config: str, labels: Mapping[str, str]) -> str:
+    """A configuration with more labels: the same image is carried to several projects."""
+    told = json.loads(config)
+    told["config"]["Labels"] |= labels
+    return json.dumps(told, sort_keys=True)
+
+
+def as_it_was(source: IO[bytes]) -> IO[bytes]:
+    """A layer as it was before containerd's store compressed it."""
+    packed = source.read(2) == b"\x1f\x8b"
+    source.seek(0)
+    return gzip.GzipFile(fileobj=source) if packed else source  # type: ignore[return-value]
+
+
 class Store:
     """A folder of images for one architecture."""
 
@@ -117,6 +131,12 @@ class Store:
             return None
         return Layer(diff_id, parts) if there else None
 
+    def layers(self) -> list[str]:
+        """The digests of all layers that are whole."""
+        names = (path.stem for path in (self.folder / "layers").glob("*.json"))
+        ids = (name.replace("-", ":", 1) for name in names)
+        return sorted(diff_id for diff_id in ids if self.layer(diff_id))
+
     def part(self, digest: str) -> Path:
         return self.folder / "parts" / digest
 
@@ -136,7 +156,7 @@ class Store:
                     source = file.extractfile(member)
                     if source is None:
                         raise images.ImageProblem(f"{archive}: the layer {member} is not there")
-                    self._add_layer(diff_id, source)
+                    self._add_layer(diff_id, as_it_was(source))
         described = {"config": normal_config(config, labels), "layers": diff_ids}
         self._write(self._path("images", f"{name}.json"), json.dumps(described).encode())
         found = self.find(name)
@@ -191,14 +211,3 @@ def free(folder: Path) -> int:
     while not folder.exists():
         folder = folder.parent
     return shutil.disk_usage(folder).free
-
-
-def output_of(argv: list[str], **options: Any) -> str:
-    """What a program says; a failure has its last lines."""
-    done = subprocess.run(
-        argv, check=False, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        errors="replace", **options,
-    )  # fmt: skip
-    if done.returncode != 0:
-        raise images.ImageProblem(done.stdout)
-    return done.stdout

@@ -306,6 +306,15 @@ def one_of(*choices: Any) -> Check:
     return check
 
 
+BUILDERS = ("auto", "control_node", "managed_host")
+
+
+def check_builder(value: Any, settings: Settings) -> Iterator[str]:
+    """Where images are built: one of three words, or a machine of the inventory."""
+    if str(value) not in (*BUILDERS, *(settings.get("inception_available_hosts") or ())):
+        yield f"{shown(value)} is not one of {', '.join(BUILDERS)}, and no host of the inventory"
+
+
 def check_wordpress_source(value: Any, settings: Settings) -> Iterator[str]:
     yield from one_of("package", "archive")(value, settings)
     if value == "package" and settings.get("inception_base_family") == "alpine":
@@ -681,7 +690,7 @@ RULES: tuple[Rule, ...] = (
     Rule("inception_base_source", one_of("auto", "registry", "bootstrap", "archive"), _always("auto")),
     Rule("inception_bonus_services", check_services, _services_example),
     Rule("inception_service_dirs", check_folders, _always("[/home/wil/services]")),
-    Rule("inception_builder", one_of("auto", "control_node", "managed_host"), _always("auto")),
+    Rule("inception_builder", check_builder, _always("auto")),
     Rule("inception_docker_source", one_of("distribution", "docker"), _always("distribution")),
     Rule("inception_wordpress_source", check_wordpress_source, _always("archive")),
     Rule("inception_tls", one_of("local_ca", "provided"), _always("local_ca")),

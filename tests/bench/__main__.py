@@ -8,6 +8,7 @@
 
     deploy       a cold deployment, beside a shell script that does the same
     fleet        a deployment that changes nothing, on 1, 2 and 4 machines at once
+    delivery     cold deployments to 1, 2 and 4 machines, by who builds their images
     site         load, TLS, memory, images, stops and starts, beside the reference stack
     changes      a line of each service's configuration changed under load
     freshness    whether the very next visitor sees what an editor has changed, under load
@@ -33,14 +34,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.bench import changes, deploy, fleet, freshness, report
+from tests.bench import changes, delivery, deploy, fleet, freshness, report
 from tests.bench.lab import Failed, Lab
 from tests.bench.lab import fleet as fresh_fleet
 from tests.verify.changes import Editor
 from tests.verify.support import ROOT
 
 FOLDER = ROOT / "docs/bench"
-PARTS = ("deploy", "fleet", "site", "changes", "freshness")
+PARTS = ("deploy", "delivery", "fleet", "site", "changes", "freshness")
 # What a machine of the user's own is measured by: these make no machine.
 OF_A_MACHINE = ("site", "changes", "freshness")
 ROUNDS_OF_DEPLOYMENTS = 3
@@ -146,9 +147,11 @@ def main() -> int:
         if "deploy" in arguments.parts:
             # It makes machines of its own.
             record("deploy", lambda: deploy.measure(arguments.against))
+        if "delivery" in arguments.parts:
+            record("delivery", delivery.measure)
         if arguments.inventory:
             measure(arguments, Lab(arguments.inventory, (arguments.host,)))
-        elif arguments.parts != ["deploy"]:
+        elif set(arguments.parts) - {"deploy", "delivery"}:
             with fresh_fleet() as lab:
                 if "fleet" not in arguments.parts:
                     lab.deploy(lab.hosts[0])

@@ -69,6 +69,7 @@ def results() -> dict[str, Any]:
     return {
         "site": site(),
         "deploy": {**one, "seconds": {"deploy_cold": 66.0, "by_hand_cold": 60.0, "ratio_cold": 1.1}},
+        "delivery": {**one, "cold": {"control_node": {"1": {"wall": 90.0}, "4": {"wall": 160.0}}}},
         "fleet": {**one, "again": {"1": [7.0, 7.5], "2": [8.0], "4": [10.0]}},
         "changes": {**one, "services": {name: dict(changed) for name in ("nginx", "wordpress", "mariadb")}},
         "freshness": {**one, "times": 100, "readers": 16, "seen": {"a post": {"at_once": 100}}, "wrong": []},

@@ -9,9 +9,11 @@ import time
 from pathlib import Path
 
 import pytest
+from ansible_collections.fortytwo.inception.plugins.module_utils import _image_build as image_build
 from ansible_collections.fortytwo.inception.plugins.module_utils import _images as images
+from ansible_collections.fortytwo.inception.plugins.module_utils._image_build import Base, Wanted
 from ansible_collections.fortytwo.inception.plugins.plugin_utils import _image_builder as image_builder
-from ansible_collections.fortytwo.inception.plugins.plugin_utils._image_builder import Base, Builder, Wanted
+from ansible_collections.fortytwo.inception.plugins.plugin_utils._image_builder import Builder
 
 from tests.unit.plugins.plugin_utils.test_image_store import archive, layer
 
@@ -20,6 +22,9 @@ BASE = Base("debian:bookworm", "sha256:01", "/base.image.tar")
 
 class Tool:
     """Notes what it builds, and takes its time."""
+
+    place = "the control node"
+    at_once = 4
 
     def __init__(self, fails: str = "") -> None:
         self.built: list[str] = []
@@ -89,7 +94,7 @@ def test_a_build_that_fails_tells_its_last_lines_and_leaves_nothing(tmp_path: Pa
 
 
 def test_without_room_nothing_is_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(image_builder, "ROOM", 1 << 60)
+    monkeypatch.setattr(image_build, "ROOM", 1 << 60)
     tool = Tool()
     with pytest.raises(images.ImageProblem, match=r"has room for \d+ MB, and building wants"):
         Builder(tmp_path, "amd64", tool, lambda line: None).provide(wanted("nginx"), BASE)
@@ -98,12 +103,12 @@ def test_without_room_nothing_is_begun(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_an_image_bears_the_labels_by_which_it_is_found(tmp_path: Path) -> None:
     found, dummy = Builder(tmp_path, "amd64", Tool(), lambda line: None).provide(wanted("nginx"), BASE)
-    for word in ("com.docker.compose.project", "content of nginx", "the control node"):
+    for word in ("com.docker.compose.service", "content of nginx", "the control node"):
         assert word in found[0].config
 
 
 def test_a_context_is_readable_by_all_whatever_the_umask(tmp_path: Path) -> None:
-    image_builder.write_context(tmp_path, {"Dockerfile": b"x", "conf/a/b.conf": b"y"})
+    image_build.write_context(tmp_path, {"Dockerfile": b"x", "conf/a/b.conf": b"y"})
     assert stat.S_IMODE((tmp_path / "conf/a").stat().st_mode) == 0o755
     assert stat.S_IMODE((tmp_path / "conf/a/b.conf").stat().st_mode) == 0o644
 
@@ -115,7 +120,7 @@ def test_a_context_is_what_the_project_has_there() -> None:
         {"path": "srcs/requirements/nginx/site/a.png", "content": "AAE=", "encoding": "base64"},
         {"path": "srcs/requirements/nginx-more/Dockerfile", "content": "other"},
     ]
-    assert image_builder.wanted_of(service, files).files == {
+    assert image_build.wanted_of(service, files).files == {
         "Dockerfile": b"FROM debian:bookworm\n",
         "site/a.png": b"\x00\x01",
     }

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import json
@@ -154,3 +155,21 @@ def test_of_two_who_want_one_the_second_waits(store: Store) -> None:
         order.append("first")
     other.join(5)
     assert order == ["first", "second"]
+
+
+def test_layers_that_containerd_has_compressed_are_the_same(store: Store, tmp_path: Path) -> None:
+    data = layer(b"nginx")
+    path = archive(tmp_path / "image.tar", [data])
+    packed = tmp_path / "packed.tar"
+    with tarfile.open(path) as old, tarfile.open(packed, "w") as new:
+        for member in old:
+            content = old.extractfile(member).read()  # type: ignore[union-attr]
+            images.add_bytes(new, member.name, gzip.compress(content) if member.name.endswith("layer.tar") else content)
+    assert [one.diff_id for one in store.add("nginx:1", packed, {}).layers] == [digest(data)]
+    assert store.layers() == [digest(data)]
+
+
+def test_an_image_is_carried_to_projects_of_several_names(store: Store, tmp_path: Path) -> None:
+    image = store.add("nginx:1", archive(tmp_path / "image.tar", [layer(b"nginx")]), {"a": "b"})
+    told = json.loads(image_store.labelled(image.config, {"project": "shop"}))
+    assert told["config"]["Labels"] == {"inception.base": "sha256:01", "a": "b", "project": "shop"}

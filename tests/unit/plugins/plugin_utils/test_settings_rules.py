@@ -52,6 +52,7 @@ GOOD: dict[str, Any] = {
     "inception_vm_ftp_port": 2121,
     "inception_vm_image_source": "auto",
     "inception_available_services": ["redis", "ftp"],
+    "inception_available_hosts": ["bastion"],
     "inception_available_secrets": ["wp_salt", "db_password"],
 }
 
@@ -69,7 +70,7 @@ GOOD_VALUES: dict[str, list[Any]] = {
     "inception_base_source": ["registry", "bootstrap"],
     "inception_bonus_services": [["redis"], ["ftp", "redis"]],
     "inception_service_dirs": [["/tmp"]],
-    "inception_builder": ["control_node", "managed_host"],
+    "inception_builder": ["control_node", "managed_host", "bastion"],
     "inception_docker_source": ["docker"],
     "inception_wordpress_source": ["archive"],
     "inception_ftp_port": [2121, "21"],
@@ -262,7 +263,10 @@ BAD_VALUES: dict[str, list[tuple[Any, str]]] = {
         (None, "is not a list"),
         (["srv"], "'srv' is not an absolute path"),
     ],
-    "inception_builder": [("host", "is not one of auto, control_node, managed_host"), (True, "is not one of")],
+    "inception_builder": [
+        ("forge", "is not one of auto, control_node, managed_host, and no host of the inventory"),
+        (True, "is not one of"),
+    ],
     "inception_docker_source": [("podman", "is not one of distribution, docker"), (None, "is not one of")],
     "inception_wordpress_source": [("git", "is not one of package, archive"), (None, "is not one of")],
     "inception_tls": [("acme", "is not one of local_ca, provided"), (None, "is not one of")],
@@ -410,7 +414,7 @@ def test_the_examples_are_good(rule: rules.Rule) -> None:
 def test_every_setting_is_tested() -> None:
     known = {rule.setting for rule in SHARED}
     assert set(BAD_VALUES) == known
-    assert set(GOOD) == known | {"inception_available_services", "inception_available_secrets"}
+    assert set(GOOD) == known | {f"inception_available_{what}" for what in ("services", "secrets", "hosts")}
 
 
 def test_no_value_of_a_secret_is_told() -> None:
