@@ -17,6 +17,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation import adminer
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.adminer import Account
 from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.run import Answer, run
 
 
@@ -71,6 +73,8 @@ class Container:
     listens: list[int] = field(default_factory=list)
     page: str = ""
     php: bool = False
+    # How signing in to the database through its Adminer ends.
+    sign_in: str = ""
 
 
 @dataclass
@@ -257,6 +261,33 @@ def ask_wordpress(container: dict[str, Any], domain: str) -> WordPress:
     return WordPress(**values, users=users, drop_in=drop_in, folder=folder, php=php)
 
 
+_ACCOUNT = r"""
+error_reporting(0);
+$_SERVER["HTTP_HOST"] = $argv[2]; $_SERVER["REQUEST_URI"] = "/"; $_SERVER["HTTPS"] = "on";
+require $argv[1];
+echo "\n<<<inception>>>", json_encode([DB_HOST, DB_USER, DB_PASSWORD, DB_NAME]);
+"""
+
+
+def account(container: dict[str, Any], told: WordPress, domain: str) -> Account | None:
+    """The account that WordPress has in the database. It goes to the project's own Adminer, and to nobody else."""
+    if told.problem:
+        return None
+    answer = docker("exec", container["Id"], told.php, "-r", _ACCOUNT, f"{told.folder}/wp-load.php", domain)
+    dummy, mark, values = answer.output.rpartition("<<<inception>>>")
+    try:
+        server, user, password, database = map(str, json.loads(values if mark else "null"))
+    except (TypeError, ValueError):
+        return None
+    return Account(server, user, password, database)
+
+
+def own_address(container: dict[str, Any]) -> str:
+    """Its address in one of its networks."""
+    networks = container["NetworkSettings"]["Networks"].values()
+    return next((one["IPAddress"] for one in networks if one["IPAddress"]), "")
+
+
 def try_root(container: dict[str, Any]) -> Answer:
     """Sign in to the database as root without a password, as the sheet has it done."""
     client = 'client=$(command -v mariadb || command -v mysql) && "$client"'
@@ -264,6 +295,13 @@ def try_root(container: dict[str, Any]) -> Answer:
     if "ERROR 2002" in answer.output:
         answer = inside(container, f"{client} --user=root --execute='SELECT CURRENT_USER()'")
     return answer
+
+
+def try_adminer(stack: Stack, raw: Mapping[str, dict[str, Any]], service: str) -> str:
+    """How it goes to sign in to the database through a service."""
+    address = own_address(raw[service])
+    mine = account(raw[str(stack.named("wordpress"))], stack.wordpress, stack.domain) if address else None
+    return adminer.sign_in(address, stack.containers[service].listens, mine) if mine else ""
 
 
 def facts(container: dict[str, Any], volumes: Mapping[str, dict[str, Any]]) -> Container:
@@ -306,8 +344,7 @@ _PAGE = 64 * 1024
 
 def page(container: dict[str, Any], ports: Iterable[int]) -> str:
     """What a container answers a visitor on its own address: the status and the title, "" where it has no page."""
-    networks = container["NetworkSettings"]["Networks"].values()
-    address = next((one["IPAddress"] for one in networks if one["IPAddress"]), "")
+    address = own_address(container)
     for port in ports if address else ():
         connection = http.client.HTTPConnection(address, port, timeout=5)
         try:
@@ -345,6 +382,9 @@ def observe(login: str, domain: str, project: str, kinds: Mapping[str, str]) -> 
     stack.open_80 = {address: connects(address, 80) for address in addresses(domain)}
     if stack.running("wordpress"):
         stack.wordpress = ask_wordpress(raw[str(stack.named("wordpress"))], domain)
+        for service, container in stack.containers.items():
+            if container.running and stack.kinds.get(service) == "adminer":
+                container.sign_in = try_adminer(stack, raw, service)
     if stack.running("mariadb"):
         answer = try_root(raw[str(stack.named("mariadb"))])
         stack.root_login = {"ok": answer.ok, "output": answer.tail(3)}

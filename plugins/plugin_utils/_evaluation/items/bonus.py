@@ -123,6 +123,23 @@ def _site_answers(stack: Stack) -> Finding | None:
     return Finding(PASS if re.match(r"port \d+: 200", container.page) else UNDETERMINED, told)
 
 
+def _signs_in(stack: Stack) -> Finding | None:
+    """Somebody who has the password gets from its page into the database."""
+    service, container = stack.named("adminer"), stack.container("adminer")
+    if not stack.containers:
+        return None
+    if not service:
+        return absent()
+    if not container or not container.running:
+        told = container.status if container else "not there"
+        return Finding(FAIL, [Evidence("docker compose ps", f"{service}: {told}")])
+    where = f"the form of {service}"
+    if not container.sign_in:
+        return Finding(UNDETERMINED, [Evidence(where, "not found on a port of its own; sign in by its address")])
+    good = container.sign_in.startswith("signed in")
+    return Finding(PASS if good else FAIL, [Evidence(where, container.sign_in)])
+
+
 def _choice_answers(stack: Stack) -> Finding | None:
     """The services of choice run, and listen on what they publish."""
     chosen = [name for name, kind in stack.kinds.items() if kind == OTHER]
@@ -192,7 +209,7 @@ _ITEMS = (
         rules=("BON-4",),
         static=_bonus("adminer"),
         decided_by="a service with a Dockerfile",
-        runtime=_missing("adminer"),
+        runtime=_signs_in,
     ),
     Item(
         61,
