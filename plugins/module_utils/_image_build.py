@@ -151,15 +151,11 @@ class Docker:
         if not base.archive:
             output_of([self.docker, "pull", "--quiet", name])
             return
-        with subprocess.Popen(
-            [self.docker, "load", "--quiet"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        ) as process:
-            assert process.stdin is not None
-            with contextlib.suppress(BrokenPipeError):
-                images.rename(base.archive, name, process.stdin)
-            said, dummy = process.communicate()
-        if process.returncode != 0:
-            raise images.ImageProblem(f"the base image could not be loaded: {said.decode(errors='replace')[-300:]}")
+        code, said = images.feed(
+            [self.docker, "load", "--quiet"], lambda stream: images.rename(base.archive, name, stream)
+        )
+        if code != 0:
+            raise images.ImageProblem(f"the base image could not be loaded: {said[-300:]}")
 
     def name_of(self, image: str) -> str:
         """How an image that is built is called here, as long as it is here."""
@@ -184,12 +180,11 @@ class Docker:
         with subprocess.Popen(
             [self.docker, "save", name], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         ) as process:
-            assert process.stdout is not None
-            assert process.stderr is not None
+            saved, told = images.pipe(process.stdout), images.pipe(process.stderr)
             # Where it fails, it says why in place of an archive.
             with contextlib.suppress(tarfile.ReadError):
-                copy_without(process.stdout, stream, known)
-            said = process.stderr.read().decode(errors="replace")
+                copy_without(saved, stream, known)
+            said = told.read().decode(errors="replace")
         if process.returncode != 0:
             raise images.ImageProblem(f"docker save: {said.strip()[-300:]}")
         output_of([self.docker, "image", "rm", "--force", name])

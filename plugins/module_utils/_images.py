@@ -18,7 +18,7 @@ import stat
 import subprocess
 import tarfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -93,6 +93,34 @@ def is_emulated(cpuinfo: str = "/proc/cpuinfo") -> bool:
     return any("QEMU TCG" in line for line in text.splitlines() if line.startswith("model name"))
 
 
+# ---- Programs ----
+
+
+def pipe(stream: IO[bytes] | None) -> IO[bytes]:
+    """A pipe that was asked for."""
+    if stream is None:
+        raise ImageProblem("a program has no pipe")
+    return stream
+
+
+def feed(argv: list[str], write: Callable[[IO[bytes]], None]) -> tuple[int, str]:
+    """Runs a program that reads what is written; its exit code, and what it said. Of what fails it sees no end."""
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        there, said = pipe(process.stdin), pipe(process.stdout)
+        try:
+            # One that ends early says why.
+            with contextlib.suppress(BrokenPipeError):
+                write(there)
+        except BaseException:
+            process.kill()
+            raise
+        finally:
+            with contextlib.suppress(BrokenPipeError):
+                there.close()
+        text = said.read().decode(errors="replace")
+    return process.returncode, text
+
+
 # ---- An archive that is loaded as the same image everywhere ----
 
 
@@ -100,11 +128,12 @@ def is_emulated(cpuinfo: str = "/proc/cpuinfo") -> bool:
 def _program(argv: list[str], source: Any) -> Iterator[IO[bytes]]:
     """What a program makes of a file."""
     with subprocess.Popen(argv, stdin=source, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        yield process.stdout
-        process.stdout.close()
-        assert process.stderr is not None
-        said = process.stderr.read().decode(errors="replace").strip()
+        made, told = pipe(process.stdout), pipe(process.stderr)
+        try:
+            yield made
+        finally:
+            made.close()
+        said = told.read().decode(errors="replace").strip()
     if process.returncode != 0:
         raise ImageProblem(f"{argv[0]} failed: {said[-300:] or process.returncode}")
 
@@ -150,9 +179,9 @@ class Packed:
                 with subprocess.Popen(
                     ["zstd", "--quiet", "--stdout", "-3", "--threads=0"], stdin=subprocess.PIPE, stdout=file
                 ) as process:
-                    assert process.stdin is not None
-                    self._copy(source, process.stdin)
-                    process.stdin.close()
+                    there = pipe(process.stdin)
+                    self._copy(source, there)
+                    there.close()
                 if process.returncode != 0:
                     raise ImageProblem(f"zstd could not write {self.path}; is there room?")
             else:

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
+from typing import TypeAlias
 
 PROC = Path("/proc")
 LISTENS = "0A"
@@ -27,7 +28,7 @@ ASKERS |= {"systemd-resolve", "systemd-timesyn"}
 DESTINATION = re.compile(r"\b(tcp|udp)\b.*?\bdports?\s+(\{[^}]*\}|[\d,:-]+).*\b(?:dnat|redirect|DNAT|REDIRECT)\b")
 DOCKERS_CHAIN = re.compile(r"^-A DOCKER\b|\bchain DOCKER\b")
 
-Address = IPv4Address | IPv6Address
+Address: TypeAlias = "IPv4Address | IPv6Address"
 Port = tuple[str, int]
 
 

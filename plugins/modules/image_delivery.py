@@ -132,7 +132,6 @@ carried:
   sample: 31337
 """
 
-import contextlib
 import hashlib
 import json
 import os
@@ -208,12 +207,10 @@ class Parts:
     def read(self, size: int = BLOCK, /) -> bytes:
         data = b""
         while len(data) < size:
-            if self.file is None:
-                if not self.left:
-                    break
-                self._open(*self.left.pop(0))
-            assert self.file is not None
-            block = self.file.read(min(size - len(data), self.unread))
+            if self.file is None and not self.left:
+                break
+            file = self.file or self._open(*self.left.pop(0))
+            block = file.read(min(size - len(data), self.unread))
             self.digest.update(block)
             self.unread -= len(block)
             data += block
@@ -221,7 +218,7 @@ class Parts:
                 self._close()
         return data
 
-    def _open(self, name: str, size: int) -> None:
+    def _open(self, name: str, size: int) -> BinaryIO:
         # The folder is the connection's user's: no link of theirs leads root elsewhere.
         try:
             descriptor = os.open(os.path.join(self.folder, name), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -233,6 +230,7 @@ class Parts:
             raise Damaged(name)
         self.file = os.fdopen(descriptor, "rb")
         self.digest, self.name, self.unread = hashlib.sha256(), name, size
+        return self.file
 
     def _close(self) -> None:
         if self.file:
@@ -266,26 +264,9 @@ def write_archive(stream: Any, wanted: list[dict[str, Any]], folder: str) -> Non
 
 
 def load(wanted: list[dict[str, Any]], folder: str) -> None:
-    with subprocess.Popen(
-        ["docker", "load", "--quiet"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        try:
-            write_archive(process.stdin, wanted, folder)
-        except Damaged:
-            # Without its end, it is no archive, and nothing of it is loaded.
-            process.kill()
-            with contextlib.suppress(BrokenPipeError):
-                process.stdin.close()
-            raise
-        except BrokenPipeError:
-            # It has said why.
-            pass
-        with contextlib.suppress(BrokenPipeError):
-            process.stdin.close()
-        said = process.stdout.read().decode(errors="replace")
-    if process.returncode != 0:
+    """Without its end, what is damaged is no archive, and nothing of it is loaded."""
+    code, said = images.feed(["docker", "load", "--quiet"], lambda stream: write_archive(stream, wanted, folder))
+    if code != 0:
         raise images.ImageProblem(f"docker load: {said.strip()[-300:]}")
 
 

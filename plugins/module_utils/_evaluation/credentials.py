@@ -31,7 +31,8 @@ _SECRET_NAME = re.compile(
 # ... and what is only about one: MYSQL_PASSWORD_FILE, password_length, secret_name.
 _ABOUT = re.compile(
     r"(?:files?|paths?|dir|folder|name|user|len(?:gth)?|size|min|max|url|host|hash|policy|prompt|label|field|regex"
-    r"|var|env|id|algo(?:rithm)?|hashing|method|type|mode|enabled?|lifetime|expire[sd]?|timeout|required|reset|nag|plugin|eval|command|cmd|script|tokens|tokenizer|type|count|s)$",
+    r"|var|env|id|algo(?:rithm)?|hashing|method|type|mode|enabled?|lifetime|expire[sd]?|timeout|required|reset|nag|plugin"
+    r"|eval|command|cmd|script|tokens|tokenizer|count|s)$",
     re.IGNORECASE,
 )
 _WORDS_OF_EXAMPLES = re.compile(

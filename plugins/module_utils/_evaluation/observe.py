@@ -117,14 +117,14 @@ class Stack:
             service: Container(
                 **{
                     **one,
-                    "ports": [(inner, outer) for inner, outer in one["ports"]],
+                    "ports": list(map(tuple, one["ports"])),
                     "mounts": [Mount(**mount) for mount in one["mounts"]],
                 }
             )
             for service, one in values["containers"].items()
         }
         told = values["wordpress"]
-        wordpress = WordPress(**{**told, "users": [(login, roles) for login, roles in told["users"]]})
+        wordpress = WordPress(**{**told, "users": list(map(tuple, told["users"]))})
         return cls(**{**values, "containers": containers, "wordpress": wordpress})
 
 
