@@ -25,6 +25,9 @@ PROJECT = "com.docker.compose.project"
 WORKING_DIR = "com.docker.compose.project.working_dir"
 OPENRC_SETTINGS = Path("/etc/conf.d/docker")
 OPENRC_VARIABLE = "DOCKER_OPTS"
+# Where the service of OpenRC writes what the engine says, by the names in its settings, and where without any.
+OPENRC_LOGS = ("DOCKER_ERRFILE", "DOCKER_LOGFILE")
+OPENRC_LOG = "/var/log/docker.log"
 # What the engine takes over while it runs (docs.docker.com, dockerd, "Configuration reload behavior").
 RELOADABLE = frozenset(
     {
@@ -69,6 +72,8 @@ KEYS = {
 }
 FLAG = re.compile(r"--?([A-Za-z][a-z0-9-]*)(?:=(.*))?", re.DOTALL)
 NUMBER = re.compile(r"\d+")
+# Bytes at the end of a log in which its last words are.
+LOG_END = 16_384
 
 Run = Callable[[list[str]], tuple[int, str, str]]
 
@@ -231,6 +236,24 @@ def unit(run: Run, systemd: bool) -> Unit:
         return Unit(("/usr/bin/dockerd", *options.split()), "loaded" if OPENRC_SETTINGS.exists() else "not-found")
     wanted = "--property=ExecStart,EnvironmentFiles,Environment,LoadState,ActiveState"
     return unit_from(run(["systemctl", "show", "docker.service", wanted])[1])
+
+
+def openrc_log() -> str:
+    """What the engine said lately, where OpenRC starts it."""
+    variables = variables_of(_text(OPENRC_SETTINGS))
+    path = next((variables[name] for name in OPENRC_LOGS if variables.get(name)), OPENRC_LOG)
+    try:
+        with open(path, "rb") as log:
+            log.seek(max(0, os.fstat(log.fileno()).st_size - LOG_END))
+            return log.read().decode("utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def complaint(lines: Iterable[str]) -> str:
+    """The last line in which the engine says what is wrong."""
+    said = [line for line in lines if re.search(r"level=(error|fatal)|failed to start daemon|unable to", line)]
+    return said[-1] if said else ""
 
 
 # ---- Its settings ----

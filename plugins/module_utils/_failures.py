@@ -225,8 +225,8 @@ CAUSES: tuple[tuple[tuple[str, ...], str, str], ...] = (
         ),
         "Docker does not run on the managed host, or it was restarted meanwhile",
         (
-            "`systemctl status docker` and `journalctl -u docker -n 20` there say why; `systemctl start docker`, "
-            "then deploy again"
+            "`systemctl status docker` and `journalctl -u docker -n 20` there say why (on Alpine /var/log/docker.log); "
+            "`systemctl start docker` (`rc-service docker start`), then deploy again"
         ),
     ),
     (
@@ -237,7 +237,7 @@ CAUSES: tuple[tuple[tuple[str, ...], str, str], ...] = (
             r"Failed to (?:Setup|program) [^\n]*(?:NAT|FILTER|iptables)",
         ),
         "somebody emptied the packet filter of the managed host, with Docker's rules in it",
-        "`systemctl restart docker` on it writes them again, then deploy again",
+        "`systemctl restart docker` on it (Alpine: `rc-service docker restart`) writes them again, then deploy again",
     ),
     (
         (

@@ -94,7 +94,6 @@ action:
 import contextlib
 import json
 import os
-import re
 import signal
 import time
 from pathlib import Path
@@ -191,15 +190,11 @@ class Engine:
 
     def last_words(self) -> str:
         """Why it did not come up."""
-        if not self.systemd:
-            return ""
-        told = self.run(["journalctl", "--unit=docker", "--lines=40", "--output=cat", "--no-pager"])[1]
-        said = [
-            line
-            for line in told.splitlines()
-            if re.search(r"level=(error|fatal)|failed to start daemon|unable to", line)
-        ]
-        return said[-1] if said else ""
+        if self.systemd:
+            told = self.run(["journalctl", "--unit=docker", "--lines=40", "--output=cat", "--no-pager"])[1]
+        else:
+            told = _engine.openrc_log()
+        return _engine.complaint(told.splitlines()[-40:])
 
     def put(self, text: str | None) -> None:
         if text is None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.fortytwo.inception.plugins.module_utils import _engine
 
 from tests.alpine import facts
 from tests.alpine.mirror import apk_version, init_script, names_in
@@ -34,11 +35,12 @@ def texts(value: Any) -> Iterator[str]:
 
 
 def used(path: str) -> set[str]:
-    """The facts that a file of the roles uses, for the table's release."""
+    """The facts that a file of the roles uses, for the table's release; a variable of the user's is none."""
     known = yaml.safe_load((ROOT / path).read_text(encoding="utf-8"))
     choice = known.pop("__stack_php_version", "")
     found = set(re.findall(r"version\('([\d.]+)'", choice))
-    return found | {text.replace("{{ __stack_php_version }}", PHP) for text in texts(known)}
+    found |= {text.replace("{{ __stack_php_version }}", PHP) for text in texts(known)}
+    return {text for text in found if not text.startswith("{{ inception_")}
 
 
 @pytest.mark.parametrize("path", FILES)
@@ -50,6 +52,11 @@ def test_every_fact_is_in_the_table(path: str) -> None:
 def test_the_table_vouches_for_nothing_that_nobody_uses() -> None:
     everything = set().union(*map(used, FILES))
     assert set(TABLE.ours) - everything == set()
+
+
+def test_where_the_engine_s_service_has_its_settings() -> None:
+    known = {str(_engine.OPENRC_SETTINGS), _engine.OPENRC_VARIABLE, *_engine.OPENRC_LOGS, _engine.OPENRC_LOG}
+    assert known - TABLE.names() == set()
 
 
 def test_what_installs_python_before_there_is_any() -> None:

@@ -164,3 +164,30 @@ def test_versions_are_compared_by_their_numbers() -> None:
     assert _engine.version("26.1.5+dfsg1") == (26, 1, 5)
     assert _engine.version("9.0") < (25, 0) <= _engine.version("25.0.0-rc.1")
     assert json.dumps(_engine.version("dev")) == "[]"
+
+
+@pytest.mark.parametrize(
+    ("settings", "log"),
+    [
+        ("", "docker.log"),
+        ('DOCKER_LOGFILE="{}/all.log"', "all.log"),
+        ('#DOCKER_LOGFILE="{}/all.log"\nDOCKER_ERRFILE="{}/err.log"', "err.log"),
+        ('DOCKER_LOGFILE="{}/gone.log"', None),
+    ],
+)
+def test_what_the_engine_said_is_where_openrc_puts_it(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch, settings: str, log: str | None
+) -> None:
+    """Alpine's recipe (community/docker/docker.confd) names the variables."""
+    file = tmp_path / "conf"
+    file.write_text(settings.replace("{}", str(tmp_path)))
+    monkeypatch.setattr(_engine, "OPENRC_SETTINGS", file)
+    monkeypatch.setattr(_engine, "OPENRC_LOG", str(tmp_path / "docker.log"))
+    for name in ("docker.log", "all.log", "err.log"):
+        (tmp_path / name).write_text("x" * 20_000 + f"\nlevel=info\nfailed to start daemon: {name}\nlevel=info\n")
+    said = _engine.complaint(_engine.openrc_log().splitlines())
+    assert said == (f"failed to start daemon: {log}" if log else "")
+
+
+def test_an_engine_without_a_complaint() -> None:
+    assert _engine.complaint(["level=info msg=1", "level=warning msg=2"]) == ""
