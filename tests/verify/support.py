@@ -72,6 +72,7 @@ class Settings:
     admin_user: str
     user: str
     base_family: str
+    wordpress_source: str
     # None where the collection chooses it by date.
     base_release: str | None
     # Where the https port is for the control node.
@@ -117,6 +118,7 @@ def read_settings(variables: dict[str, Any], forwarded_port: str | None) -> Sett
         admin_user=value("inception_admin_user"),
         user=value("inception_user"),
         base_family=value("inception_base_family"),
+        wordpress_source=value("inception_wordpress_source"),
         base_release=str(variables["inception_base_release"]) if "inception_base_release" in variables else None,
         address=value("ansible_host"),
         forwarded_port=int(forwarded_port or 0),

@@ -73,7 +73,8 @@ def test_the_database_fits_its_container(stack: Stack, compose_config: dict[str,
     """A quarter of it is for InnoDB; a write that was acknowledged is on the disk; no name is looked up."""
     names = ("innodb_buffer_pool_size", "innodb_flush_log_at_trx_commit", "innodb_doublewrite", "skip_name_resolve")
     [found] = stack.sql("SELECT " + ", ".join(f"@@{name}" for name in names))
-    assert found == [str(memory(compose_config, "mariadb") // 4), "1", "1", "1"]
+    # From MariaDB 11 on innodb_doublewrite is a word.
+    assert [value.replace("ON", "1") for value in found] == [str(memory(compose_config, "mariadb") // 4), "1", "1", "1"]
 
 
 def test_changed_code_is_seen(stack: Stack, site: Site) -> None:
@@ -122,8 +123,7 @@ def test_a_changed_file_has_another_address(stack: Stack, site: Site) -> None:
 @pytest.mark.parametrize("encoding", ["gzip", "br"])
 def test_files_are_compressed_once(site: Site, encoding: str) -> None:
     """The second visitor gets the first one's copy."""
-    [path, *_] = [found for found in stylesheets(site.get("/wp-login.php").text) if found.split("?")[0].endswith("css")]
-    address = f"{path}&{random.token_hex(4)}"
+    address = f"/wp-includes/css/dist/block-library/style.min.css?{random.token_hex(4)}"
     site.get(address, {"Accept-Encoding": encoding})
     page = site.get(address, {"Accept-Encoding": encoding})
     assert page.headers["X-Page-Cache"] == "HIT"
