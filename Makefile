@@ -139,7 +139,7 @@ test-all: $(VENV)/ready-dev ## every scenario, and their table in docs/tests.md;
 stale: $(VENV)/ready-dev ## which scenarios have inputs that changed since they were last green
 	@$(TOOL) python -m tests.runs.scenarios stale
 
-test-alpine-images: $(VENV)/ready-dev ## images of Alpine, on Debian, out of a stand-in for its mirror; not yet green to the end (docs/alpine.md)
+test-alpine-images: $(VENV)/ready-dev ## images of Alpine, on Debian, out of a stand-in for its mirror (docs/alpine.md)
 	@$(TOOL) molecule test --scenario-name alpine-images
 
 test-alpine: $(VENV)/ready-dev ## a fresh Alpine as the managed host, likewise

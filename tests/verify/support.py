@@ -169,6 +169,10 @@ class Stack:
         assert result.rc == 0, f"{command!r} ended with {result.rc}: {result.stderr[-2000:]}"
         return str(result.stdout)
 
+    def entries(self, folder: str) -> list[str]:
+        """What is in a folder, but for hidden files; testinfra asks ls for more than busybox's knows."""
+        return self.root("ls -1 %s", folder).splitlines()
+
     def login(self, command: str) -> str:
         """The same as the login, in a session of its own, in the project folder."""
         return self.root(

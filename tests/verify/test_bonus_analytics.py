@@ -186,7 +186,7 @@ def test_no_log_grows(site: Site, stack: Stack, settings: Settings, through: dic
     for _ in range(100):
         assert site.get("/wp-login.php").status == 200
     assert size() == before
-    assert set(stack.host.file(folder).listdir()) == {"counts", "report.html", "visits.sock"}
+    assert set(stack.entries(folder)) == {"counts", "report.html", "visits.sock"}
     for mount in stack.containers()["nginx"]["Mounts"]:
         assert not mount["RW"], mount["Destination"]
 

@@ -63,12 +63,12 @@ def test_site_answers_on_the_machine(stack: Stack, settings: Settings) -> None:
 
 @pytest.mark.rule("VM-3")
 @pytest.mark.vm_core
-def test_data_has_a_folder_per_volume(host: Any, settings: Settings, compose_config: dict[str, Any]) -> None:
+def test_data_has_a_folder_per_volume(stack: Stack, settings: Settings, compose_config: dict[str, Any]) -> None:
     """/home/<login>/data has exactly the folders of the volumes, the login's own, with something in each."""
-    folders = host.file(settings.data).listdir()
+    folders = stack.entries(settings.data)
     assert sorted(folders) == sorted(compose_config["volumes"])
     for name in folders:
-        folder = host.file(f"{settings.data}/{name}")
+        folder = stack.host.file(f"{settings.data}/{name}")
         assert folder.is_directory
         assert folder.user == settings.login
-        assert folder.listdir(), f"{name} is empty"
+        assert stack.entries(folder.path), f"{name} is empty"

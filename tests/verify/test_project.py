@@ -6,7 +6,6 @@ from __future__ import annotations
 import re
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -65,7 +64,7 @@ def test_make_has_nothing_to_do(stack: Stack) -> None:
 @pytest.mark.rule("LAY-2")
 def test_root_has_nothing_else(stack: Stack, settings: Settings) -> None:
     """All configuration is in srcs/; beside it are the Makefile, the secrets, the documents and what is git's."""
-    there = set(stack.host.file(settings.project).listdir())
+    there = set(stack.entries(settings.project))
     assert {"Makefile", "srcs", "secrets"} <= there
     documents = {"README.md", "USER_DOC.md", "DEV_DOC.md"}
     assert there <= {"Makefile", "srcs", "secrets", ".gitignore", ".gitattributes", ".git", *documents}
@@ -109,9 +108,9 @@ def test_no_trace_of_the_templates(project_files: dict[str, bytes]) -> None:
 
 
 @pytest.mark.rule("LAY-3")
-def test_secrets_are_in_their_folder(host: Any, settings: Settings) -> None:
+def test_secrets_are_in_their_folder(stack: Stack, settings: Settings) -> None:
     """secrets/ has the passwords of the database, one file each."""
-    inside = host.file(f"{settings.project}/secrets").listdir()
+    inside = stack.entries(f"{settings.project}/secrets")
     assert {"db_password.txt", "db_root_password.txt"} <= set(inside)
 
 

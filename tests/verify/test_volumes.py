@@ -106,7 +106,7 @@ def test_make_after_the_clean_out(stack: Stack, site: Site, settings: Settings, 
     for kind in ("ps --all", "image ls --all", "volume ls"):
         assert stack.root(f"docker {kind} --quiet") == ""
     assert set(stack.root("docker network ls --format %s", "{{.Name}}").split()) == {"bridge", "host", "none"}
-    assert stack.host.file(settings.data).listdir() == []
+    assert stack.entries(settings.data) == []
 
     start = time.monotonic()
     stack.login("make >&2")
@@ -116,4 +116,4 @@ def test_make_after_the_clean_out(stack: Stack, site: Site, settings: Settings, 
     assert site.get("/").title.startswith(settings.title)
     users = {row[0] for row in stack.sql("SELECT user_login FROM wp_users")}
     assert users == {settings.admin_user, settings.user}
-    assert sorted(stack.host.file(settings.data).listdir()) == sorted(stack.config()["volumes"])
+    assert sorted(stack.entries(settings.data)) == sorted(stack.config()["volumes"])
