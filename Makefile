@@ -23,7 +23,7 @@ TOOL = PATH="$$PWD/$(VENV)/bin:$$PATH"
 # Of the command line make would hand on whatever it is, a mistyped name's too, and carry it out before.
 $(foreach name,$(.VARIABLES),$(if $(findstring command,$(origin $(name))),$(eval unexport $(name))))
 MAKEOVERRIDES :=
-unexport INVENTORY LIMIT ARGS PYTHON LOGIN ADDRESS REPO
+unexport INVENTORY LIMIT ARGS PYTHON LOGIN ADDRESS REPO TO
 export INCEPTION_ARGS := $(value ARGS)
 export INCEPTION_PYTHON := $(value PYTHON)
 export INCEPTION_INVENTORY := $(or $(value INVENTORY),inventory/hosts.yml)
@@ -60,8 +60,6 @@ history: $(VENV)/ready ## what was deployed on each host: when, by whom, what ch
 rollback: $(VENV)/ready ## back to the former deployment of each host, or to another one of its history: TO=3; never its data or secrets
 	@$(PLAYBOOK) playbooks/rollback.yml
 
-# It is data: no template, and no word for make or the shell.
-unexport TO
 rollback: export INCEPTION_ROLLBACK_TO := $(value TO)
 
 export: $(VENV)/ready ## bring the project here as a repository without secrets

@@ -300,8 +300,7 @@ def chosen(history: History, number: int | None) -> Entry:
 
 def roll_back(history: History, number: int | None, who: str, tell: Callable[[str], None]) -> Outcome:
     """Another deployment of this machine runs again; it is a deployment like any other."""
-    target, current = chosen(history, number), history.current()
-    assert current is not None
+    target = chosen(history, number)
     wish = Wish.of(history.plan(target.number))
     project = Project(wish.root, wish.manifest)
     if why := refusal(target, history, project.read()):

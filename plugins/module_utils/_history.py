@@ -143,7 +143,8 @@ class Project:
             if present.get(path) == file:
                 continue
             with self._folder(path, owner) as folder:
-                assert folder is not None
+                if folder is None:
+                    raise _files.FileProblem(f"{self.root}/{path} has no folder, and it could not be made")
                 attributes = _files.Attributes(file.mode, owner.st_uid, owner.st_gid)
                 _files.write_file(os.path.basename(path), folder, file.data, attributes)
                 _files.sync(folder)
