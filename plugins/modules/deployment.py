@@ -142,6 +142,7 @@ told:
 
 import json
 import platform
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -256,29 +257,40 @@ def command(module: AnsibleModule, folder: str) -> list[str]:
     ]
 
 
+def goes_on(module: AnsibleModule, folder: str) -> bool:
+    """Whether the unit is at work, or about to start again, though who waited for it was killed."""
+    if not Path("/run/systemd/system").is_dir():
+        return False
+    dummy, state, dummy = module.run_command(
+        ["systemctl", "show", "--property=ActiveState", "--value", f"inception-{Path(folder).name}.service"]
+    )
+    return state.strip() in ("active", "activating", "deactivating")
+
+
 def asked(module: AnsibleModule, wanted: _deployment.Wish) -> dict[str, Any]:
-    """What the program answers."""
+    """What the program answers. Its folder stays until it has: killed, it starts again and reads there."""
     program, place = below(module, _program_file.PLACE), below(module, _program.LEASE)
     place.mkdir(mode=0o755, parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=place, prefix="run-") as folder:
-        answered, words = Path(folder, "answer.json"), Path(folder, "words")
-        question = {key: module.params[key] for key in ("run", "who", "keep_lease")}
-        question |= {"what": module.params["kind"], "wish": vars(wanted), "answer": str(answered)}
-        Path(folder, "question").write_text(json.dumps(question), encoding="utf-8")
-        with open(words, "ab") as said:
-            process = subprocess.Popen(
-                command(module, folder),
-                stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=said,
-                start_new_session=True,
-            )
-            while process.poll() is None:
-                time.sleep(PAUSE)
-        if not answered.exists():
-            complaint = words.read_text(errors="replace")[-2000:] or f"it ended with {process.returncode}"
-            module.fail_json(msg=f"{program} did not answer: {complaint}")
-        answer: dict[str, Any] = json.loads(answered.read_text(encoding="utf-8"))
+    folder = tempfile.mkdtemp(dir=place, prefix="run-")
+    answered, words = Path(folder, "answer.json"), Path(folder, "words")
+    question = {key: module.params[key] for key in ("run", "who", "keep_lease")}
+    question |= {"what": module.params["kind"], "wish": vars(wanted), "answer": str(answered)}
+    Path(folder, "question").write_text(json.dumps(question), encoding="utf-8")
+    with open(words, "ab") as said:
+        process = subprocess.Popen(
+            command(module, folder),
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=said,
+            start_new_session=True,
+        )
+        while process.poll() is None or (not answered.exists() and goes_on(module, folder)):
+            time.sleep(PAUSE)
+    if not answered.exists():
+        complaint = words.read_text(errors="replace")[-2000:] or f"it ended with {process.returncode}"
+        module.fail_json(msg=f"{program} did not answer: {complaint}")
+    answer: dict[str, Any] = json.loads(answered.read_text(encoding="utf-8"))
+    shutil.rmtree(folder, ignore_errors=True)
     return answer
 
 
