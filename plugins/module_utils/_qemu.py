@@ -293,6 +293,16 @@ def listening_error(address: tuple[str, int], protocol: str = "tcp", patience: f
         time.sleep(0.1)
 
 
+def is_ending(number: int, proc: str = "/proc") -> bool:
+    """Whether it is a QEMU on its way out: its memory is gone and its words with it, its ports and its disk are not."""
+    try:
+        with open(f"{proc}/{number}/stat", encoding="utf-8", errors="replace") as file:
+            name, dummy, state = file.read().partition("(")[2].rpartition(")")
+    except OSError:
+        return False
+    return name.startswith("qemu-system") and state.split()[0] not in ("Z", "X")
+
+
 def free_port(address: str) -> int:
     """A port that nobody has, below those that the kernel gives to outgoing connections."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
@@ -589,6 +599,8 @@ class Machine:
                 words = file.read().decode("utf-8", "replace").split("\0")
         except OSError:
             return False
+        if words == [""]:
+            return is_ending(number)
         return bool(uuid) and any(pair == ("-uuid", uuid) for pair in itertools.pairwise(words))
 
     def _signal(self, number: int, name: signal.Signals) -> None:

@@ -67,6 +67,8 @@ def environment(folder: Path) -> dict[str, str]:
         "ANSIBLE_HOST_KEY_CHECKING": "false",
         "ANSIBLE_SSH_COMMON_ARGS": "-o UserKnownHostsFile=/dev/null -o LogLevel=ERROR",
         "ANSIBLE_NOCOLOR": "1",
+        # Molecule forces colors, which are stronger.
+        "ANSIBLE_FORCE_COLOR": "0",
         "INCEPTION_FAILURES_DIR": str(folder / "results"),
         "FAILURES_FOLDER": str(folder),
     }

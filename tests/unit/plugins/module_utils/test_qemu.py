@@ -396,3 +396,24 @@ def test_a_slow_machine_is_waited_for_while_it_boots(tmp_path: Path, monkeypatch
 
 def test_a_machine_that_talks_for_ever_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert 240 <= waiting(tmp_path, monkeypatch, lambda _: "word\n") < 242
+
+
+@pytest.mark.parametrize(
+    ("stat", "ending"),
+    [
+        ("7 (qemu-system-x86) R 1 7 7 0 -1", True),
+        ("7 (qemu-system-x86) D 1 7 7 0 -1", True),
+        # All that it had is given back; only its end was not asked for yet.
+        ("7 (qemu-system-x86) Z 1 7 7 0 -1", False),
+        ("7 (kworker/0:1) I 2 0 0 0 -1", False),
+        ("7 (odd) name) S 1 7 7 0 -1", False),
+    ],
+)
+def test_a_machine_on_its_way_out_still_holds_its_ports(tmp_path: Path, stat: str, ending: bool) -> None:
+    (tmp_path / "7").mkdir()
+    (tmp_path / "7/stat").write_text(stat)
+    assert _qemu.is_ending(7, str(tmp_path)) is ending
+
+
+def test_a_process_that_is_gone_is_not_on_its_way_out(tmp_path: Path) -> None:
+    assert not _qemu.is_ending(7, str(tmp_path))
