@@ -122,25 +122,29 @@ def read_container(told: dict[str, Any]) -> Container:
 
 
 def at_work(pids: Iterable[int], proc: Path = Path("/proc")) -> set[int]:
-    """Those of the containers' first processes in whose containers something computes, or waits for a disk."""
+    """Those of the containers' first processes that compute or wait for a disk, or one of whose descendants does.
 
-    def space(process: Path) -> str | None:
-        try:
-            return os.readlink(process / "ns/pid")
-        except OSError:
-            return None
-
-    spaces = {found: pid for pid in pids if pid > 0 and (found := space(proc / str(pid)))}
-    busy: set[int] = set()
+    A health check is none of them: Docker starts it beside the container's first process.
+    """
+    parents: dict[int, int] = {}
+    working: list[int] = []
     for process in proc.iterdir():
         if not process.name.isdecimal():
             continue
         try:
-            state = (process / "stat").read_text(errors="replace").rpartition(")")[2].split()[0]
-        except (OSError, IndexError):
+            state, parent = (process / "stat").read_text(errors="replace").rpartition(")")[2].split()[:2]
+        except (OSError, ValueError):
             continue
-        if state in "RD" and (pid := spaces.get(space(process) or "")):
-            busy.add(pid)
+        parents[int(process.name)] = int(parent)
+        if state in "RD":
+            working.append(int(process.name))
+    first = {pid for pid in pids if pid > 0}
+    busy: set[int] = set()
+    for number in working:
+        line = {number}
+        while number not in first and (number := parents.get(number, 0)) and number not in line:
+            line.add(number)
+        busy |= first & {number}
     return busy
 
 

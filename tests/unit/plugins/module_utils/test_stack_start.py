@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -129,15 +128,32 @@ def test_a_service_that_says_something_else_each_time_says_nothing() -> None:
     assert over[-1]
 
 
-def test_what_computes_is_seen() -> None:
-    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as computing:
-        try:
-            # It has the namespace of the tests: whatever computes in there counts.
-            assert any(at_work([computing.pid]) for _ in range(50))
-        finally:
-            computing.kill()
-    assert at_work([]) == set()
-    assert at_work([2**22 + 1]) == set()
+def processes(folder: Path, *told: tuple[int, str, int]) -> Path:
+    """A /proc: number, state and parent of each process."""
+    for number, state, parent in told:
+        (folder / str(number)).mkdir()
+        (folder / str(number) / "stat").write_text(f"{number} (a (strange) name) {state} {parent} 1 1")
+    (folder / "self").mkdir()
+    return folder
+
+
+def test_what_computes_in_a_container_is_seen(tmp_path: Path) -> None:
+    proc = processes(
+        tmp_path,
+        (1, "S", 0),
+        (10, "S", 1),
+        # A container whose first process has a child and a grandchild, and one that computes itself.
+        *((20, "S", 10), (21, "S", 20), (22, "D", 21)),
+        (30, "R", 10),
+        # A container that waits; beside it, a health check of Docker's is at work.
+        *((40, "S", 10), (41, "S", 40), (49, "R", 10), (50, "R", 49)),
+    )
+    assert at_work([20, 30, 40, 0, 99], proc) == {20, 30}
+    assert at_work([], proc) == set()
+
+
+def test_this_very_process_is_one() -> None:
+    assert at_work([os.getpid()]) == {os.getpid()}
 
 
 # ---- A whole start, with a program in Docker's place ----
