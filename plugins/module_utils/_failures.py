@@ -221,6 +221,8 @@ CAUSES: tuple[tuple[tuple[str, ...], str, str], ...] = (
             r"error during connect: ",
             r"Is the docker daemon running",
             r"rpc error: code = Unavailable[^\n]*",
+            # As buildx says it, whose builder is the engine.
+            r"failed to solve: Unavailable: error reading from server",
             r"docker\.service[^\n]*(?:failed|inactive)",
         ),
         "Docker does not run on the managed host, or it was restarted meanwhile",

@@ -63,7 +63,7 @@ WAYS: dict[str, Way] = {
             "broken did not become healthy",
             "Its health check said last:\n  nobody answers at port 8080",
             "The last words of broken:\n  waiting for somebody",
-            "Next:   `docker compose logs <service>`",
+            "Next:   `docker compose logs broken`",
         ),
     ),
     "a service that crashes": Way(
@@ -115,7 +115,7 @@ WAYS: dict[str, Way] = {
     ),
     "the machine's mirror is gone": Way(
         spoil="apt-get -qq --yes remove make >/dev/null 2>&1; mv /etc/apt/sources.list /etc/apt/sources.kept;"
-        " echo deb http://127.0.0.1:9/debian trixie main >/etc/apt/sources.list; rm -rf /var/lib/apt/lists",
+        " echo deb http://127.0.0.1:9/debian trixie main >/etc/apt/sources.list; rm -rf /var/lib/apt/lists/*",
         repair="mv /etc/apt/sources.kept /etc/apt/sources.list",
         says=("Install the packages", "Likely: the managed host does not reach"),
     ),

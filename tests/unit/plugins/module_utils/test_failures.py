@@ -62,6 +62,10 @@ SAID: dict[str, tuple[str, str]] = {
         "Docker does not run",
     ),
     "Docker, restarted": ("rpc error: code = Unavailable desc = error reading from server: EOF", "Docker does not run"),
+    "Docker, gone while it builds": (
+        "failed to solve: Unavailable: error reading from server: EOF",
+        "Docker does not run",
+    ),
     "filter": (
         "iptables failed: iptables --wait -t nat -A DOCKER: iptables: No chain/target/match by that name.",
         "emptied the packet filter",
