@@ -133,6 +133,7 @@ def main() -> int:
         user="",
         base_family="debian",
         base_release=None,
+        wordpress_source="package",
         address=given.address,
         forwarded_port=given.port,
     )
