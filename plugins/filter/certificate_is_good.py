@@ -11,7 +11,7 @@ version_added: "1.0.0"
 author: fortytwo.inception contributors (@fortytwo-inception)
 description:
   - Judges what the filter P(community.crypto.x509_certificate_info#filter) tells of a certificate.
-positional: domain, authority, days
+positional: domain, authority, days, most
 options:
   _input:
     description: What that filter returned.
@@ -29,6 +29,10 @@ options:
     description: How many days more it shall be valid.
     type: int
     default: 30
+  most:
+    description: How many days it may be valid altogether; browsers advise a year.
+    type: int
+    default: 366
 """
 
 EXAMPLES = r"""
@@ -60,13 +64,17 @@ def _time(written: str) -> datetime.datetime:
     return datetime.datetime.strptime(written, FORM).replace(tzinfo=datetime.UTC)
 
 
-def certificate_is_good(certificate: Mapping[str, Any], domain: str, authority: str, days: int = 30) -> bool:
+def certificate_is_good(
+    certificate: Mapping[str, Any], domain: str, authority: str, days: int = 30, most: int = 366
+) -> bool:
     """Whether there is no reason to make another one. One that is not valid yet is no reason: clocks differ."""
     issuer = certificate.get("issuer") or {}
+    begins, ends = _time(certificate["not_before"]), _time(certificate["not_after"])
     return (
         certificate.get("subject_alt_name") == [f"DNS:{domain}"]
         and issuer.get("commonName") == authority
-        and _time(certificate["not_after"]) > _now() + datetime.timedelta(days=int(days))
+        and ends > _now() + datetime.timedelta(days=int(days))
+        and ends - begins <= datetime.timedelta(days=int(most))
     )
 
 

@@ -12,6 +12,7 @@ from ansible_collections.fortytwo.inception.plugins.filter import certificate_is
 GOOD: dict[str, Any] = {
     "subject_alt_name": ["DNS:wil.42.fr"],
     "issuer": {"commonName": "Inception of wil"},
+    "not_before": "20260101120000Z",
     "not_after": "20270101120000Z",
 }
 
@@ -29,6 +30,9 @@ GOOD: dict[str, Any] = {
         ({"issuer": {"commonName": "R11"}}, "2026-11-24", False),
         ({"issuer": {}}, "2026-11-24", False),
         ({"issuer": None}, "2026-11-24", False),
+        # 366 days altogether, and the 397 of former releases.
+        ({"not_before": "20251231120000Z"}, "2026-11-24", True),
+        ({"not_before": "20251130120000Z"}, "2026-11-24", False),
     ],
 )
 def test_a_certificate(monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], now: str, good: bool) -> None:

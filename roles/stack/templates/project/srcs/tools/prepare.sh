@@ -44,7 +44,7 @@ if [ ! -e tls.crt ]; then
     openssl ecparam -name prime256v1 -genkey -noout -out tls.key.new
     printf 'subjectAltName=DNS:%s\nextendedKeyUsage=serverAuth\n' "$domain" >tls.ext
     openssl req -new -key tls.key.new -subj "/CN=$domain" -out tls.csr
-    openssl x509 -req -in tls.csr -CA ca.crt -CAkey ca.key -set_serial "0x$(openssl rand -hex 16)" -days 397 -extfile tls.ext -out tls.crt.new
+    openssl x509 -req -in tls.csr -CA ca.crt -CAkey ca.key -set_serial "0x$(openssl rand -hex 16)" -days 365 -extfile tls.ext -out tls.crt.new
     rm tls.ext tls.csr
     chmod 400 tls.key.new
     chmod 444 tls.crt.new
