@@ -744,6 +744,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule("host_open_ports", each(check_open_port), _always("[8080, 51820/udp]")),
     Rule("host_ssh_port", _port_range, _always("22")),
+    Rule("stack_xmlrpc", check_truth, _always("false")),
     Rule("stack_env", check_env, _always("{MARIADB_PORT: 3307}")),
     Rule("stack_start_timeout", number_from(1, 86400, " (seconds)"), _always("3600")),
     Rule("stack_start_patience", number_from(1, 86400, " (seconds)"), _always("120")),

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.verify.strangers import ADDRESSES, MACHINE, outside
 from tests.verify.support import Secret, Settings, Site, Stack, leaks, wait_until
 
 UPLOADS = "wp-content/uploads"
@@ -290,3 +291,39 @@ def test_it_stops_at_once(stack: Stack, figure: Callable[[str], None]) -> None:
     assert stack.containers()["ftp"]["State"]["ExitCode"] == 0
     stack.compose("start ftp")
     stack.wait_healthy()
+
+
+_IDLE = """
+import socket, sys
+machine, port, each, *addresses = sys.argv[1:]
+held = []
+for address in addresses:
+    for number in range(int(each)):
+        held.append(socket.create_connection((machine, int(port)), timeout=60, source_address=(address, 0)))
+        greeting = held[-1].recv(1000)
+print(greeting.decode().strip())
+"""
+
+
+@pytest.mark.parametrize("addresses", [ADDRESSES[:1], ADDRESSES])
+def test_idle_connections_lock_nobody_out(stack: Stack, ftp: Client, addresses: tuple[str, ...]) -> None:
+    """More than one address, or all together, may have: the oldest that nobody has signed in through makes way."""
+    with outside(stack):
+        command = "ip netns exec stranger python3 -c %s %s %s 15" + " %s" * len(addresses)
+        assert stack.root(command, _IDLE, MACHINE, ftp.environment["FTP_PORT"], *addresses).startswith("220")
+
+
+def test_no_cipher_in_cbc_mode(ftp: Client) -> None:
+    """What NGINX does not offer, this one does not either."""
+    session = """
+old = ssl.create_default_context(cafile=f"{folder}/secrets/ca.crt")
+old.maximum_version = ssl.TLSVersion.TLSv1_2
+old.set_ciphers("ECDHE+AES:!AESGCM:!AESCCM:@SECLEVEL=0")
+try:
+    client = connect(ftplib.FTP_TLS(context=old))
+    client.auth()
+    answer = "spoken"
+except ssl.SSLError as error:
+    answer = error.reason
+"""
+    assert "HANDSHAKE_FAILURE" in ftp.run(session)

@@ -184,7 +184,6 @@ def test_a_counter_s_cookie_is_nobody_s(fresh: Site, cookie: str) -> None:
         "/hello-world/?unapproved=1&moderation-hash=0123",
         "/?%75napproved=1",
         "/wp-cron.php",
-        "/xmlrpc.php",
     ],
 )
 def test_what_is_never_kept(fresh: Site, path: str) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -124,6 +125,18 @@ def test_service_has_only_its_secrets(compose_config: dict[str, Any]) -> None:
     wanted = {"redis": {"redis_password"}, "ftp": {"tls_key", "tls_certificate", "ftp_password"}}
     for name in BONUS:
         assert given[name] == wanted.get(name, set()), name
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_the_image_runs_as_nobody_special(stack: Stack, containers: dict[str, dict[str, Any]], service: str) -> None:
+    """By itself too, as one number everywhere; and no program in it makes who calls it somebody else."""
+    image = json.loads(stack.root("docker image inspect %s", containers[service]["Image"]))[0]
+    found = stack.execute(
+        service, "find", "/", "-xdev", "-type", "f", "(", "-perm", "-4000", "-o", "-perm", "-2000", ")"
+    )
+    assert found.stdout == "", found
+    if service != "echo":
+        assert image["Config"]["User"] == "10042:10042"
 
 
 @pytest.mark.rule("SVC-1")

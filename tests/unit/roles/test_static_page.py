@@ -55,6 +55,13 @@ def test_the_version_of_the_program_and_not_of_the_package(
 
 
 @pytest.mark.parametrize(
+    ("version", "shown"), [("1.26.3", "1.26"), ("8.4.21", "8.4"), ("7", "7"), ("11.8.3-MariaDB", "11.8"), ("", "")]
+)
+def test_visitors_are_told_the_series(generate: SimpleNamespace, version: str, shown: str) -> None:
+    assert generate.series(version) == shown
+
+
+@pytest.mark.parametrize(
     ("family", "printed", "found"),
     [
         ("debian", APT, {"nginx": "1.22.1-9+deb12u2", "mariadb-server-core": "1:10.11.18-0+deb12u1"}),

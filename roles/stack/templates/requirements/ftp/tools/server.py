@@ -131,8 +131,17 @@ class Handler(TLS_FTPHandler):
     """One connection. The server never opens one by itself, so no client can point it at another machine."""
 
     banner = "Ready."
+    sign_in_seconds = 30
     dtp_handler = Transfer
     proto_cmds: ClassVar = {name: TLS_FTPHandler.proto_cmds[name] for name in TLS_FTPHandler.proto_cmds.keys() - ACTIVE}
+
+    def on_connect(self) -> None:
+        self.ioloop.call_later(self.sign_in_seconds, self.make_way)
+
+    def make_way(self) -> None:
+        """A connection that nobody has signed in through is nobody's."""
+        if not self.authenticated and not self._closed:
+            self.close()
 
     def on_file_received(self, file: str) -> None:
         self.changed()
@@ -156,10 +165,33 @@ class Handler(TLS_FTPHandler):
             super().log(*what, **how)
 
 
+class Server(FTPServer):
+    """Connections that nobody has signed in through lock nobody out: the oldest of them makes way."""
+
+    def handle_accepted(self, sock: socket.socket, addr: tuple[str, int]) -> None:
+        mine = self.ip_map.count(addr[0]) >= self.max_cons_per_ip
+        if mine or len(self.ip_map) >= self.max_cons:
+            idle = [
+                handler
+                for handler in self.ioloop.socket_map.values()
+                if isinstance(handler, Handler)
+                and not handler.authenticated
+                and (not mine or handler.remote_ip == addr[0])
+            ]
+            if idle:
+                min(idle, key=lambda handler: handler.started).make_way()
+        super().handle_accepted(sock, addr)
+
+
 def tls_context() -> SSL.Context:
     context = SSL.Context(SSL.TLS_SERVER_METHOD)
     context.set_min_proto_version(SSL.TLS1_2_VERSION)
     context.set_options(SSL.OP_NO_COMPRESSION)
+    # As NGINX: forward secrecy, and no cipher in CBC mode.
+    context.set_cipher_list(
+        b"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"
+        b"ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
+    )
     context.use_certificate_chain_file("/run/secrets/tls_certificate")
     context.use_privatekey_file("/run/secrets/tls_key")
     return context
@@ -190,18 +222,19 @@ def main() -> None:
         SignOfLife(),
     )
     Handler.timeout = server.getint("idle_seconds")
+    Handler.sign_in_seconds = server.getint("sign_in_seconds")
     Handler.ssl_context = tls_context()
     Handler.tls_control_required = Handler.tls_data_required = os.environ["FTP_PLAIN"] != "true"
     first, last = os.environ["FTP_DATA_PORTS"].split("-")
     Handler.passive_ports = range(int(first), int(last) + 1)
     Handler.masquerade_address = passive_address(os.environ["FTP_DATA_ADDRESS"])
 
-    FTPServer.max_cons = server.getint("connections")
-    FTPServer.max_cons_per_ip = server.getint("connections_per_address")
+    Server.max_cons = server.getint("connections")
+    Server.max_cons_per_ip = server.getint("connections_per_address")
     # As WordPress writes: the owner is the same, nginx only reads.
     os.umask(0o022)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    FTPServer(("0.0.0.0", int(os.environ["FTP_PORT"])), Handler).serve_forever()
+    Server(("0.0.0.0", int(os.environ["FTP_PORT"])), Handler).serve_forever()
 
 
 if __name__ == "__main__":

@@ -56,6 +56,12 @@ def upstream(version: str) -> str:
     return re.sub(r"[+~](?:dfsg|ds)[\d.]*$", "", re.sub(r"-[^-]*$", "", version.partition(":")[2] or version))
 
 
+def series(version: str) -> str:
+    """The first two numbers of a version: who looks for a hole need not be told whether it is mended."""
+    found = re.match(r"[^.]*(?:\.\d+)?", version)
+    return found[0] if found else version
+
+
 def programs(facts: dict[str, Any]) -> dict[str, dict[str, str]]:
     """The programs of each service, and their versions."""
     wanted = {name: facts["programs"].get(name, {}) for name in facts["services"]}
@@ -65,7 +71,7 @@ def programs(facts: dict[str, Any]) -> dict[str, dict[str, str]]:
     versions = offered(sorted(packages), facts["family"])
     return {
         name: {
-            program: upstream(versions[source.removeprefix("package:")]) if ":" in source else source
+            program: series(upstream(versions[source.removeprefix("package:")]) if ":" in source else source)
             for program, source in sources.items()
         }
         for name, sources in wanted.items()

@@ -43,3 +43,38 @@ if (getenv('MAIL_HOST')) {
         return $message . ($wants_mail ? '<p class="message">This site sends no mail: ask its administrator for a new password.</p>' : '');
     });
 }
+
+// Versions are nobody's business.
+remove_action('wp_head', 'wp_generator');
+add_filter('the_generator', '__return_empty_string');
+{% if not stack_xmlrpc | bool %}
+
+// NGINX answers no XML-RPC; nobody is invited to it.
+add_filter('xmlrpc_enabled', '__return_false');
+remove_action('wp_head', 'rsd_link');
+remove_action('wp_head', 'wlwmanifest_link');
+add_filter('wp_headers', static function (array $headers): array {
+    unset($headers['X-Pingback']);
+    return $headers;
+});
+add_filter('bloginfo_url', static fn ($address, $what) => $what === 'pingback_url' ? '' : $address, 10, 2);
+{% else %}
+
+// One request is one guess at most, and no visitor has this site call another one.
+add_filter('xmlrpc_methods', static function (array $methods): array {
+    unset($methods['pingback.ping'], $methods['pingback.extensions.getPingbacks']);
+    return $methods;
+});
+add_filter('wp_xmlrpc_server_class', static function (): string {
+    if (!class_exists('Inception_XMLRPC', false)) {
+        class Inception_XMLRPC extends wp_xmlrpc_server
+        {
+            public function multiCall($calls)
+            {
+                return new IXR_Error(-32601, 'One call at a time.');
+            }
+        }
+    }
+    return 'Inception_XMLRPC';
+});
+{% endif %}

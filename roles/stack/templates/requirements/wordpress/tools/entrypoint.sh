@@ -31,6 +31,8 @@ if ! cmp -s "$source.release" "$site/.release"; then
 fi
 
 mkdir -p "$site/wp-content/mu-plugins" "$site/wp-content/uploads"
+# They tell of versions.
+rm -f "$site/readme.html" "$site/license.txt" "$site/wp-config-sample.php"
 put /usr/src/inception/wp-config.php "$site/wp-config.php"
 put /usr/src/inception/inception.php "$site/wp-content/mu-plugins/inception.php"
 {% if stack_page_cache | bool %}
