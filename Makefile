@@ -23,7 +23,7 @@ TOOL = PATH="$$PWD/$(VENV)/bin:$$PATH"
 # Of the command line make would hand on whatever it is, a mistyped name's too, and carry it out before.
 $(foreach name,$(.VARIABLES),$(if $(findstring command,$(origin $(name))),$(eval unexport $(name))))
 MAKEOVERRIDES :=
-unexport INVENTORY LIMIT ARGS PYTHON LOGIN ADDRESS REPO
+unexport INVENTORY LIMIT ARGS PYTHON LOGIN ADDRESS REPO TO
 export INCEPTION_ARGS := $(value ARGS)
 export INCEPTION_PYTHON := $(value PYTHON)
 export INCEPTION_INVENTORY := $(or $(value INVENTORY),inventory/hosts.yml)
@@ -53,6 +53,14 @@ credentials: $(VENV)/ready ## show the passwords that people need
 
 rotate: $(VENV)/ready ## new values for all secrets, while the site goes on; some: ARGS='-e rotate_secrets=db_password,wp_salt'
 	@$(PLAYBOOK) playbooks/rotate.yml
+
+history: $(VENV)/ready ## what was deployed on each host: when, by whom, what changed, what became of it
+	@$(PLAYBOOK) playbooks/history.yml
+
+rollback: $(VENV)/ready ## back to the former deployment of each host, or to another one of its history: TO=3; never its data or secrets
+	@$(PLAYBOOK) playbooks/rollback.yml
+
+rollback: export INCEPTION_ROLLBACK_TO := $(value TO)
 
 export: $(VENV)/ready ## bring the project here as a repository without secrets
 	@$(PLAYBOOK) playbooks/export.yml
@@ -124,6 +132,9 @@ test-failures: $(VENV)/ready-dev ## failures provoked on a system container: eac
 test-past: $(VENV)/ready-dev ## servers with a past: kept, or refused before the first change; after one that was cut off: INCEPTION_PAST_RESUME=1
 	@$(TOOL) molecule test --scenario-name past
 
+test-faults: $(VENV)/ready-dev ## deployments that go wrong and machines that do, while visitors look
+	@$(TOOL) molecule test --scenario-name faults
+
 test-upgrade: $(VENV)/ready-dev ## the former release in use, deployed over, and the way back; from another one: INCEPTION_UPGRADE_FROM=1.0.0
 	@$(TOOL) molecule test --scenario-name upgrade
 
@@ -165,4 +176,4 @@ $(VENV)/ready-dev: requirements-dev.txt $(VENV)/ready-evaluate
 	@$(PIP) --quiet --requirement $<
 	@touch $@
 
-.PHONY: help up check deploy ssh status credentials rotate export evaluate host remove down clean-builder destroy lint readmes sanity unit corpus test test-default test-strange test-vm test-vm-core test-secrets test-failures test-past test-upgrade test-evaluate test-installed test-all stale test-alpine-images test-alpine bench
+.PHONY: help up check deploy ssh status credentials rotate history rollback export evaluate host remove down clean-builder destroy lint readmes sanity unit corpus test test-default test-strange test-vm test-vm-core test-secrets test-failures test-faults test-past test-upgrade test-evaluate test-installed test-all stale test-alpine-images test-alpine bench

@@ -19,9 +19,11 @@ import stat
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ansible.module_utils.basic import AnsibleModule
+if TYPE_CHECKING:
+    # The machine's own program uses this file without Ansible.
+    from ansible.module_utils.basic import AnsibleModule
 
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # A parent may be closed to readers: it is only passed through.

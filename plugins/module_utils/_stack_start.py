@@ -50,6 +50,15 @@ PROGRESS = re.compile(r"^ *(?:Container|Network|Volume|Image|Service) \S+ +\w+ *
 WARNING = re.compile(r"level=warning msg=\"(.*)\"|^ ?! \S+ (.*)|^WARNING: (.*)|(Your kernel does not support .*)")
 
 
+def settle_environment() -> None:
+    """Whatever this process was told: it is the engine of this machine, and the projects that their files name."""
+    for name in [name for name in os.environ if name.startswith(("COMPOSE_", "DOCKER_"))]:
+        if name != "DOCKER_CONFIG":
+            del os.environ[name]
+    os.environ["DOCKER_HOST"] = "unix:///run/docker.sock"
+    os.environ["BUILDX_BUILDER"] = "default"
+
+
 class GivenUp(Exception):
     """The stack did not start. `failure` is what to tell; `details` is everything that was seen."""
 
@@ -84,6 +93,11 @@ class Container:
         return self.status == "running" and self.health in ("", "healthy")
 
 
+def failed_last(checks: list[dict[str, Any]]) -> int:
+    """How many of the last checks failed: in the first minutes of a container, Docker does not count them."""
+    return next((at for at, check in enumerate(reversed(checks)) if check.get("ExitCode", 0) == 0), len(checks))
+
+
 def read_container(told: dict[str, Any]) -> Container:
     state = told["State"]
     health = state.get("Health") or {}
@@ -99,7 +113,7 @@ def read_container(told: dict[str, Any]) -> Container:
         error=state.get("Error", ""),
         oom=bool(state.get("OOMKilled")),
         health={"none": ""}.get(health.get("Status", ""), health.get("Status", "")),
-        failing=health.get("FailingStreak", 0),
+        failing=max(health.get("FailingStreak", 0), failed_last(health.get("Log") or [])),
         checks=tuple(check.get("Output", "") for check in health.get("Log") or []),
     )
 
@@ -284,8 +298,11 @@ class Stack:
     def read(self) -> None:
         """The project as compose reads it."""
         told = json.loads(self.ask("compose", "config", "--format", "json"))
+        self.told: dict[str, Any] = told
         self.project: str = told["name"]
         self.described: dict[str, Any] = told["services"]
+        self.network_names = {key: one.get("name", key) for key, one in (told.get("networks") or {}).items()}
+        self.secret_files = {key: one.get("file", "") for key, one in (told.get("secrets") or {}).items()}
         wanted = set(self.wish.services or self.described)
         while more := {other for name in wanted for other in self.described[name].get("depends_on") or {}} - wanted:
             wanted |= more

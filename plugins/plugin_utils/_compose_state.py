@@ -18,17 +18,6 @@ def of_project(objects: Iterable[Object] | None, project: str) -> list[Object]:
     return [one for one in objects or [] if (one.get("Labels") or {}).get(PROJECT) == project]
 
 
-def is_up(plan: Collection[str], services: int, containers: Iterable[Object], project: str) -> bool:
-    """Whether compose would leave each service as it is, and Docker calls no container unhealthy or starting."""
-    return (
-        len(plan) == services
-        and all(re.search(r" Running *$", line) for line in plan)
-        and not any(
-            re.search(r"unhealthy|health: starting", str(one.get("Status"))) for one in of_project(containers, project)
-        )
-    )
-
-
 def is_tagged_by_us(image: Object) -> bool:
     """Whether its names are a service's with the digest of a content: others' project of that name has other tags."""
     tags = image.get("RepoTags") or []
@@ -58,15 +47,3 @@ def missing_images(engine: Object, services: Iterable[Object]) -> list[Object]:
         for tag in one.get("RepoTags") or []
     }
     return [one for one in services if there.get(one["image"]) != one["content"]]
-
-
-def unconnected(containers: Iterable[Object], networks: Iterable[Object], project: str) -> list[dict[str, str]]:
-    """Which running containers are not where their service talks to another: container, network, and the name there."""
-    talked = [one for one in networks if len(one["members"]) > 1]
-    return [
-        {"container": one["Name"], "network": f"{project}_{network['name']}", "alias": one["Service"]}
-        for one in containers
-        if one.get("State") == "running"
-        for network in talked
-        if one["Service"] in network["members"] and f"{project}_{network['name']}" not in (one.get("Networks") or [])
-    ]

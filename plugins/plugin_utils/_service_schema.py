@@ -336,6 +336,12 @@ SERVICE = Record(
             "It must change nothing",
             default=[],
         ),
+        "starts_alone": Key(
+            Flag(),
+            "it can start without the others: a container of the new image is started beside what runs, with empty "
+            "volumes, its secrets and no network, and must become healthy before anything is replaced",
+            default=False,
+        ),
         "status": Key(
             Flag(),
             "it has a command `status` (`tools/status.*`) that says in one line how it is, for `make status`",

@@ -23,6 +23,13 @@ DOCKER = """\
 #!/bin/sh
 case $1 in
     ps) echo c-site; echo c-cache ;;
+    compose)
+        case $* in
+            *config*) echo '{"name": "inception", "services": {"site": {}, "cache": {}}}' ;;
+            *--dry-run*) printf ' DRY-RUN MODE -  Container c-%s  Running\\n' site cache >&2 ;;
+            *) exit 7 ;;
+        esac ;;
+    image) ;;
     inspect) cat "$0.json" ;;
     exec)
         [ "$2 $4" = "--interactive accept" ] || exit 9
@@ -37,7 +44,12 @@ esac
 
 def container(service: str) -> dict[str, Any]:
     labels = {"com.docker.compose.service": service, "com.docker.compose.container-number": "1"}
-    return {"Name": f"/c-{service}", "State": {"Running": True}, "Config": {"Labels": labels, "Env": ["PATH=/bin"]}}
+    return {
+        "Id": f"c-{service}",
+        "Name": f"/c-{service}",
+        "State": {"Running": True, "Status": "running", "StartedAt": "", "ExitCode": 0, "Pid": 0},
+        "Config": {"Labels": labels, "Env": ["PATH=/bin"]},
+    }
 
 
 class Turn:
@@ -47,6 +59,7 @@ class Turn:
         self.folder, self.collections = folder, collections
         self.secrets = folder / "secrets"
         self.secrets.mkdir(mode=0o700)
+        (folder / "srcs").mkdir()
         self.docker = folder / "docker"
         self.docker.write_text(DOCKER)
         self.docker.chmod(0o755)
@@ -79,6 +92,11 @@ class Turn:
             "__stack_secrets": [{"name": "word"}, {"name": "key"}],
             "__stack_hot_reload": {"cache": ["word"], "site": ["word", "key"]},
             "__stack_revisions": {},
+            "__stack_deployment": {
+                "path": str(self.folder),
+                "manifest": str(self.folder / "manifest.json"),
+                "root": str(self.folder / "root"),
+            },
             "__stack_turned": list(names),
             "ansible_python_interpreter": "{{ ansible_playbook_python }}",
         }

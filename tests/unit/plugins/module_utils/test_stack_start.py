@@ -20,6 +20,7 @@ from ansible_collections.fortytwo.inception.plugins.module_utils._stack_start im
     at_work,
     build_failure,
     build_step,
+    failed_last,
     said,
     start_failure,
     told,
@@ -286,6 +287,17 @@ def test_a_broken_service_tells_its_check_and_its_log(docker: Path) -> None:
     assert shown.splitlines()[-1] == f"All of it: {file} on wil"
     assert file.stat().st_mode & 0o777 == 0o600
     assert "==== inception-nginx-1: running unhealthy" in file.read_text()
+
+
+def test_checks_that_docker_does_not_count_yet_are_counted(docker: Path) -> None:
+    """In the start period of ten minutes, its streak stays 0."""
+    fails = [{"ExitCode": 0, "Output": ""}, *[{"ExitCode": 1, "Output": "denied"}] * 3]
+    failing = container("nginx", health="starting", Health={"Status": "starting", "FailingStreak": 0, "Log": fails})
+    error, shown = failed(docker, inspect=[out(container("mariadb"), failing)])
+    assert error.service == "nginx"
+    assert "3 checks failed" in shown
+    assert [failed_last(fails[:number]) for number in range(5)] == [0, 0, 1, 2, 3]
+    assert failed_last([*fails, {"ExitCode": 0}]) == 0
 
 
 def test_what_crashes_again_and_again_is_given_up(docker: Path) -> None:

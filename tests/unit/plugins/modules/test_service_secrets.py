@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The modules service_secrets and outdated_containers, with a stand-in for docker."""
+"""The module service_secrets, with a stand-in for docker."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.fortytwo.inception.plugins.modules import outdated_containers, service_secrets
+from ansible_collections.fortytwo.inception.plugins.modules import service_secrets
 
 HARD = 'it\'s 4 "big" $HOME \\ `secret` #1 100%'
 DOCKER = """\
@@ -193,39 +193,3 @@ def test_problems(run_module: Any, module_failed: Any, machine: Machine, arrange
         run_module(service_secrets, machine.options("both", "user", timeout=1))
     assert said in failure.value.msg
     assert machine.told("site-1") == ""
-
-
-# outdated_containers
-
-
-def test_outdated_containers(run_module: Any, machine: Machine) -> None:
-    machine.put("site.env", "SECRETS=user:2\n")
-    machine.put("db.env", "SECRETS=root:1,user:2\n")
-    machine.containers(
-        ("site-1", "site", 1, True),
-        ("site-2", "site", 2, True),
-        ("site-3", "site", 3, False),
-        ("db-1", "db", 1, True),
-        ("other-1", "other", 1, True),
-        ("site-run-0a1b", "site", 1, True),
-        env={
-            "site-1": ["A=1", "SECRETS=user:1"],
-            "site-2": ["SECRETS=user:2", "A=1"],
-            "db-1": ["SECRETS=root:1,user:2"],
-        },
-    )
-    result = run_module(outdated_containers, {"path": str(machine.secrets), "services": ["site", "db"]})
-    assert result["services"] == {"site": ["site-1", "site-3"], "db": []}
-    assert result["changed"] is False
-
-
-def test_no_containers(run_module: Any, machine: Machine) -> None:
-    machine.put("site.env", "SECRETS=user:2\n")
-    machine.containers()
-    result = run_module(outdated_containers, {"path": str(machine.secrets), "services": ["site"]})
-    assert result["services"] == {"site": []}
-
-
-def test_a_service_without_a_file(run_module: Any, module_failed: Any, machine: Machine) -> None:
-    with pytest.raises(module_failed, match=r"'site' has no file .*site.env; deploy first"):
-        run_module(outdated_containers, {"path": str(machine.secrets), "services": ["site"]})

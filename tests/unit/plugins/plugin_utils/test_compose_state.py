@@ -47,23 +47,3 @@ def test_what_is_left_is_the_projects_own_and_no_longer_named() -> None:
 def test_an_engine_that_was_asked_for_less_has_nothing_left() -> None:
     kept: dict[str, set[str]] = {"images": set(), "volumes": set(), "networks": set()}
     assert compose_state.unused({"images": None}, kept, "inception") == {"images": [], "volumes": [], "networks": []}
-
-
-def test_what_runs_joins_the_networks_that_it_is_not_in() -> None:
-    networks = [{"name": "site-data", "members": ["site", "data"]}, {"name": "site-out", "members": ["site"]}]
-    containers = [
-        {"Name": "inception-data-1", "Service": "data", "State": "running", "Networks": ["inception_backend"]},
-        {
-            "Name": "inception-site-1",
-            "Service": "site",
-            "State": "running",
-            "Networks": ["inception_frontend", "inception_other"],
-        },
-        {"Name": "inception-site-2", "Service": "site", "State": "exited", "Networks": [""]},
-        {"Name": "inception-site-3", "Service": "site", "State": "running", "Networks": ["x", "inception_site-data"]},
-        {"Name": "inception-gone-1", "Service": "gone", "State": "running", "Networks": ["inception_backend"]},
-    ]
-    assert compose_state.unconnected(containers, networks, "inception") == [
-        {"container": "inception-data-1", "network": "inception_site-data", "alias": "data"},
-        {"container": "inception-site-1", "network": "inception_site-data", "alias": "site"},
-    ]

@@ -6,6 +6,9 @@ umask 022
 source=/usr/src/wordpress
 site=/var/www/html
 
+# Without its database it would not serve: then the volume, which another container may be serving, stays as it is.
+php /usr/local/lib/inception/install.php database
+
 # Another container may be serving the site from the same volume: a file changes at once, or not at all.
 put() {
     cmp -s "$1" "$2" && return

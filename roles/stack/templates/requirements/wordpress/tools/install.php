@@ -77,6 +77,67 @@ function ensure_user(string $name, string $email, string $role, string $secret):
     say("The user $name was made ($role).");
 }
 
+/** A name is changed where it is the last start's and nobody else has the new one; the account stays what it is. */
+function rename_user(string $from, string $to): void
+{
+    global $wpdb;
+    $user = get_user_by('login', $from);
+    if ($user === false || username_exists($to)) {
+        return;
+    }
+    $wpdb->update($wpdb->users, ['user_login' => $to, 'user_nicename' => sanitize_title($to)], ['ID' => $user->ID]);
+    clean_user_cache($user);
+    say("The user $from is called $to now.");
+}
+
+function change_email(string $name, string $email): void
+{
+    $user = get_user_by('login', $name);
+    if ($user === false || $user->user_email === $email) {
+        return;
+    }
+    $result = wp_update_user(['ID' => $user->ID, 'user_email' => $email]);
+    say(is_wp_error($result) ? "The address of $name was not changed: " . $result->get_error_message() : "The address of $name was changed.");
+}
+
+/**
+ * A setting that is another one than at the last start is applied to the site; of one that is the same, what somebody
+ * has chosen in the dashboard since then stays.
+ */
+function apply_changed_settings(): void
+{
+    $said = [];
+    foreach (['SITE_TITLE', 'ADMIN_USER', 'ADMIN_EMAIL', 'USER_NAME', 'USER_EMAIL', 'TZ'] as $name) {
+        $said[$name] = (string) getenv($name);
+    }
+    $known = get_option('inception_settings');
+    if ($known === $said) {
+        return;
+    }
+    if (is_array($known)) {
+        // Nobody waits for mails about it.
+        add_filter('send_email_change_email', '__return_false');
+        add_filter('send_site_admin_email_change_email', '__return_false');
+        $changed = array_diff_assoc($said, $known);
+        foreach (['ADMIN_USER', 'USER_NAME'] as $name) {
+            isset($changed[$name]) && rename_user($known[$name] ?? '', $said[$name]);
+        }
+        if (isset($changed['SITE_TITLE'])) {
+            update_option('blogname', $said['SITE_TITLE']);
+        }
+        if (isset($changed['TZ'])) {
+            update_option('timezone_string', $said['TZ'] ?: 'UTC');
+        }
+        if (isset($changed['ADMIN_EMAIL'])) {
+            update_option('admin_email', $said['ADMIN_EMAIL']);
+            change_email($said['ADMIN_USER'], $said['ADMIN_EMAIL']);
+        }
+        isset($changed['USER_EMAIL']) && change_email($said['USER_NAME'], $said['USER_EMAIL']);
+        $changed && say('Settings that changed were applied to the site: ' . implode(', ', array_keys($changed)) . '.');
+    }
+    update_option('inception_settings', $said, false);
+}
+
 function ensure_address(string $address): void
 {
     global $wpdb;
@@ -114,6 +175,10 @@ function wp_new_blog_notification(): void
 }
 
 $database = wait_for_database();
+// The entrypoint asks for no more, before it touches the site's files.
+if (($argv[1] ?? '') === 'database') {
+    exit(0);
+}
 $new = begin_installation($database);
 
 define('WP_INSTALLING', true);
@@ -133,6 +198,7 @@ if (!is_blog_installed()) {
     update_option('comment_previously_approved', 0);
     update_option('timezone_string', getenv('TZ') ?: 'UTC');
 }
+apply_changed_settings();
 ensure_user(getenv('ADMIN_USER'), getenv('ADMIN_EMAIL'), 'administrator', 'wp_admin_password');
 ensure_user(getenv('USER_NAME'), getenv('USER_EMAIL'), 'author', 'wp_user_password');
 $port = getenv('HTTPS_PORT');

@@ -1,0 +1,78 @@
+# Copyright: (c) 2026, fortytwo.inception contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The control node's half of the module deployment: who deploys, whether the one before is alive, and what is done."""
+
+from __future__ import annotations
+
+import os
+import platform
+import pwd
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+from ansible_collections.fortytwo.inception.plugins.action.stack_up import Teller
+
+# What the managed host has to know of a service.
+KEPT = ("name", "update_order", "trial", "starts_alone", "tcp_ports", "talks_to", "files", "env", "mounts")
+# How long the program of a run that died is waited for: it ends what it began.
+PATIENCE = 600.0
+PAUSE = 2.0
+
+
+def started(process: int) -> str:
+    """When a process began, so that its number alone is not mistaken for it."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text(errors="replace").rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""
+
+
+def this_run() -> str:
+    """The ansible-playbook that this worker is one of."""
+    process = os.getppid()
+    return f"{platform.node()}:{process}:{started(process)}"
+
+
+def has_died(run: str) -> bool:
+    """Whether a run was one of this control node, and is no more."""
+    found = re.fullmatch(r"(.*):(\d+):(\d*)", run)
+    return found is not None and found[1] == platform.node() and started(int(found[2])) != found[3]
+
+
+class ActionModule(ActionBase):
+    """The module, with a name and a voice."""
+
+    TRANSFERS_FILES = False
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        arguments = dict(self._task.args)
+        services = arguments.get("services") or []
+        # Of an environment the names are enough.
+        arguments["services"] = [
+            {key: list(one[key]) if key == "env" else one[key] for key in KEPT if key in one} for one in services
+        ]
+        arguments["run"] = this_run()
+        arguments["who"] = f"{pwd.getpwuid(os.getuid()).pw_name} on {platform.node()}"
+        with Teller(self._connection, (task_vars or {}).get("inventory_hostname", "")):
+            result.update(self._asked(arguments, task_vars))
+        return result
+
+    def _asked(self, arguments: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
+        """Asks, and once more where the one who is in the way has died here."""
+        end = time.monotonic() + PATIENCE
+        while True:
+            answer: dict[str, Any] = self._execute_module(
+                module_name="fortytwo.inception.deployment", module_args=arguments, task_vars=task_vars
+            )
+            holder = (answer.get("holder") or {}).get("run", "") if answer.get("failed") else ""
+            if not has_died(holder) or time.monotonic() > end:
+                return answer
+            if answer.get("working"):
+                time.sleep(PAUSE)
+            arguments["gone"] = holder

@@ -1,0 +1,243 @@
+# Copyright: (c) 2026, fortytwo.inception contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The machine's own command `inception`: what is deployed, what was, and the way back.
+
+Private to this collection. Deployments call it too (`deploy`), so that there is one way of taking over, whoever asks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.fortytwo.inception.plugins.module_utils import _deployment, _history
+from ansible_collections.fortytwo.inception.plugins.module_utils._failures import Failure, clean, likely, screen
+from ansible_collections.fortytwo.inception.plugins.module_utils._files import FileProblem
+from ansible_collections.fortytwo.inception.plugins.module_utils._history import Entry, History
+from ansible_collections.fortytwo.inception.plugins.module_utils._lease import Held, Lease
+from ansible_collections.fortytwo.inception.plugins.module_utils._stack_start import (
+    PROGRESS_FILE,
+    GivenUp,
+    settle_environment,
+    told,
+    write_progress,
+)
+
+# Where the program and what it remembers lie, below the root of the file system.
+FAILURES, HISTORY, LEASE = (
+    "var/lib/fortytwo.inception/failures",
+    "var/lib/fortytwo.inception/history",
+    "run/fortytwo.inception",
+)
+# A disk that is fuller is warned of.
+FULL_PERCENT = 85
+UNITS = "inception-watch"
+
+
+def caller() -> str:
+    """Who calls: the person behind sudo, where there is one."""
+    name = os.environ.get("SUDO_USER") or pwd.getpwuid(os.getuid()).pw_name
+    return f"{name} on {platform.node()}"
+
+
+# ---- What is shown ----
+
+
+def table(entries: list[Entry], kept: list[int]) -> list[str]:
+    """The history, the newest first. A star: it runs. A number in brackets cannot be gone back to."""
+    lines = []
+    for one in reversed(entries):
+        mark = "*" if kept and one.number == kept[-1] else " "
+        number = str(one.number) if one.number in kept else f"({one.number})"
+        lines.append(f"{mark}{number:>5}  {one.when}  {one.what}, {one.result}; by {one.who}")
+        lines += [f"        {clean(line)}" for line in [*one.changed, *([one.said] if one.said else [])]]
+    return lines or ["Nothing was deployed yet."]
+
+
+def disks(places: list[str]) -> list[str]:
+    """How full the file systems are on which the images and the data lie, each once."""
+    seen: set[int] = set()
+    lines = []
+    for place in places:
+        if not os.path.isdir(place) or (device := os.stat(place).st_dev) in seen:
+            continue
+        seen.add(device)
+        usage = shutil.disk_usage(place)
+        percent = round(100 * (usage.total - usage.free) / max(1, usage.total))
+        warning = ""
+        if percent >= FULL_PERCENT:
+            warning = "; WARNING: soon nothing can be written. `docker system df` and `du -x` say what takes the room"
+        lines.append(f"disk of {place}: {percent} % full, {usage.free >> 20} MiB free{warning}")
+    return lines
+
+
+def status(history: History, lease: Lease) -> list[str]:
+    kept, lines = history.kept(), []
+    if kept:
+        lines.append(f"deployment {kept[-1].number} of {kept[-1].when} by {kept[-1].who}")
+    if (last := history.entries()[-1:]) and last[0].result != _history.KEPT:
+        lines.append(f"the last one, {last[0].number}, {last[0].result}: {clean(last[0].said) or 'no word'}")
+    if holder := lease.holder():
+        lines.append(f"at work: {holder.told()}")
+    elif under_way := history.under_way():
+        lines.append(f"cut off: {under_way.get('what')} by {under_way.get('who')}; the next deployment goes on from it")
+    asked = subprocess.run(
+        ["docker", "info", "--format", "{{.DockerRootDir}}"], capture_output=True, text=True, check=False
+    )
+    data = _history.settings(history.files(kept[-1].number)).get("DATA_DIR", "") if kept else ""
+    return [*lines, *disks([asked.stdout.strip() or "/var/lib/docker", data, "/var/lib"])]
+
+
+# ---- What is done ----
+
+
+def deploy(told_wish: dict[str, Any], history: History, root: Path, tell: Callable[[str], None]) -> dict[str, Any]:
+    """One deployment, for whoever has the lease."""
+    wish = _deployment.Wish.of(told_wish["wish"])
+    work = _deployment.Deployment(wish, told_wish["who"], told_wish["what"], history, tell)
+    outcome = work.run()
+    if outcome.changed and told_wish["what"] == "deployment":
+        watch_later(outcome.number, root)
+    return asdict(outcome)
+
+
+def watch_later(number: int, root: Path) -> None:
+    """Looks after what was deployed for some minutes more, when whoever deployed it has gone."""
+    argv = [sys.executable, "-I", sys.argv[0], "--root", str(root), "watch", str(number)]
+    if os.path.isdir("/run/systemd/system"):
+        subprocess.run(["systemctl", "stop", UNITS], capture_output=True, check=False)
+        runner = ["systemd-run", "--quiet", "--collect", f"--unit={UNITS}", "--property=Type=exec"]
+        subprocess.run([*runner, *argv], capture_output=True, check=False)
+        return
+    with open(os.devnull, "r+b") as nowhere:
+        subprocess.Popen(argv, stdin=nowhere, stdout=nowhere, stderr=nowhere, start_new_session=True)
+
+
+def watch(number: int, seconds: float, history: History, lease: Lease) -> int:
+    """Gives way to the former deployment when this one does not last."""
+    said = _deployment.watched(history, number, seconds, lambda line: None)
+    if not said:
+        return 0
+    run = f"watch:{os.getpid()}"
+    kept = history.kept()
+    if len(kept) < 2 or kept[-1].number != number:
+        return 0
+    lease.take(run, "the machine itself", "giving way")
+    try:
+        with lease.kept(run):
+            former, plan = kept[-2], _deployment.Wish.of(history.plan(kept[-2].number))
+            work = _deployment.Deployment(plan, "the machine itself", "giving way", history, write_progress)
+            history.begin(
+                {"number": number, "who": "the machine itself", "what": f"giving way to {former.number}", "since": ""}
+            )
+            work.give_way(former)
+            history.mark(number, _history.GAVE_WAY, f"{said}; deployment {former.number} runs again")
+            history.end()
+    finally:
+        lease.release(run)
+    return 1
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(prog="inception", description="What is deployed on this machine, and the way back.")
+    made.add_argument("--root", type=Path, default=Path("/"), help=argparse.SUPPRESS)
+    commands = made.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands.add_parser("status", help="which deployment runs, who is at work, how full the disks are")
+    commands.add_parser("history", help="the deployments: when, by whom, what changed, what became of them")
+    back = commands.add_parser("rollback", help="back to the former deployment, or to another one of the history")
+    back.add_argument("number", type=int, nargs="?", metavar="TO", help="its number in the history")
+    # For the collection and for the machine itself.
+    commands.add_parser("deploy").add_argument("question", type=Path)
+    commands.add_parser("resume")
+    later = commands.add_parser("watch")
+    later.add_argument("number", type=int)
+    later.add_argument("--seconds", type=float, default=_deployment.WATCHED_SECONDS)
+    return made
+
+
+def answer_deploy(question: Path, history: History, lease: Lease, root: Path) -> int:
+    """Reads what is wished, and writes what became of it where it is told to: whoever asked may be gone by then."""
+    wish = json.loads(question.read_text(encoding="utf-8"))
+    answer: dict[str, Any]
+    with lease.kept(wish["run"]):
+        try:
+            answer = deploy(wish, history, root, write_progress)
+        except GivenUp as error:
+            message = told(error, root / FAILURES, platform.node())
+            answer = {"failed": True, "msg": message, "told": True, "service": error.service}
+        except (OSError, FileProblem) as error:
+            failure = Failure(what=f"The machine's own program stopped: {error}", cause=likely(str(error)))
+            answer = {"failed": True, "msg": screen(failure), "told": True, "service": ""}
+    Path(PROGRESS_FILE).unlink(missing_ok=True)
+    if not wish.get("keep_lease"):
+        lease.release(wish["run"])
+    _history.write(Path(wish["answer"]), answer)
+    return 1 if answer.get("failed") else 0
+
+
+def go_on(history: History, lease: Lease) -> int:
+    """After a start of the machine: what was cut off is gone on with, unless somebody else is at it."""
+    run = f"resume:{os.getpid()}"
+    lease.take(run, "the machine itself", "going on with what was cut off")
+    try:
+        with lease.kept(run):
+            _deployment.resume(history, write_progress)
+    finally:
+        lease.release(run)
+        Path(PROGRESS_FILE).unlink(missing_ok=True)
+    return 0
+
+
+def go_back(number: int | None, history: History, lease: Lease) -> int:
+    run = f"rollback:{os.getpid()}"
+    # A connection that is cut off ends nothing in the middle.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    lease.take(run, caller(), "rollback")
+    try:
+        with lease.kept(run):
+            _deployment.roll_back(history, number, caller(), lambda line: print(f"... {line}", flush=True))
+    finally:
+        lease.release(run)
+    print("\n".join(table(history.entries()[-1:], [one.number for one in history.kept()])))
+    return 0
+
+
+def main(argv: list[str] | None = None) -> int:
+    options = parser().parse_args(argv)
+    if os.geteuid() != 0:
+        print("inception: only root knows; try: sudo inception " + options.command, file=sys.stderr)
+        return 1
+    settle_environment()
+    history, lease = History(options.root / HISTORY), Lease(options.root / LEASE)
+    try:
+        if options.command == "deploy":
+            return answer_deploy(options.question, history, lease, options.root)
+        if options.command == "resume":
+            return go_on(history, lease)
+        if options.command == "watch":
+            return watch(options.number, options.seconds, history, lease)
+        if options.command == "rollback":
+            return go_back(options.number, history, lease)
+        entries, kept = history.entries(), [one.number for one in history.kept()]
+        print("\n".join(table(entries, kept) if options.command == "history" else status(history, lease)))
+    except Held as held:
+        print(f"inception: {held}", file=sys.stderr)
+        return 1
+    except GivenUp as error:
+        print(told(error, options.root / FAILURES, platform.node()), file=sys.stderr)
+        return 1
+    except (OSError, FileProblem) as error:
+        print(f"inception: {error}", file=sys.stderr)
+        return 1
+    return 0

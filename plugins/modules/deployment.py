@@ -1,0 +1,337 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, fortytwo.inception contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: deployment
+short_description: Take a stack into use as a transaction, one run at a time
+version_added: "1.0.0"
+author:
+  - fortytwo.inception contributors (@fortytwo-inception)
+description:
+  - Calls the managed host's own program C(inception), which it brings there. That program decides by what runs. It
+    tries the new images beside the old, takes over service by service, looks, and keeps the deployment or gives way
+    to the former one, with the former images and the former project files.
+  - While a run changes the stack, it has the lease of the managed host. Another one is told by whom and since when,
+    and fails. A lease that was not renewed for 60 seconds is free, and at once that of a run that died on the same
+    control node.
+  - A service that is slow is waited for, as M(fortytwo.inception.stack_up) does it. A failure is told in less than 20
+    lines.
+  - The program goes on by itself when the connection is cut off.
+extends_documentation_fragment:
+  - fortytwo.inception._attributes
+attributes:
+  check_mode:
+    support: full
+    description: What would be done is planned, and the lease is not taken.
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+  platform:
+    support: full
+    description: Linux, with C(docker) and its plugin C(compose).
+options:
+  state:
+    description:
+      - V(begun) takes the lease and brings the program. It comes before the first change of the project folder.
+      - V(taken) takes what the project folder says into use.
+      - V(ended) gives the lease back.
+    type: str
+    choices: [begun, taken, ended]
+    default: taken
+  path:
+    description: The project folder.
+    type: path
+    required: true
+  manifest:
+    description: The file in which the module M(fortytwo.inception.tree) remembers what it wrote there.
+    type: path
+    required: true
+  project:
+    description: The name of the compose project.
+    type: str
+    default: inception
+  services:
+    description: The services, as M(fortytwo.inception.stack_services) returns them. O(state=ended) needs none.
+    type: list
+    elements: dict
+    default: []
+  kind:
+    description: What the run is, for the history and for who comes meanwhile.
+    type: str
+    default: deployment
+  keep_lease:
+    description: With O(state=taken), whether the lease stays the run's until O(state=ended).
+    type: bool
+    default: false
+  patience:
+    description: As of M(fortytwo.inception.stack_up).
+    type: int
+    default: 120
+  timeout:
+    description: As of M(fortytwo.inception.stack_up).
+    type: int
+    default: 3600
+  trial_timeout:
+    description: Seconds that a trial may take, and a container that takes over from another until it is healthy.
+    type: int
+    default: 300
+  root:
+    description: The folder below which the program and what it remembers lie.
+    type: path
+    default: /
+  run:
+    description: What tells this run from others; made on the control node.
+    type: str
+    default: ""
+  who:
+    description: Who deploys; made on the control node.
+    type: str
+    default: ""
+  gone:
+    description: A run that is known to have died; found out on the control node.
+    type: str
+    default: ""
+"""
+
+EXAMPLES = r"""
+- name: Begin the deployment
+  fortytwo.inception.deployment:
+    state: begun
+    path: /home/wil/inception
+    manifest: /var/lib/fortytwo.inception/wil.json
+    services: "{{ rendered.services }}"
+
+- name: Take it into use
+  fortytwo.inception.deployment:
+    path: /home/wil/inception
+    manifest: /var/lib/fortytwo.inception/wil.json
+    services: "{{ rendered.services }}"
+"""
+
+RETURN = r"""
+number:
+  description: The number of the deployment in the history.
+  returned: success, with O(state=taken), not in check mode
+  type: int
+  sample: 4
+done:
+  description: What was done, or would have been in check mode.
+  returned: success, with O(state=taken)
+  type: list
+  elements: str
+  sample: [replace nginx]
+holder:
+  description: Who has the lease.
+  returned: when another run has it
+  type: dict
+service:
+  description: The service that failed, as far as it is one.
+  returned: failure
+  type: str
+told:
+  description: The message is a whole screen, and says what is likely and what to do.
+  returned: failure
+  type: bool
+"""
+
+import json
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.fortytwo.inception.plugins.module_utils import _deployment, _lease, _program, _program_file
+from ansible_collections.fortytwo.inception.plugins.module_utils._files import FileProblem
+from ansible_collections.fortytwo.inception.plugins.module_utils._history import History, Project
+from ansible_collections.fortytwo.inception.plugins.module_utils._stack_start import (
+    GivenUp,
+    settle_environment,
+    told,
+)
+
+PAUSE = 0.2
+
+
+def wish(module: AnsibleModule) -> _deployment.Wish:
+    return _deployment.Wish(
+        root=module.params["path"],
+        manifest=module.params["manifest"],
+        services=module.params["services"],
+        project=module.params["project"],
+        patience=module.params["patience"],
+        timeout=module.params["timeout"],
+        trial_seconds=module.params["trial_timeout"],
+    )
+
+
+def below(module: AnsibleModule, place: str) -> Path:
+    return Path(module.params["root"]) / place
+
+
+def a_lease(module: AnsibleModule) -> _lease.Lease:
+    return _lease.Lease(below(module, _program.LEASE))
+
+
+def a_history(module: AnsibleModule) -> History:
+    return History(below(module, _program.HISTORY))
+
+
+def have_lease(module: AnsibleModule) -> None:
+    """Takes the lease, or leaves."""
+    try:
+        a_lease(module).take(module.params["run"], module.params["who"], module.params["kind"], module.params["gone"])
+    except _lease.Held as held:
+        module.fail_json(
+            msg=f"{platform.node()}: {held}. Wait until that has ended; nothing was changed.",
+            told=True,
+            holder=vars(held.holder),
+            working=held.holder.at_work(),
+        )
+
+
+def begin(module: AnsibleModule) -> dict[str, Any]:
+    """Takes the lease, and writes down what was there before."""
+    if module.check_mode:
+        return {"changed": False}
+    history, wanted = a_history(module), wish(module)
+    have_lease(module)
+    if said := _deployment.interrupted(history, Project(wanted.root, wanted.manifest)):
+        module.warn(f"{said}: this run goes on from what it left.")
+    _deployment.note_what_is_there(history, wanted, module.params["who"])
+    brought = _program_file.install(below(module, _program_file.PLACE), sys.executable)
+    resumes = _program_file.install_resume(Path(module.params["root"]))
+    return {"changed": brought or resumes}
+
+
+def take(module: AnsibleModule) -> dict[str, Any]:
+    wanted = wish(module)
+    if module.check_mode:
+        work = _deployment.Deployment(wanted, "", "", a_history(module), lambda line: None)
+        done = work.plan()
+        return {"changed": bool(done), "done": done}
+    # What came before may have taken longer than a lease lasts.
+    have_lease(module)
+    work = _deployment.Deployment(wanted, module.params["who"], module.params["kind"], a_history(module), print)
+    if number := work.settled():
+        if not module.params["keep_lease"]:
+            a_lease(module).release(module.params["run"])
+        return {"changed": False, "number": number, "done": []}
+    answer = asked(module, wanted)
+    if answer.pop("failed", False):
+        module.fail_json(**answer)
+    for warning in answer.pop("warnings"):
+        module.warn(warning)
+    return answer
+
+
+def command(module: AnsibleModule, folder: str) -> list[str]:
+    """The program, as something of its own, so that it ends its work whatever becomes of this one.
+
+    Where there is systemd, it is a unit: killed, it starts again and goes on by what runs.
+    """
+    argv = [str(below(module, _program_file.PLACE)), "--root", module.params["root"], "deploy", f"{folder}/question"]
+    if not Path("/run/systemd/system").is_dir():
+        return argv
+    properties = {
+        "Restart": "on-abnormal",
+        "RestartSec": "200ms",
+        "StandardOutput": f"append:{folder}/words",
+        "StandardError": f"append:{folder}/words",
+    }
+    return [
+        *("systemd-run", "--quiet", "--wait", "--collect", f"--unit=inception-{Path(folder).name}"),
+        *("--setenv=HOME=/root", f"--description=A deployment: {module.params['kind']}"),
+        *(f"--property={name}={value}" for name, value in properties.items()),
+        *argv,
+    ]
+
+
+def goes_on(module: AnsibleModule, folder: str) -> bool:
+    """Whether the unit is at work, or about to start again, though who waited for it was killed."""
+    if not Path("/run/systemd/system").is_dir():
+        return False
+    dummy, state, dummy = module.run_command(
+        ["systemctl", "show", "--property=ActiveState", "--value", f"inception-{Path(folder).name}.service"]
+    )
+    return state.strip() in ("active", "activating", "deactivating")
+
+
+def asked(module: AnsibleModule, wanted: _deployment.Wish) -> dict[str, Any]:
+    """What the program answers. Its folder stays until it has: killed, it starts again and reads there."""
+    program, place = below(module, _program_file.PLACE), below(module, _program.LEASE)
+    place.mkdir(mode=0o755, parents=True, exist_ok=True)
+    folder = tempfile.mkdtemp(dir=place, prefix="run-")
+    answered, words = Path(folder, "answer.json"), Path(folder, "words")
+    question = {key: module.params[key] for key in ("run", "who", "keep_lease")}
+    question |= {"what": module.params["kind"], "wish": vars(wanted), "answer": str(answered)}
+    Path(folder, "question").write_text(json.dumps(question), encoding="utf-8")
+    with open(words, "ab") as said:
+        process = subprocess.Popen(
+            command(module, folder),
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=said,
+            start_new_session=True,
+        )
+        while process.poll() is None or (not answered.exists() and goes_on(module, folder)):
+            time.sleep(PAUSE)
+    if not answered.exists():
+        complaint = words.read_text(errors="replace")[-2000:] or f"it ended with {process.returncode}"
+        module.fail_json(msg=f"{program} did not answer: {complaint}")
+    answer: dict[str, Any] = json.loads(answered.read_text(encoding="utf-8"))
+    shutil.rmtree(folder, ignore_errors=True)
+    return answer
+
+
+def end(module: AnsibleModule) -> dict[str, Any]:
+    if not module.check_mode:
+        a_lease(module).release(module.params["run"])
+    return {"changed": False}
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "state": {"type": "str", "choices": ["begun", "taken", "ended"], "default": "taken"},
+            "path": {"type": "path", "required": True},
+            "manifest": {"type": "path", "required": True},
+            "project": {"type": "str", "default": "inception"},
+            "services": {"type": "list", "elements": "dict", "default": []},
+            "kind": {"type": "str", "default": "deployment"},
+            "keep_lease": {"type": "bool", "default": False},
+            "patience": {"type": "int", "default": 120},
+            "timeout": {"type": "int", "default": 3600},
+            "trial_timeout": {"type": "int", "default": 300},
+            "root": {"type": "path", "default": "/"},
+            "run": {"type": "str", "default": ""},
+            "who": {"type": "str", "default": ""},
+            "gone": {"type": "str", "default": ""},
+        },
+        supports_check_mode=True,
+    )
+    settle_environment()
+    try:
+        result = {"begun": begin, "taken": take, "ended": end}[module.params["state"]](module)
+    except GivenUp as error:
+        message = told(error, below(module, _program.FAILURES), platform.node())
+        module.fail_json(msg=message, told=True, service=error.service)
+    except FileProblem as problem:
+        module.fail_json(msg=str(problem))
+    except OSError as error:
+        module.fail_json(msg=f"{error.filename or module.params['path']}: {error.strerror}")
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

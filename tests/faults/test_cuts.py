@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Deployments and rotations that are cut off at random moments: visitors lose ten seconds at most, what runs is whole
+without anybody's help, and the next run settles it. Of a machine that is switched off, they lose its start as well.
+
+INCEPTION_CUTS says how often (3). Each cut is noted at once in .cache/faults-cuts.json, so that batches add up:
+    python -c 'from tests.faults.test_cuts import table; print(table())'
+"""
+
+from __future__ import annotations
+
+import collections
+import json
+import os
+import random
+import re
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from tests.faults.bench import Bench
+from tests.verify.support import ROOT, wait_until
+
+TIMES = int(os.environ.get("INCEPTION_CUTS", "3"))
+NOTES = ROOT / ".cache/faults-cuts.json"
+# Seconds without a page that visitors may notice.
+LOST = 10.0
+# What runs when it is cut off: a playbook and its settings.
+WORKS: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("a deployment of another php-fpm port", "playbooks/deploy.yml", {"stack_env": {"WORDPRESS_PORT": 9003}}),
+    ("a deployment of pages without a cache", "playbooks/deploy.yml", {"stack_page_cache": False}),
+    ("a rotation", "playbooks/rotate.yml", {}),
+)
+# What dies: Ansible on the control node alone, or also what it started on the machine, or the machine.
+ANSIBLE, ALL, MACHINE = "Ansible", "Ansible and what it had started", "the machine"
+LEFT = r"""
+for place in /proc/[0-9]*; do
+    # Not this one, which names them too.
+    [ "$place" != "/proc/$$" ] && [ "$place" != "/proc/$PPID" ] || continue
+    if tr '\0' ' ' <$place/cmdline 2>/dev/null |
+        grep -q 'local/sbin/inception\|AnsiballZ\|docker[ -]compose\|docker-buildx'; then
+        kill -KILL ${place#/proc/} 2>/dev/null
+    fi
+done
+true
+"""
+
+
+class Prober(threading.Thread):
+    """A visitor who looks all the time, and notes how long there was nothing to see."""
+
+    def __init__(self, bench: Bench) -> None:
+        super().__init__(daemon=True)
+        self.site, self.over, self.longest = bench.site, threading.Event(), 0.0
+        # Whether there was a page at last.
+        self.last = False
+
+    def run(self) -> None:
+        last = time.monotonic()
+        while not self.over.wait(0.2):
+            try:
+                # Who has a cookie gets a page that WordPress makes now.
+                page = self.site.own().get("/?fresh=" + str(time.monotonic_ns()))
+                good = page.status == 200
+            except OSError:
+                good = False
+            now = time.monotonic()
+            self.longest, self.last = max(self.longest, now - last), good
+            if good:
+                last = now
+
+    def seconds(self) -> float:
+        self.over.set()
+        self.join()
+        return self.longest
+
+
+def at_work(bench: Bench) -> bool:
+    if not bench.reached():
+        return True
+    told = bench.host.run("inception status")
+    return bool(told.rc != 0 or re.search("^(at work|cut off):", told.stdout, re.MULTILINE))
+
+
+def note(**what: Any) -> None:
+    NOTES.parent.mkdir(exist_ok=True)
+    notes = json.loads(NOTES.read_text()) if NOTES.exists() else []
+    NOTES.write_text(json.dumps([*notes, what], indent=1))
+
+
+def table() -> str:
+    """Tried, survived, lost seconds, by what was cut off and what died."""
+    notes = json.loads(NOTES.read_text()) if NOTES.exists() else []
+    by: dict[tuple[str, str], list[dict[str, Any]]] = collections.defaultdict(list)
+    for one in notes:
+        by[one["what"], one["died"]].append(one)
+    lines = [
+        "| what was cut off | what died | tried | survived | most seconds without a page |",
+        "|---|---|---|---|---|",
+    ]
+    for (what, died), found in sorted(by.items()):
+        good = sum(one["survived"] for one in found)
+        lines.append(f"| {what} | {died} | {len(found)} | {good} | {max(one['seconds'] for one in found):.1f} |")
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize("cut", range(TIMES))
+def test_cut_off_at_a_random_moment(bench: Bench, cut: int) -> None:
+    chance = random.Random()
+    what, playbook, settings = WORKS[chance.randrange(len(WORKS))]
+    died = chance.choice([ANSIBLE, ALL, MACHINE])
+    prober = Prober(bench)
+    prober.start()
+    run = bench.start(settings, playbook=playbook)
+    if chance.random() < 0.7:
+        # When it changes the stack, or has just done so.
+        wait_until("the work has begun", lambda: at_work(bench) or run.process.poll() is not None, 300)
+    moment = chance.uniform(0.0, 15.0)
+    time.sleep(moment)
+    was_running = bench.kill(run)
+    if died == ALL:
+        bench.host.run(LEFT)
+    if died == MACHINE:
+        bench.switch_off_and_on()
+    told = run.log.read_text(errors="replace")
+    task = ([line for line in told.splitlines() if line.startswith("TASK [")] or ["(none)"])[-1]
+    # What is left on the machine ends by itself.
+    wait_until("what was left has ended", lambda: not at_work(bench), 300)
+    survived, seconds = False, 0.0
+    try:
+        wait_until("the site is there", lambda: prober.last and not bench.unwell(), 300)
+        healing = bench.deploy()
+        seconds = prober.seconds()
+        assert healing.status == 0, f"{what}, {moment:.1f} s, {task}, {died}: {healing.output[-4000:]}"
+        bench.settled()
+        assert seconds <= LOST or died == MACHINE, (
+            f"{seconds:.1f} s without a page: {what}, {moment:.1f} s, {task}, {died}"
+        )
+        survived = True
+    finally:
+        prober.seconds()
+        if was_running:
+            note(what=what, died=died, task=task, moment=round(moment, 1), survived=survived, seconds=round(seconds, 1))

@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A deployment is kept, refused or gives way; and one that was cut off is gone on with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ansible_collections.fortytwo.inception.plugins.module_utils import _deployment
+from ansible_collections.fortytwo.inception.plugins.module_utils._deployment import Deployment, Wish, resume, roll_back
+from ansible_collections.fortytwo.inception.plugins.module_utils._failures import Failure
+from ansible_collections.fortytwo.inception.plugins.module_utils._history import History
+from ansible_collections.fortytwo.inception.plugins.module_utils._stack_start import GivenUp
+from ansible_collections.fortytwo.inception.plugins.module_utils._takeover import Plan
+
+ENV = "srcs/.env"
+
+
+class SwitchedOff(BaseException):
+    """Nobody is left to clean up."""
+
+
+class Machine:
+    """What runs is the number in .env; so a plan is empty when that is what runs."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root = folder / "project"
+        (self.root / "srcs").mkdir(parents=True)
+        self.manifest = folder / "manifest.json"
+        self.history = History(folder / "history")
+        self.runs = ""
+        # What a trial and a take-over do with a number: fail, or are cut off.
+        self.at_trial: dict[str, BaseException] = {}
+        self.at_take: dict[str, BaseException] = {}
+
+    def write(self, number: str) -> None:
+        (self.root / ENV).write_text(f"NUMBER={number}\n")
+        self.manifest.write_text(f'{{"path": "{self.root}", "files": ["{ENV}"]}}')
+
+    def wanted(self) -> str:
+        return (self.root / ENV).read_text().strip()[7:]
+
+    def takeover(self, _deployment: Any) -> Any:
+        def end(what: dict[str, BaseException]) -> None:
+            if error := what.pop(self.wanted(), None):
+                raise error
+
+        def try_out(_plan: Plan) -> None:
+            end(self.at_trial)
+
+        def take(_plan: Plan) -> None:
+            if self.wanted() in self.at_take:
+                self.runs = f"half {self.wanted()}"
+            end(self.at_take)
+            self.runs = self.wanted()
+
+        return SimpleNamespace(
+            stack=SimpleNamespace(missing=list, build=lambda names: None, described={}, warnings=[]),
+            plan=lambda: Plan() if self.runs == self.wanted() else Plan(absent=["site"]),
+            remove_trials=lambda: None,
+            containers=lambda: [SimpleNamespace(running=bool(self.runs))],
+            connect=lambda plan: None,
+            up=lambda: take(Plan()),
+            try_out=try_out,
+            take=take,
+        )
+
+    def deploy(self, number: str) -> Any:
+        self.write(number)
+        return Deployment(Wish(str(self.root), str(self.manifest), []), "wil", "deployment", self.history, print).run()
+
+    def results(self) -> list[tuple[int, str, str]]:
+        return [(one.number, one.what, one.result) for one in self.history.entries()]
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
+    made = Machine(tmp_path)
+    monkeypatch.setattr(Deployment, "takeover", lambda work: made.takeover(work))
+    monkeypatch.setattr(_deployment, "running_now", lambda project: {(made.runs, "")})
+    monkeypatch.setattr(_deployment, "remove_images", lambda stack, history: None)
+    monkeypatch.setattr(_deployment, "refusal", lambda entry, history, files: "")
+    yield made
+    assert made.runs == made.wanted()
+    assert not made.history.under_way()
+
+
+def bad(what: str) -> GivenUp:
+    return GivenUp(Failure(what=what))
+
+
+def test_what_is_well_is_kept_and_the_second_run_does_nothing(machine: Machine) -> None:
+    assert machine.deploy("1").changed
+    assert not machine.deploy("1").changed
+    assert machine.results() == [(1, "deployment", "kept")]
+
+
+def test_whether_there_is_anything_to_do(machine: Machine) -> None:
+    def settled() -> int:
+        wish = Wish(str(machine.root), str(machine.manifest), [])
+        return Deployment(wish, "wil", "deployment", machine.history, print).settled()
+
+    machine.write("1")
+    assert settled() == 0
+    machine.deploy("1")
+    assert settled() == 1
+    machine.runs = ""
+    assert settled() == 0
+    machine.write("2")
+    machine.runs = "2"
+    assert settled() == 0
+    machine.deploy("2")
+    assert settled() == 2
+
+
+def test_what_fails_in_its_trial_has_changed_nothing(machine: Machine) -> None:
+    machine.deploy("1")
+    machine.at_trial = {"2": bad("it is not well")}
+    with pytest.raises(GivenUp) as failure:
+        machine.deploy("2")
+    assert failure.value.failure.what.startswith("it is not well\nNothing was replaced: deployment 1")
+    assert (machine.wanted(), machine.results()[-1]) == ("1", (2, "deployment", "refused"))
+
+
+def test_what_fails_later_gives_way(machine: Machine) -> None:
+    machine.deploy("1")
+    machine.at_take = {"2": bad("it is not well")}
+    with pytest.raises(GivenUp) as failure:
+        machine.deploy("2")
+    assert failure.value.failure.what.startswith("it is not well\nIt gave way: deployment 1")
+    assert (machine.wanted(), machine.results()[-1]) == ("1", (2, "deployment", "gave way"))
+
+
+def test_a_deployment_that_was_cut_off_is_gone_on_with(machine: Machine) -> None:
+    machine.deploy("1")
+    machine.at_take = {"2": SwitchedOff()}
+    with pytest.raises(SwitchedOff):
+        machine.deploy("2")
+    assert machine.runs == "half 2"
+    # It was tried already, and somebody waits.
+    machine.at_trial = {"2": AssertionError("tried again")}
+    resume(machine.history, print)
+    assert (machine.runs, machine.results()[-1]) == ("2", (2, "deployment", "kept"))
+
+
+def test_it_gives_way_then_as_ever(machine: Machine) -> None:
+    machine.deploy("1")
+    machine.at_take = {"2": SwitchedOff()}
+    with pytest.raises(SwitchedOff):
+        machine.deploy("2")
+    machine.at_take = {"2": bad("it is not well")}
+    with pytest.raises(GivenUp):
+        resume(machine.history, print)
+    assert (machine.runs, machine.results()[-1]) == ("1", (2, "deployment", "gave way"))
+
+
+def test_giving_way_that_was_cut_off_is_gone_on_with(machine: Machine) -> None:
+    machine.deploy("1")
+    machine.at_take = {"2": bad("it is not well"), "1": SwitchedOff()}
+    with pytest.raises(SwitchedOff):
+        machine.deploy("2")
+    assert machine.runs == "half 1"
+    resume(machine.history, print)
+    assert (machine.runs, machine.results()[-1]) == ("1", (2, "deployment", "gave way"))
+    assert machine.history.entries()[-1].said == "it is not well"
+
+
+def test_a_rollback_that_was_cut_off_is_gone_on_with(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the project's files are the former ones only in part."""
+    machine.deploy("1")
+    machine.deploy("2")
+
+    def cut_off(_project: Any, _files: Any) -> None:
+        raise SwitchedOff
+
+    with monkeypatch.context() as patched:
+        patched.setattr(_deployment.Project, "restore", cut_off)
+        with pytest.raises(SwitchedOff):
+            roll_back(machine.history, None, "wil", print)
+    resume(machine.history, print)
+    assert (machine.runs, machine.results()[-1]) == ("1", (3, "rollback to 1", "kept"))
+
+
+def test_what_another_run_has_begun_to_write_is_its_own(machine: Machine) -> None:
+    machine.deploy("1")
+    machine.at_take = {"2": SwitchedOff()}
+    with pytest.raises(SwitchedOff):
+        machine.deploy("2")
+    said = _deployment.interrupted(machine.history, _deployment.Project(str(machine.root), str(machine.manifest)))
+    assert said.startswith("deployment 2 by wil of")
+    machine.write("half of 3")
+    resume(machine.history, print)
+    assert machine.runs == "half 2"
+    machine.deploy("3")
+
+
+def test_nothing_to_go_on_with(machine: Machine) -> None:
+    machine.deploy("1")
+    resume(machine.history, print)
+    assert machine.results() == [(1, "deployment", "kept")]
