@@ -19,7 +19,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from ansible_collections.fortytwo.inception.plugins.module_utils import _deployment, _history
 from ansible_collections.fortytwo.inception.plugins.module_utils._failures import Failure, clean, likely, screen
@@ -199,6 +199,13 @@ def go_on(history: History, lease: Lease) -> int:
     return 0
 
 
+def say(line: str, to: TextIO | None = None) -> None:
+    """To whoever has called the program."""
+    to = to or sys.stdout
+    to.write(f"{line}\n")
+    to.flush()
+
+
 def go_back(number: int | None, history: History, lease: Lease) -> int:
     run = f"rollback:{os.getpid()}"
     # A connection that is cut off ends nothing in the middle.
@@ -206,17 +213,17 @@ def go_back(number: int | None, history: History, lease: Lease) -> int:
     lease.take(run, caller(), "rollback")
     try:
         with lease.kept(run):
-            _deployment.roll_back(history, number, caller(), lambda line: print(f"... {line}", flush=True))
+            _deployment.roll_back(history, number, caller(), lambda line: say(f"... {line}"))
     finally:
         lease.release(run)
-    print("\n".join(table(history.entries()[-1:], [one.number for one in history.kept()])))
+    say("\n".join(table(history.entries()[-1:], [one.number for one in history.kept()])))
     return 0
 
 
 def main(argv: list[str] | None = None) -> int:
     options = parser().parse_args(argv)
     if os.geteuid() != 0:
-        print("inception: only root knows; try: sudo inception " + options.command, file=sys.stderr)
+        say("inception: only root knows; try: sudo inception " + options.command, sys.stderr)
         return 1
     settle_environment()
     history, lease = History(options.root / HISTORY), Lease(options.root / LEASE)
@@ -230,14 +237,14 @@ def main(argv: list[str] | None = None) -> int:
         if options.command == "rollback":
             return go_back(options.number, history, lease)
         entries, kept = history.entries(), [one.number for one in history.kept()]
-        print("\n".join(table(entries, kept) if options.command == "history" else status(history, lease)))
+        say("\n".join(table(entries, kept) if options.command == "history" else status(history, lease)))
     except Held as held:
-        print(f"inception: {held}", file=sys.stderr)
+        say(f"inception: {held}", sys.stderr)
         return 1
     except GivenUp as error:
-        print(told(error, options.root / FAILURES, platform.node()), file=sys.stderr)
+        say(told(error, options.root / FAILURES, platform.node()), sys.stderr)
         return 1
     except (OSError, FileProblem) as error:
-        print(f"inception: {error}", file=sys.stderr)
+        say(f"inception: {error}", sys.stderr)
         return 1
     return 0

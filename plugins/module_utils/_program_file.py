@@ -8,8 +8,11 @@ import contextlib
 import importlib
 import io
 import os
+import subprocess
 import sys
+import time
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 from ansible_collections.fortytwo.inception.plugins.module_utils import (
@@ -24,6 +27,8 @@ from ansible_collections.fortytwo.inception.plugins.module_utils import (
     _takeover,
 )
 
+# Seconds between two looks at whether it has answered.
+PAUSE = 0.2
 PLACE = "usr/local/sbin/inception"
 PACKAGE = "ansible_collections.fortytwo.inception.plugins.module_utils"
 PARTS = (_deployment, _failures, _files, _history, _images, _lease, _program, _stack_start, _takeover)
@@ -102,3 +107,14 @@ def install(place: Path, python: str = sys.executable) -> bool:
     new.chmod(0o755)
     new.replace(place)
     return True
+
+
+def follow(argv: list[str], words: Path, over: Callable[[], bool]) -> int:
+    """Runs the program apart from its caller, who may die, and waits: until it ended, and `over` says so. Its status."""
+    with (
+        words.open("ab") as said,
+        subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True) as process,
+    ):
+        while process.poll() is None or not over():
+            time.sleep(PAUSE)
+    return process.returncode

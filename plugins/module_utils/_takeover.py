@@ -48,7 +48,9 @@ STOP_SECONDS = 120
 # may die, and nobody shall wait for long then.
 HELD_SECONDS = 5
 HELD_RENEWED = 2.0
-HELD_AT_MOST = 60.0
+HELD_AT_MOST = 120.0
+# Who has come in before the doors were closed may still ask.
+ASKING_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -474,9 +476,13 @@ class Takeover:
         self.up()
 
     def _close_doors(self) -> None:
-        """Who is inside is served to the end, and leaves: an open connection would ask on while nobody answers."""
+        """Who is inside is served to the end, and leaves: an open connection would ask on while nobody answers.
+
+        What the doors wait for may be replaced with them.
+        """
         doors = [one.id for one in self.containers() if self.service(one.service).update_order == "hold_connections"]
-        self._at_once(doors, lambda one: self.stack.ask("stop", "--time", str(STOP_SECONDS), one, check=False))
+        time.sleep(ASKING_SECONDS)
+        self._at_once(doors, lambda one: self.stack.ask("stop", one, check=False))
 
     @staticmethod
     def _at_once(ids: list[str], work: Callable[[str], object]) -> None:
@@ -496,6 +502,7 @@ class Takeover:
         for name in careful:
             if self.service(name).update_order == "hold_connections" and name in left:
                 with self.held(self.service(name).tcp_ports):
+                    self._close_doors()
                     self.start([name], recreate="always")
                 self.replaced.append(name)
         # What reads other files than it shall is no other one for compose, and is replaced by name.

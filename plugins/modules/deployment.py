@@ -143,10 +143,8 @@ told:
 import json
 import platform
 import shutil
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -159,8 +157,6 @@ from ansible_collections.fortytwo.inception.plugins.module_utils._stack_start im
     settle_environment,
     told,
 )
-
-PAUSE = 0.2
 
 
 def wish(module: AnsibleModule) -> _deployment.Wish:
@@ -276,18 +272,11 @@ def asked(module: AnsibleModule, wanted: _deployment.Wish) -> dict[str, Any]:
     question = {key: module.params[key] for key in ("run", "who", "keep_lease")}
     question |= {"what": module.params["kind"], "wish": vars(wanted), "answer": str(answered)}
     Path(folder, "question").write_text(json.dumps(question), encoding="utf-8")
-    with open(words, "ab") as said:
-        process = subprocess.Popen(
-            command(module, folder),
-            stdin=subprocess.DEVNULL,
-            stdout=said,
-            stderr=said,
-            start_new_session=True,
-        )
-        while process.poll() is None or (not answered.exists() and goes_on(module, folder)):
-            time.sleep(PAUSE)
+    code = _program_file.follow(
+        command(module, folder), words, lambda: answered.exists() or not goes_on(module, folder)
+    )
     if not answered.exists():
-        complaint = words.read_text(errors="replace")[-2000:] or f"it ended with {process.returncode}"
+        complaint = words.read_text(errors="replace")[-2000:] or f"it ended with {code}"
         module.fail_json(msg=f"{program} did not answer: {complaint}")
     answer: dict[str, Any] = json.loads(answered.read_text(encoding="utf-8"))
     shutil.rmtree(folder, ignore_errors=True)

@@ -72,6 +72,7 @@ class Engine(Takeover):
 
         monkeypatch.setattr(_takeover.subprocess, "run", run)
         monkeypatch.setattr(_takeover, "at_work", lambda pids: set())
+        monkeypatch.setattr(_takeover.time, "sleep", lambda seconds: None)
 
         def ask(*argv: str, check: bool = True) -> str:
             if argv[0] == "ps":
@@ -193,6 +194,7 @@ def test_each_gives_way_as_its_description_says(monkeypatch: pytest.MonkeyPatch)
         "stop --time 120 p-site-1",
         "rm --force p-site-1",
         "hold [443]",
+        "stop p-door-1",
         "start door always",
         "let in",
         "up",
@@ -203,7 +205,7 @@ def test_what_shares_a_value_changes_at_once(monkeypatch: pytest.MonkeyPatch) ->
     old = {"DB_PORT": "3300"}
     containers = [told("p-db-1", "db", env=old), told("p-site-1", "site", env=old), *without("p-db-1", "p-site-1")]
     calls = carried_out(monkeypatch, containers, {"p-db-1": "Recreate", "p-site-1": "Recreate"})
-    assert calls == ["hold [443]", "stop --time 120 p-door-1", "up", "let in", "up"]
+    assert calls == ["hold [443]", "stop p-door-1", "up", "let in", "up"]
 
 
 def test_a_value_of_ones_own_is_no_reason(monkeypatch: pytest.MonkeyPatch) -> None:
