@@ -110,7 +110,7 @@ def install(place: Path, python: str = sys.executable) -> bool:
 
 
 def follow(argv: list[str], words: Path, over: Callable[[], bool]) -> int:
-    """Runs the program apart from its caller, who may die, and waits: until it ended, and `over` says so. Its status."""
+    """Runs the program apart from its caller, who may die, until it ended and `over` says so. Its exit status."""
     with (
         words.open("ab") as said,
         subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True) as process,
