@@ -2,21 +2,27 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """An evaluator at a browser. Private to this collection.
 
-Signs in, writes a comment, edits a page, keeps pictures, and later looks for what was written.
+Signs in, writes a comment, edits a page, keeps pictures, and later looks for what was written. The site is a
+stranger's: the browser reaches it and nothing else (chromium, wall), ends with all that it started when its time is
+over (contained), and wherever it was led to and did not go is evidence.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import secrets
-import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin, urlsplit
 
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation import chromium
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.contained import contained
 from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.results import (
     FAIL,
     PASS,
@@ -26,12 +32,21 @@ from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.res
     result,
 )
 from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.site import Place
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.wall import Refusals, wall
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import BrowserContext, Page
 
 # How long a page may take, in milliseconds; an emulated machine is slow.
 PATIENCE = 120_000
+# A page can keep its reader busy without an end, or fill memory.
+_SECONDS = 1_200.0
+_MOST_BYTES = 4 * 1024**3
+_REFUSED = 5
+
+
+class LedAway(Exception):
+    """The site leads to something that is not the site."""
 
 
 @dataclass(frozen=True)
@@ -54,41 +69,109 @@ class Visit:
     """What was found, written and seen."""
 
     folder: Path
+    visitors: Visitors
     results: list[Result] = field(default_factory=list)
     screenshots: list[dict[str, Any]] = field(default_factory=list)
     written: list[dict[str, str]] = field(default_factory=list)
+    # Of the pictures that are there already
+    offset: int = 0
 
     def picture(self, page: Page, item: int, title: str) -> None:
-        path = self.folder / f"{item}-{len(self.screenshots)}.png"
+        self.visitors.at_the_site(page)
+        path = self.folder / f"{item}-{self.offset + len(self.screenshots)}.png"
         page.screenshot(path=str(path))
         self.screenshots.append({"item": item, "title": title, "path": str(path)})
 
 
+@dataclass
+class Visitors:
+    """Makes empty pages of new visitors, for whom the domain is where the site is, and for whom nothing else is."""
+
+    place: Place
+    refusals: Refusals
+    make: Callable[[], BrowserContext]
+    windows: list[Page] = field(default_factory=list)
+
+    def __call__(self) -> Page:
+        context = self.make()
+        context.set_default_timeout(PATIENCE)
+        page = context.new_page()
+        context.on("request", lambda request: self._look(request.url))
+        context.on("page", self._refuse)
+        page.on("download", lambda download: self.refusals.note(f"a download: {download.url}"))
+        page.on("websocket", lambda socket: self._look(socket.url))
+        return page
+
+    def _look(self, address: str) -> None:
+        if not self.of_the_site(address):
+            self.refusals.note(address)
+
+    def _refuse(self, page: Page) -> None:
+        self.refusals.note(f"a window of its own: {page.url}")
+        self.windows.append(page)
+
+    def close_windows(self) -> None:
+        while self.windows:
+            self.windows.pop().close()
+
+    def of_the_site(self, address: str) -> bool:
+        try:
+            parts = urlsplit(address)
+            port = parts.port or 443
+        except ValueError:
+            return False
+        if parts.scheme in ("data", "blob", "about"):
+            return True
+        ours = parts.scheme in ("https", "wss") and port in (443, self.place.port)
+        return ours and (parts.hostname or "") == self.place.domain.lower()
+
+    def path(self, address: str) -> str:
+        """The path of an address that the site gave, for whatever port it takes itself to have."""
+        try:
+            parts = urlsplit(urljoin(f"https://{self.place.domain}/", address))
+        except ValueError:
+            parts = urlsplit("")
+        if parts.scheme not in ("http", "https") or (parts.hostname or "") != self.place.domain.lower():
+            self.refusals.note(address)
+            raise LedAway(f"the site leads to {address[:200]}")
+        return "/" + parts.path.lstrip("/") + (f"?{parts.query}" if parts.query else "")
+
+    def at_the_site(self, page: Page) -> None:
+        """Nothing is typed into something else, and no picture is made of it."""
+        if page.url != "about:blank" and not self.of_the_site(page.url):
+            self.refusals.note(page.url)
+            raise LedAway(f"the site leads to {page.url[:200]}")
+
+
 @contextlib.contextmanager
-def browser(place: Place) -> Iterator[Callable[[], Page]]:
-    """Makes empty pages of new visitors, for whom the domain is where the site is."""
+def browser(place: Place, refusals: Refusals) -> Iterator[Visitors]:
     from playwright.sync_api import sync_playwright
 
-    where = f"MAP {place.domain} {place.address}:{place.port}"
-    with sync_playwright() as playwright:
+    with contextlib.ExitStack() as opened:
+        folder = Path(opened.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
+        port = opened.enter_context(wall(place, refusals))
+        # Its profile is made there.
+        os.environ["TMPDIR"] = str(folder)
+        playwright = opened.enter_context(sync_playwright())
+        path, home = chromium.executable(folder, playwright.chromium.executable_path)
         started = playwright.chromium.launch(
-            executable_path=shutil.which("chromium") or shutil.which("google-chrome"),
-            args=[f"--host-resolver-rules={where}"],
+            executable_path=path,
+            chromium_sandbox=True,
+            args=chromium.arguments(port),
+            env=chromium.environment(home),
         )
-        try:
-
-            def visitor() -> Page:
-                context = started.new_context(
-                    base_url=f"https://{place.domain}",
-                    ignore_https_errors=True,
-                    viewport={"width": 1280, "height": 900},
-                )
-                context.set_default_timeout(PATIENCE)
-                return context.new_page()
-
-            yield visitor
-        finally:
-            started.close()
+        opened.callback(started.close)
+        yield Visitors(
+            place,
+            refusals,
+            lambda: started.new_context(
+                base_url=f"https://{place.domain}",
+                ignore_https_errors=True,
+                viewport={"width": 1280, "height": 900},
+                accept_downloads=False,
+                service_workers="block",
+            ),
+        )
 
 
 def type_secret(page: Page, selector: str, value: str) -> None:
@@ -97,9 +180,10 @@ def type_secret(page: Page, selector: str, value: str) -> None:
     page.keyboard.insert_text(value)
 
 
-def sign_in(page: Page, login: Login) -> bool:
+def sign_in(page: Page, login: Login, visitors: Visitors) -> bool:
     """Through the form that a person uses; whether the dashboard opened."""
     page.goto("/wp-login.php")
+    visitors.at_the_site(page)
     page.fill("#user_login", login.name)
     type_secret(page, "#user_pass", login.password())
     page.click("#wp-submit")
@@ -114,16 +198,16 @@ def first_post(page: Page) -> str:
     return str(takes[0]) if takes else "/?p=1"
 
 
-def comment(visitor: Callable[[], Page], login: Login, visit: Visit) -> None:
+def comment(visitor: Visitors, login: Login, visit: Visit) -> None:
     """47: the user writes a comment, and sees it."""
     page = visitor()
-    if not sign_in(page, login):
+    if not sign_in(page, login, visitor):
         visit.picture(page, 47, f"{login.name} is not let in")
         visit.results.append(result(47, FAIL, [Evidence("/wp-login.php", f"{login.name} is not let in")]))
         return
     text = f"Commented by the evaluation {secrets.token_hex(6)}"
     post = first_post(page)
-    page.goto(re.sub(r"^https?://[^/]+", "", post))
+    page.goto(visitor.path(post))
     where = re.sub(r"^https://[^/]+", "", page.url)
     if not page.locator("#comment").count():
         visit.picture(page, 47, "No form for a comment")
@@ -154,10 +238,10 @@ _EDIT = """async text => {
 }"""
 
 
-def edit(visitor: Callable[[], Page], login: Login, visit: Visit) -> None:
+def edit(visitor: Visitors, login: Login, visit: Visit) -> None:
     """48, 49: the administrator signs in and edits a page from the dashboard; a stranger sees the change."""
     page = visitor()
-    let_in = sign_in(page, login)
+    let_in = sign_in(page, login, visitor)
     page.goto("/wp-admin/")
     dashboard = let_in and page.locator("#adminmenu").count() > 0
     visit.picture(page, 48, f"The dashboard of {login.name}" if dashboard else f"{login.name} is not let in")
@@ -175,7 +259,7 @@ def edit(visitor: Callable[[], Page], login: Login, visit: Visit) -> None:
         return
     address = str(links.first.get_attribute("href"))
     text = f"Edited by the evaluation {secrets.token_hex(6)}"
-    page.goto(address)
+    page.goto(visitor.path(address))
     number = re.search(r"post=(\d+)", address)
     page.wait_for_function(
         "() => (window.wp && wp.data && wp.data.select('core/editor')) || document.querySelector('#publish')"
@@ -203,7 +287,7 @@ def edit(visitor: Callable[[], Page], login: Login, visit: Visit) -> None:
     visit.results.append(result(49, PASS if shown else FAIL, [told]))
 
 
-def front_page(visitor: Callable[[], Page], visit: Visit) -> None:
+def front_page(visitor: Visitors, visit: Visit) -> None:
     """41: how the site looks."""
     page = visitor()
     page.goto("/")
@@ -216,46 +300,80 @@ def front_page(visitor: Callable[[], Page], visit: Visit) -> None:
 def attempt(number: int, step: Callable[[], None], visit: Visit) -> None:
     """A step that the site made impossible is a failure of its item, with what the browser said."""
     start, before = time.monotonic(), len(visit.results)
+    known = set(visit.visitors.refusals.told())
     from playwright.sync_api import Error
 
     try:
         step()
-    except Error as error:
+        visit.visitors.close_windows()
+    except (Error, LedAway) as error:
         told = str(error).partition("\nCall log")[0]
         visit.results.append(result(number, FAIL, [Evidence("in a browser", told)]))
+    refused = [Evidence("in a browser, refused", one) for one in visit.visitors.refusals.told() if one not in known]
+    more = [Evidence("in a browser, refused", f"{len(refused) - _REFUSED} more")] if len(refused) > _REFUSED else []
     for one in visit.results[before:]:
         one.seconds = (time.monotonic() - start) / (len(visit.results) - before)
+        one.evidence += [*refused[:_REFUSED], *more]
 
 
-def visit_site(place: Place, administrator: Login, user: Login, folder: str) -> dict[str, Any]:
+def visit_site(
+    place: Place, administrator: Login, user: Login, folder: str, seconds: float = _SECONDS
+) -> dict[str, Any]:
     """All of it; what cannot be tried stays undetermined, with the reason."""
-    visit = Visit(Path(folder))
+
+    def work(tell: Callable[[Any], None]) -> None:
+        try:
+            with browser(place, Refusals()) as visitors:
+                _visit(visitors, administrator, user, folder, tell)
+        except ImportError:
+            tell({"unable": "playwright is not on the control node: pip install -r requirements-evaluate.txt"})
+        except Exception as error:
+            # Playwright has its own errors, which are only known where it is.
+            tell({"unable": why_not(str(error))})
+
+    told, why = contained(work, seconds, _MOST_BYTES)
+    found: dict[str, Any] = {"results": [], "screenshots": [], "written": []}
+    for message in told:
+        why = message.pop("unable", "") or why
+        for name, values in message.items():
+            found[name] += values
+    if why:
+        decided = {one["id"] for one in found["results"]}
+        found["results"] += [one.to_dict() for one in unable(f"the visit was ended: {why}") if one.id not in decided]
+    return found
+
+
+def why_not(said: str) -> str:
+    if "sandbox" in said.lower():
+        return (
+            "the browser has no sandbox here, and does without it open no stranger's page; where the kernel allows no "
+            "namespaces to users, install Debian's: apt-get install chromium-sandbox"
+        )
+    return f"the browser did not start: {(said.strip().splitlines() or ['no reason was told'])[0]}"
+
+
+def _visit(visitors: Visitors, administrator: Login, user: Login, folder: str, tell: Callable[[Any], None]) -> None:
     missing = "no password: name the file with it in {}"
-    try:
-        with browser(place) as visitor:
-            attempt(41, lambda: front_page(visitor, visit), visit)
-            if user.known:
-                attempt(47, lambda: comment(visitor, user, visit), visit)
-            else:
-                told = [Evidence(user.name or "no second user", missing.format("evaluate_user_password_file"))]
-                visit.results.append(result(47, UNDETERMINED, told))
-            if administrator.known:
-                attempt(49, lambda: edit(visitor, administrator, visit), visit)
-            else:
-                told = [
-                    Evidence(administrator.name or "no administrator", missing.format("evaluate_admin_password_file"))
-                ]
-                visit.results += [result(number, UNDETERMINED, told) for number in (48, 49)]
-    except ImportError:
-        visit.results += unable("playwright is not on the control node: pip install -r requirements-evaluate.txt")
-    except Exception as error:
-        # Playwright has its own errors, which are only known where it is.
-        visit.results += unable(f"the browser did not start: {str(error).strip().splitlines()[0]}")
-    return {
-        "results": [one.to_dict() for one in visit.results],
-        "screenshots": visit.screenshots,
-        "written": visit.written,
-    }
+
+    def one(number: int, step: Callable[[Visit], None]) -> None:
+        visit = Visit(Path(folder), visitors, offset=len(list(Path(folder).iterdir())))
+        attempt(number, lambda: step(visit), visit)
+        results = [found.to_dict() for found in visit.results]
+        tell({"results": results, "screenshots": visit.screenshots, "written": visit.written})
+
+    def without(name: str, setting: str, numbers: tuple[int, ...]) -> None:
+        told = [Evidence(name, missing.format(setting))]
+        tell({"results": [result(number, UNDETERMINED, told).to_dict() for number in numbers]})
+
+    one(41, lambda visit: front_page(visitors, visit))
+    if user.known:
+        one(47, lambda visit: comment(visitors, user, visit))
+    else:
+        without(user.name or "no second user", "evaluate_user_password_file", (47,))
+    if administrator.known:
+        one(49, lambda visit: edit(visitors, administrator, visit))
+    else:
+        without(administrator.name or "no administrator", "evaluate_admin_password_file", (48, 49))
 
 
 def unable(why: str) -> list[Result]:
