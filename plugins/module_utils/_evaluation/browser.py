@@ -43,6 +43,8 @@ PATIENCE = 120_000
 _SECONDS = 1_200.0
 _MOST_BYTES = 4 * 1024**3
 _REFUSED = 5
+# So many times the network may change while one page comes.
+_CHANGES = 3
 
 
 class LedAway(Exception):
@@ -174,6 +176,22 @@ def browser(place: Place, refusals: Refusals) -> Iterator[Visitors]:
         )
 
 
+def go(page: Page, address: str) -> None:
+    """Again where the control node's network changed meanwhile, as it does with each container that starts there.
+
+    The browser breaks off what it was loading then; it says nothing of the site.
+    """
+    from playwright.sync_api import Error
+
+    for left in range(_CHANGES, -1, -1):
+        try:
+            page.goto(address)
+            return
+        except Error as error:
+            if not left or "ERR_NETWORK_CHANGED" not in str(error):
+                raise
+
+
 def type_secret(page: Page, selector: str, value: str) -> None:
     """As typed: an action that fails tells what it was to fill in, but not what the keyboard types."""
     page.click(selector)
@@ -182,7 +200,7 @@ def type_secret(page: Page, selector: str, value: str) -> None:
 
 def sign_in(page: Page, login: Login, visitors: Visitors) -> bool:
     """Through the form that a person uses; whether the dashboard opened."""
-    page.goto("/wp-login.php")
+    go(page, "/wp-login.php")
     visitors.at_the_site(page)
     page.fill("#user_login", login.name)
     type_secret(page, "#user_pass", login.password())
@@ -207,7 +225,7 @@ def comment(visitor: Visitors, login: Login, visit: Visit) -> None:
         return
     text = f"Commented by the evaluation {secrets.token_hex(6)}"
     post = first_post(page)
-    page.goto(visitor.path(post))
+    go(page, visitor.path(post))
     where = re.sub(r"^https://[^/]+", "", page.url)
     if not page.locator("#comment").count():
         visit.picture(page, 47, "No form for a comment")
@@ -222,7 +240,7 @@ def comment(visitor: Visitors, login: Login, visit: Visit) -> None:
     visit.results.append(result(47, PASS if shown else FAIL, [Evidence(where, f"{login.name}: {text}: {told}")]))
     if shown:
         stranger = visitor()
-        stranger.goto(where)
+        go(stranger, where)
         if text in stranger.content():
             visit.written.append({"path": where, "text": text, "what": "the comment"})
 
@@ -242,7 +260,7 @@ def edit(visitor: Visitors, login: Login, visit: Visit) -> None:
     """48, 49: the administrator signs in and edits a page from the dashboard; a stranger sees the change."""
     page = visitor()
     let_in = sign_in(page, login, visitor)
-    page.goto("/wp-admin/")
+    go(page, "/wp-admin/")
     dashboard = let_in and page.locator("#adminmenu").count() > 0
     visit.picture(page, 48, f"The dashboard of {login.name}" if dashboard else f"{login.name} is not let in")
     called = "admin" in login.name.lower()
@@ -250,7 +268,7 @@ def edit(visitor: Visitors, login: Login, visit: Visit) -> None:
     visit.results.append(result(48, PASS if dashboard and not called else FAIL, [told]))
     if not dashboard:
         return
-    page.goto("/wp-admin/edit.php?post_type=page&post_status=publish")
+    go(page, "/wp-admin/edit.php?post_type=page&post_status=publish")
     links = page.locator("a.row-title")
     if not links.count():
         visit.results.append(
@@ -259,7 +277,7 @@ def edit(visitor: Visitors, login: Login, visit: Visit) -> None:
         return
     address = str(links.first.get_attribute("href"))
     text = f"Edited by the evaluation {secrets.token_hex(6)}"
-    page.goto(visitor.path(address))
+    go(page, visitor.path(address))
     number = re.search(r"post=(\d+)", address)
     page.wait_for_function(
         "() => (window.wp && wp.data && wp.data.select('core/editor')) || document.querySelector('#publish')"
@@ -276,7 +294,7 @@ def edit(visitor: Visitors, login: Login, visit: Visit) -> None:
             page.keyboard.press("Escape")
     visit.picture(page, 49, "The page in the editor")
     stranger = visitor()
-    stranger.goto(f"/?page_id={number[1] if number else ''}")
+    go(stranger, f"/?page_id={number[1] if number else ''}")
     where = re.sub(r"^https://[^/]+", "", stranger.url)
     shown = text in stranger.content()
     if shown:
@@ -290,7 +308,7 @@ def edit(visitor: Visitors, login: Login, visit: Visit) -> None:
 def front_page(visitor: Visitors, visit: Visit) -> None:
     """41: how the site looks."""
     page = visitor()
-    page.goto("/")
+    go(page, "/")
     visit.picture(page, 41, "The front page")
     words = len(page.inner_text("body").split())
     told = Evidence("/ in a browser", f"title: {page.title()}; {words} words")

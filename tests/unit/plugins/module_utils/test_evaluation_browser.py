@@ -25,6 +25,7 @@ from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.sit
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from playwright.sync_api import Error
 
 DOMAIN = "wil.42.fr"
 NOBODY = Login("", "")
@@ -362,3 +363,33 @@ def test_refusals_are_bounded() -> None:
         refusals.note(f"http://{number}/{'x' * 10_000}")
     assert len(refusals.told()) == refusals.MOST
     assert max(map(len, refusals.told())) == 300
+
+
+class Changing:
+    """A page during whose first loads the network changes."""
+
+    def __init__(self, said: str, times: int) -> None:
+        self.said, self.left, self.opened = said, times, 0
+
+    def goto(self, address: str) -> None:
+        self.opened += 1
+        if self.left:
+            self.left -= 1
+            raise Error(f"Page.goto: net::{self.said} at https://{DOMAIN}{address}")
+
+
+@pytest.mark.parametrize(
+    ("said", "times", "opened", "comes"),
+    [
+        ("ERR_NETWORK_CHANGED", 0, 1, True),
+        ("ERR_NETWORK_CHANGED", 3, 4, True),
+        ("ERR_NETWORK_CHANGED", 9, 4, False),
+        ("ERR_CONNECTION_REFUSED", 1, 1, False),
+    ],
+)
+def test_a_network_that_changes_says_nothing_of_the_site(said: str, times: int, opened: int, comes: bool) -> None:
+    """A container that starts on the control node breaks off what the browser loads."""
+    page: Any = Changing(said, times)
+    with contextlib.nullcontext() if comes else pytest.raises(Error, match=said):
+        browser.go(page, "/")
+    assert page.opened == opened
