@@ -19,6 +19,7 @@ description:
   - A layer that the store has is not brought again.
 extends_documentation_fragment:
   - fortytwo.inception._attributes
+  - fortytwo.inception._images
 attributes:
   check_mode:
     support: full
@@ -31,27 +32,12 @@ attributes:
     support: full
     description: Linux with Docker 23 or later and buildx.
 options:
-  services:
-    description:
-      - The services whose images are wanted, each with C(name), C(image), C(content) and C(context), as
-        M(fortytwo.inception.stack_services) returns them.
-    type: list
-    elements: dict
-    required: true
-  files:
-    description: The files of the build contexts, as M(fortytwo.inception.stack_services) returns them.
-    type: list
-    elements: dict
-    default: []
   base:
     description:
       - The base image, by C(reference), C(digest), and C(archive) where it came from no registry. The builder has it,
         or the control node's O(cache_dir).
     type: dict
     required: true
-  cache_dir:
-    description: Where built images are kept on the control node.
-    type: path
   known:
     description: The layers that the control node has; for the action plugin alone.
     type: list

@@ -21,6 +21,7 @@ description:
   - Images that it leaves missing are built on the managed host by M(fortytwo.inception.stack_up).
 extends_documentation_fragment:
   - fortytwo.inception._attributes
+  - fortytwo.inception._images
 attributes:
   check_mode:
     support: full
@@ -33,18 +34,6 @@ attributes:
     support: full
     description: Linux with Docker 23 or later; the control node needs C(buildah) to be the builder.
 options:
-  services:
-    description:
-      - The services whose images are wanted, each with C(name), C(image), C(content) and C(context), as
-        M(fortytwo.inception.stack_services) returns them.
-    type: list
-    elements: dict
-    required: true
-  files:
-    description: The files of the build contexts, as M(fortytwo.inception.stack_services) returns them.
-    type: list
-    elements: dict
-    default: []
   base:
     description:
       - The base image, by C(reference), C(digest), and C(archive) on the control node where it came from no registry.
@@ -66,9 +55,6 @@ options:
     description: The compose project that the images belong to, by their label.
     type: str
     default: inception
-  cache_dir:
-    description: Where built images are kept on the control node.
-    type: path
   state:
     description: What the half on the managed host does; for the action plugin alone.
     type: str
