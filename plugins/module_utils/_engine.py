@@ -96,19 +96,25 @@ class _Connection(http.client.HTTPConnection):
         self.sock.connect(self.path)
 
 
-def ask(address: str, path: str = SOCKET, timeout: float = 60) -> Any:
-    """What the engine answers, or nothing when none listens there."""
+def ask_bytes(address: str, path: str = SOCKET, timeout: float = 60, method: str = "GET") -> bytes | None:
+    """What the engine answers, or nothing when none listens there, or it refuses."""
     connection = _Connection(path, timeout)
     try:
-        connection.request("GET", address)
+        connection.request(method, address)
         answer = connection.getresponse()
         body = answer.read()
     except (OSError, http.client.HTTPException):
         return None
     finally:
         connection.close()
+    return body if answer.status in (200, 204) else None
+
+
+def ask(address: str, path: str = SOCKET, timeout: float = 60) -> Any:
+    """The same, read as JSON."""
+    body = ask_bytes(address, path, timeout)
     try:
-        return json.loads(body) if answer.status == 200 else None
+        return None if body is None else json.loads(body)
     except ValueError:
         return None
 

@@ -12,16 +12,16 @@ import json
 import os
 import platform
 import pwd
-import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TextIO
 
-from ansible_collections.fortytwo.inception.plugins.module_utils import _deployment, _history
+from ansible_collections.fortytwo.inception.plugins.module_utils import _deployment, _health, _history, _tending
 from ansible_collections.fortytwo.inception.plugins.module_utils._failures import Failure, clean, likely, screen
 from ansible_collections.fortytwo.inception.plugins.module_utils._files import FileProblem
 from ansible_collections.fortytwo.inception.plugins.module_utils._history import Entry, History
@@ -35,13 +35,14 @@ from ansible_collections.fortytwo.inception.plugins.module_utils._stack_start im
 )
 
 # Where the program and what it remembers lie, below the root of the file system.
-FAILURES, HISTORY, LEASE = (
+FAILURES, HISTORY, LEASE, HEALTH = (
     "var/lib/fortytwo.inception/failures",
     "var/lib/fortytwo.inception/history",
     "run/fortytwo.inception",
+    "var/lib/fortytwo.inception/health",
 )
-# A disk that is fuller is warned of.
-FULL_PERCENT = 85
+# Seconds between two looks of one program.
+TENDED_EVERY = 60.0
 UNITS = "inception-watch"
 
 
@@ -67,22 +68,17 @@ def table(entries: list[Entry], kept: list[int]) -> list[str]:
 
 def disks(places: list[str]) -> list[str]:
     """How full the file systems are on which the images and the data lie, each once."""
-    seen: set[int] = set()
     lines = []
-    for place in places:
-        if not os.path.isdir(place) or (device := os.stat(place).st_dev) in seen:
-            continue
-        seen.add(device)
-        usage = shutil.disk_usage(place)
-        percent = round(100 * (usage.total - usage.free) / max(1, usage.total))
+    for place in _health.disks(places):
+        percent, free, dummy = _health.fullness(place)
         warning = ""
-        if percent >= FULL_PERCENT:
+        if percent >= _health.FULL_PERCENT:
             warning = "; WARNING: soon nothing can be written. `docker system df` and `du -x` say what takes the room"
-        lines.append(f"disk of {place}: {percent} % full, {usage.free >> 20} MiB free{warning}")
+        lines.append(f"disk of {place}: {percent} % full, {free} MiB free{warning}")
     return lines
 
 
-def status(history: History, lease: Lease) -> list[str]:
+def status(history: History, lease: Lease, store: _health.Store) -> list[str]:
     kept, lines = history.kept(), []
     if kept:
         lines.append(f"deployment {kept[-1].number} of {kept[-1].when} by {kept[-1].who}")
@@ -96,7 +92,8 @@ def status(history: History, lease: Lease) -> list[str]:
         ["docker", "info", "--format", "{{.DockerRootDir}}"], capture_output=True, text=True, check=False
     )
     data = _history.settings(history.files(kept[-1].number)).get("DATA_DIR", "") if kept else ""
-    return [*lines, *disks([asked.stdout.strip() or "/var/lib/docker", data, "/var/lib"])]
+    lines += disks([asked.stdout.strip() or "/var/lib/docker", data, "/var/lib"])
+    return [*lines, *(_health.shown(store.load()) if store.settings() else [])]
 
 
 # ---- What is done ----
@@ -155,11 +152,14 @@ def parser() -> argparse.ArgumentParser:
     commands = made.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("status", help="which deployment runs, who is at work, how full the disks are")
     commands.add_parser("history", help="the deployments: when, by whom, what changed, what became of them")
+    commands.add_parser("health", help="what is wrong with this machine now, and what to do; status 1 if something is")
     back = commands.add_parser("rollback", help="back to the former deployment, or to another one of the history")
     back.add_argument("number", type=int, nargs="?", metavar="TO", help="its number in the history")
     # For the collection and for the machine itself.
     commands.add_parser("deploy").add_argument("question", type=Path)
     commands.add_parser("resume")
+    tending = commands.add_parser("tend")
+    tending.add_argument("--times", type=int, default=1)
     later = commands.add_parser("watch")
     later.add_argument("number", type=int)
     later.add_argument("--seconds", type=float, default=_deployment.WATCHED_SECONDS)
@@ -199,6 +199,28 @@ def go_on(history: History, lease: Lease) -> int:
     return 0
 
 
+def tell_both(line: str) -> None:
+    """To whoever looks meanwhile, and into the journal."""
+    write_progress(line)
+    say(line)
+
+
+def tend(times: int, history: History, lease: Lease, store: _health.Store) -> int:
+    """Looks, does what is to be done, and tells. Several times in a row where the machine's cron is too slow."""
+    with _tending.alone(lease.folder) as only_one:
+        for left in reversed(range(times if only_one and store.settings() else 0)):
+            _tending.Tending(history, lease, store, tell_both).once()
+            if left:
+                time.sleep(TENDED_EVERY)
+    return 0
+
+
+def health(history: History, lease: Lease, store: _health.Store) -> int:
+    lines = _tending.asked(history, lease, store)
+    say("\n".join(lines))
+    return 0 if lines == [_tending.WELL] else 1
+
+
 def say(line: str, to: TextIO | None = None) -> None:
     """To whoever has called the program."""
     to = to or sys.stdout
@@ -227,17 +249,22 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     settle_environment()
     history, lease = History(options.root / HISTORY), Lease(options.root / LEASE)
+    store = _health.Store(options.root / HEALTH, options.root / LEASE)
     try:
         if options.command == "deploy":
             return answer_deploy(options.question, history, lease, options.root)
         if options.command == "resume":
             return go_on(history, lease)
+        if options.command == "tend":
+            return tend(options.times, history, lease, store)
+        if options.command == "health":
+            return health(history, lease, store)
         if options.command == "watch":
             return watch(options.number, options.seconds, history, lease)
         if options.command == "rollback":
             return go_back(options.number, history, lease)
         entries, kept = history.entries(), [one.number for one in history.kept()]
-        say("\n".join(table(entries, kept) if options.command == "history" else status(history, lease)))
+        say("\n".join(table(entries, kept) if options.command == "history" else status(history, lease, store)))
     except Held as held:
         say(f"inception: {held}", sys.stderr)
         return 1

@@ -17,21 +17,29 @@ from pathlib import Path
 
 from ansible_collections.fortytwo.inception.plugins.module_utils import (
     _deployment,
+    _engine,
     _failures,
     _files,
+    _health,
     _history,
     _images,
     _lease,
+    _notice,
     _program,
+    _renewal,
     _stack_start,
     _takeover,
+    _tending,
 )
 
 # Seconds between two looks at whether it has answered.
 PAUSE = 0.2
 PLACE = "usr/local/sbin/inception"
 PACKAGE = "ansible_collections.fortytwo.inception.plugins.module_utils"
-PARTS = (_deployment, _failures, _files, _history, _images, _lease, _program, _stack_start, _takeover)
+PARTS = (
+    *(_deployment, _engine, _failures, _files, _health, _history, _images, _lease, _notice, _program, _renewal),
+    *(_stack_start, _takeover, _tending),
+)
 MAIN = f"import sys\n\nfrom {PACKAGE}._program import main\n\nsys.exit(main())\n"
 
 
@@ -54,10 +62,11 @@ def content(python: str) -> bytes:
     return f"#!{python} -I\n".encode() + packed.getvalue()
 
 
-RESUME = "inception-resume.service"
+RESUME, HEALTH, TIMER = "inception-resume.service", "inception-health.service", "inception-health.timer"
 UNITS = "etc/systemd/system"
-# Docker has started what it knows by then; the rest is what was cut off.
-UNIT = f"""\
+PERIODIC = "etc/periodic/15min/inception-health"
+# Each unit, and what wants it. Docker has started what it knows by then; the rest is what was cut off.
+RESUME_UNIT = f"""\
 # Written by fortytwo.inception.
 [Unit]
 Description=Go on with a deployment that was cut off
@@ -73,24 +82,120 @@ Environment=HOME=/root
 [Install]
 WantedBy=multi-user.target
 """
+# What others wait for comes first. It starts nothing that was not there: a stopped engine stays stopped.
+HEALTH_UNIT = f"""\
+# Written by fortytwo.inception.
+[Unit]
+Description=Look after the stack: its certificate, containers, disks, clock and deployments
+ConditionPathExists=/{PLACE}
+# However often somebody starts it, too.
+StartLimitIntervalSec=0
+
+[Service]
+Type=oneshot
+ExecStart=/{PLACE} tend
+Environment=HOME=/root
+Restart=on-abnormal
+RestartSec=1s
+Nice=10
+IOSchedulingClass=idle
+TimeoutStartSec=30min
+# That it looks once a minute is no news; what it does is.
+LogLevelMax=notice
+SyslogLevel=notice
+"""
+TIMER_UNIT = """\
+# Written by fortytwo.inception.
+[Unit]
+Description=Look after the stack once a minute
+
+[Timer]
+OnBootSec=2min
+# After the end of the last look: on a slow machine there are fewer.
+OnUnitInactiveSec=1min
+OnActiveSec=1min
+AccuracySec=5s
+
+[Install]
+WantedBy=timers.target
+"""
+# One that is still at work keeps the next one out.
+PERIODIC_SCRIPT = f"""\
+#!/bin/sh
+# Written by fortytwo.inception.
+[ -x /{PLACE} ] || exit 0
+exec nice -n 10 /{PLACE} tend --times 14 >/dev/null 2>&1
+"""
 
 
-def install_resume(root: Path) -> bool:
-    """Has the machine go on by itself after a start. Whether that was another unit, or none; where systemd starts."""
-    if not Path("/run/systemd/system").is_dir():
-        return False
-    unit, wanted = root / UNITS / RESUME, root / UNITS / "multi-user.target.wants" / RESUME
+def _written(path: Path, text: str, mode: int) -> bool:
+    """Whether it was not there, or another one."""
     with contextlib.suppress(OSError):
-        if unit.read_text(encoding="utf-8") == UNIT and wanted.is_symlink():
+        if path.read_text(encoding="utf-8") == text and path.stat().st_mode & 0o777 == mode:
             return False
-    wanted.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    new = unit.with_name(f".{RESUME}.new")
-    new.write_text(UNIT, encoding="utf-8")
-    new.chmod(0o644)
-    new.replace(unit)
-    wanted.unlink(missing_ok=True)
-    wanted.symlink_to(f"../{RESUME}")
+    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    new = path.with_name(f".{path.name}.new")
+    new.write_text(text, encoding="utf-8")
+    new.chmod(mode)
+    new.replace(path)
     return True
+
+
+def _wanted(units: Path, name: str, by: str) -> bool:
+    """Has a unit started by another. Whether it was not."""
+    link, target = units / f"{by}.wants" / name, f"../{name}"
+    with contextlib.suppress(OSError):
+        if os.readlink(link) == target:
+            return False
+    link.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    link.unlink(missing_ok=True)
+    link.symlink_to(target)
+    return True
+
+
+def _gone(*paths: Path) -> bool:
+    """Removes files. Whether one was there."""
+    there = [path for path in paths if os.path.lexists(path)]
+    for path in there:
+        path.unlink(missing_ok=True)
+    return bool(there)
+
+
+def _call(*argv: str) -> None:
+    subprocess.run(argv, capture_output=True, check=False)
+
+
+def install_units(root: Path, health: bool) -> bool:
+    """Has the machine go on by itself after a start, and look after itself, if it shall. Whether that is new."""
+    if not Path("/run/systemd/system").is_dir():
+        return _install_periodic(root, health)
+    units = root / UNITS
+    changed = _written(units / RESUME, RESUME_UNIT, 0o644) | _wanted(units, RESUME, "multi-user.target")
+    if health:
+        changed |= _written(units / HEALTH, HEALTH_UNIT, 0o644) | _written(units / TIMER, TIMER_UNIT, 0o644)
+        changed |= _wanted(units, TIMER, "timers.target")
+    elif os.path.lexists(units / TIMER):
+        if root == Path("/"):
+            _call("systemctl", "stop", TIMER)
+        changed |= _gone(units / "timers.target.wants" / TIMER, units / TIMER, units / HEALTH)
+    if changed and root == Path("/"):
+        _call("systemctl", "daemon-reload")
+        if health:
+            _call("systemctl", "restart", TIMER)
+    return changed
+
+
+def _install_periodic(root: Path, health: bool) -> bool:
+    """The same by the cron of busybox, which Alpine has from the start and does not run."""
+    if not Path("/etc/periodic").is_dir():
+        return False
+    if not health:
+        return _gone(root / PERIODIC)
+    changed = _written(root / PERIODIC, PERIODIC_SCRIPT, 0o755)
+    if changed and root == Path("/"):
+        _call("rc-update", "add", "crond", "default")
+        _call("rc-service", "--ifstopped", "crond", "start")
+    return changed
 
 
 def install(place: Path, python: str = sys.executable) -> bool:

@@ -35,6 +35,7 @@ from ansible_collections.fortytwo.inception.plugins.module_utils._stack_start im
 
 # The name by which a container is told which issues of its secrets it uses.
 SERIALS = "SECRETS"
+SECRETS = "/run/secrets/"
 ONE_OFF_LABEL = "com.docker.compose.oneoff"
 PLAN_LINE = re.compile(r"Container (\S+) +(\w+) *$")
 TRIAL_PROJECT = "inception-trial"
@@ -297,8 +298,11 @@ class Takeover:
 
     def _reads_older_files(self, one: Running) -> bool:
         """A container is bound to the files that were there when it was made: another certificate is another file."""
+        # Compose tells the whole path in the container, also of a secret that is only named in the file.
         mounts = {
-            str(mount.get("target") or mount["source"]): self.stack.secret_files.get(mount["source"])
+            str(mount.get("target") or mount["source"]).removeprefix(SECRETS): self.stack.secret_files.get(
+                mount["source"]
+            )
             for mount in self.stack.described[one.service].get("secrets") or []
         }
         for name in self.service(one.service).files:
@@ -306,7 +310,7 @@ class Takeover:
             if not path or one.pid <= 0:
                 continue
             try:
-                there, here = os.stat(path), os.stat(f"/proc/{one.pid}/root/run/secrets/{name}")
+                there, here = os.stat(path), os.stat(f"/proc/{one.pid}/root{SECRETS}{name}")
             except OSError:
                 continue
             if (there.st_dev, there.st_ino) != (here.st_dev, here.st_ino):

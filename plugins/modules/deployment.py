@@ -81,6 +81,54 @@ options:
     description: Seconds that a trial may take, and a container that takes over from another until it is healthy.
     type: int
     default: 300
+  health:
+    description:
+      - With O(state=begun), how the managed host looks after itself from then on. Without it, that stays as it is.
+    type: dict
+    suboptions:
+      enabled:
+        description: Whether it does, once a minute.
+        type: bool
+        default: true
+      renews:
+        description: Whether it renews the certificate, which its own authority signs.
+        type: bool
+        default: false
+      ways:
+        description: How a person is told of what is wrong.
+        type: dict
+        suboptions:
+          mail:
+            description: The address that is told by mail; none when empty.
+            type: str
+            default: ""
+          mail_host:
+            description: The relay that takes the mail.
+            type: str
+            default: ""
+          mail_port:
+            description: Its port.
+            type: int
+            default: 587
+          mail_tls:
+            description: Whether the connection is encrypted after its beginning, from its beginning, or not at all.
+            type: str
+            choices: [starttls, tls, none]
+            default: starttls
+          mail_user:
+            description:
+              - Its user, where it needs one. The password is read from C(secrets/mail_password.txt) in O(path) when
+                it is needed.
+            type: str
+            default: ""
+          mail_from:
+            description: The address that the mail comes from.
+            type: str
+            default: ""
+          webhook:
+            description: An address to which JSON is sent; none when empty. Whoever knows it may write there.
+            type: str
+            default: ""
   root:
     description: The folder below which the program and what it remembers lie.
     type: path
@@ -149,9 +197,15 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.fortytwo.inception.plugins.module_utils import _deployment, _lease, _program, _program_file
+from ansible_collections.fortytwo.inception.plugins.module_utils import (
+    _deployment,
+    _health,
+    _lease,
+    _program,
+    _program_file,
+)
 from ansible_collections.fortytwo.inception.plugins.module_utils._files import FileProblem
-from ansible_collections.fortytwo.inception.plugins.module_utils._history import History, Project
+from ansible_collections.fortytwo.inception.plugins.module_utils._history import History, Project, write
 from ansible_collections.fortytwo.inception.plugins.module_utils._stack_start import (
     GivenUp,
     settle_environment,
@@ -206,8 +260,31 @@ def begin(module: AnsibleModule) -> dict[str, Any]:
         module.warn(f"{said}: this run goes on from what it left.")
     _deployment.note_what_is_there(history, wanted, module.params["who"])
     brought = _program_file.install(below(module, _program_file.PLACE), sys.executable)
-    resumes = _program_file.install_resume(Path(module.params["root"]))
-    return {"changed": brought or resumes}
+    changed = set_health(module) | _program_file.install_units(Path(module.params["root"]), health_is_on(module))
+    return {"changed": brought or changed}
+
+
+def health_is_on(module: AnsibleModule) -> bool:
+    """What was said; or what is so, where nothing was."""
+    said = module.params["health"]
+    return bool(said["enabled"] if said is not None else a_store(module).settings())
+
+
+def a_store(module: AnsibleModule) -> _health.Store:
+    return _health.Store(below(module, _program.HEALTH), below(module, _program.LEASE))
+
+
+def set_health(module: AnsibleModule) -> bool:
+    """Writes down how the machine looks after itself, for root alone. Whether that is new."""
+    said, store = module.params["health"], a_store(module)
+    if said is None:
+        return False
+    wanted = {"renews": said["renews"], "ways": said["ways"] or {}} if said["enabled"] else {}
+    if wanted == store.settings():
+        return False
+    store.settings_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write(store.settings_file, wanted)
+    return True
 
 
 def take(module: AnsibleModule) -> dict[str, Any]:
@@ -302,6 +379,29 @@ def main() -> None:
             "patience": {"type": "int", "default": 120},
             "timeout": {"type": "int", "default": 3600},
             "trial_timeout": {"type": "int", "default": 300},
+            "health": {
+                "type": "dict",
+                "options": {
+                    "enabled": {"type": "bool", "default": True},
+                    "renews": {"type": "bool", "default": False},
+                    "ways": {
+                        "type": "dict",
+                        "options": {
+                            "mail": {"type": "str", "default": ""},
+                            "mail_host": {"type": "str", "default": ""},
+                            "mail_port": {"type": "int", "default": 587},
+                            "mail_tls": {
+                                "type": "str",
+                                "choices": ["starttls", "tls", "none"],
+                                "default": "starttls",
+                            },
+                            "mail_user": {"type": "str", "default": ""},
+                            "mail_from": {"type": "str", "default": ""},
+                            "webhook": {"type": "str", "default": "", "no_log": True},
+                        },
+                    },
+                },
+            },
             "root": {"type": "path", "default": "/"},
             "run": {"type": "str", "default": ""},
             "who": {"type": "str", "default": ""},

@@ -360,6 +360,35 @@ def check_url(value: Any, settings: Settings) -> Iterator[str]:
         yield f"{shown(value)} has more than a host, a port and a path"
 
 
+def check_health_mail(value: Any, settings: Settings) -> Iterator[str]:
+    if value == "":
+        return
+    if wrong := list(check_email(value, settings)):
+        yield from wrong
+    elif not settings.get("inception_mail_host"):
+        yield f"{shown(value)} gets no mail without a relay: inception_mail_host is not set"
+    elif settings.get("inception_mail_user") and "mail" not in (settings.get("inception_bonus_services") or []):
+        yield f"{shown(value)} needs the relay's password, which comes with mail in inception_bonus_services"
+
+
+def check_webhook(value: Any, settings: Settings) -> Iterator[str]:
+    """It lets whoever knows it write there, so it is not shown."""
+    url = text(value)
+    if url == "":
+        return
+    try:
+        parts = urlsplit(url or "")
+        good = parts.port != 0 and bool(re.fullmatch(r"[a-z0-9.-]+|[0-9a-f:.]+", parts.hostname or ""))
+    except ValueError:
+        good = False
+    if url is None or not url.startswith("https://"):
+        yield "is no address that begins with https://"
+    elif not good or not re.fullmatch(r"[!-~]+", url):
+        yield "is no address of a host with a path"
+    elif "@" in urlsplit(url).netloc:
+        yield "has a user in it; put what proves who you are into the path"
+
+
 def list_of_texts(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(item, str) and item for item in value)
 
@@ -746,6 +775,9 @@ RULES: tuple[Rule, ...] = (
     Rule("host_ssh_port", _port_range, _always("22")),
     Rule("stack_xmlrpc", check_truth, _always("false")),
     Rule("stack_env", check_env, _always("{MARIADB_PORT: 3307}")),
+    Rule("stack_health", check_truth, _always("true")),
+    Rule("stack_health_mail", check_health_mail, _always("wil@example.org")),
+    Rule("stack_health_webhook", check_webhook, _always("https://hooks.example.org/services/inception")),
     Rule("stack_start_timeout", number_from(1, 86400, " (seconds)"), _always("3600")),
     Rule("stack_start_patience", number_from(1, 86400, " (seconds)"), _always("120")),
     Rule("stack_rotate_timeout", number_from(1, 86400, " (seconds)"), _always("300")),

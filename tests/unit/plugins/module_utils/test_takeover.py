@@ -158,13 +158,24 @@ def test_what_there_is_to_do(monkeypatch: pytest.MonkeyPatch, name: str) -> None
     assert plan.empty is (not lines)
 
 
-def test_another_certificate_is_another_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+# As compose tells of a secret: versions differ.
+MOUNTS: dict[str, dict[str, str]] = {
+    "with its path": {"source": "tls_certificate", "target": "/run/secrets/tls_certificate"},
+    "by its name": {"source": "tls_certificate", "target": "tls_certificate"},
+    "without a target": {"source": "tls_certificate"},
+}
+
+
+@pytest.mark.parametrize("mount", MOUNTS.values(), ids=MOUNTS)
+def test_another_certificate_is_another_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, mount: dict[str, str]
+) -> None:
     """What a container was bound to stays there for it, whatever the name stands for now."""
     certificate = tmp_path / "tls.crt"
     certificate.write_text("new")
     engine = Engine(monkeypatch, WELL, {})
     engine.services["door"] = Service("door", files={"tls_certificate": "tls.crt"})
-    monkeypatch.setitem(DESCRIBED["door"], "secrets", [{"source": "tls_certificate"}])
+    monkeypatch.setitem(DESCRIBED["door"], "secrets", [mount])
     engine.stack.secret_files = {"tls_certificate": str(certificate)}
     inside = tmp_path / "inside"
     inside.write_text("old")

@@ -97,6 +97,20 @@ BAD: dict[str, list[tuple[Any, str]]] = {
     ],
     "stack_unused_data": [("delete", "not one of keep, remove"), (True, "not one of"), ("", "not one of")],
     "stack_xmlrpc": [("maybe", "neither")],
+    "stack_health": [("daily", "neither")],
+    "stack_health_mail": [
+        ("wil", "no '@'"),
+        (["wil@example.org"], "not text"),
+        ("wil@example.org\nBcc: x@y.fr", "no valid"),
+    ],
+    "stack_health_webhook": [
+        ("http://hooks.example.org/x", "begins with https://"),
+        ("hooks.example.org/x", "begins with https://"),
+        ("https://wil:x@hooks.example.org/x", "has a user in it"),
+        ("https:///x", "no address of a host"),
+        ("https://hooks.example.org/a b", "no address of a host"),
+        (5, "begins with https://"),
+    ],
     "stack_page_cache": [("on off", "neither"), ("disabled", "neither"), ({}, "neither")],
     "stack_start_timeout": [("1h", "whole number"), (0, "less than 1"), (100000, "more than 86400"), (-5, "less than")],
     "stack_start_patience": [(0, "less than 1"), ("long", "whole number"), (100000, "more than 86400")],
@@ -196,6 +210,9 @@ GOOD: dict[str, list[Any]] = {
     "stack_env": [{}, {"MARIADB_PORT": 3307, "PHP_FPM_PORT": "9001", "A_B": ""}],
     "stack_unused_data": ["remove"],
     "stack_xmlrpc": ["yes"],
+    "stack_health": ["false", True],
+    "stack_health_mail": [""],
+    "stack_health_webhook": ["", "https://chat.example.org:8443/hooks/T0/B0?key=x", "https://[::1]/x"],
     "stack_page_cache": ["true", "False", False],
     "stack_start_timeout": ["7200", 60],
     "stack_rotate_secrets": [[], "db_password,wp_salt", "db_password, wp_salt", ["db_password"], ""],
@@ -217,8 +234,12 @@ GOOD: dict[str, list[Any]] = {
 }
 
 
+# What a setting needs beside it.
+NEEDED = {"inception_mail_host": "smtp.example.org"}
+
+
 def problems(values: dict[str, Any]) -> list[str]:
-    everything = {"inception_login": "wil", "inception_https_port": 443, **values}
+    everything = {"inception_login": "wil", "inception_https_port": 443, **NEEDED, **values}
     return settings.problems(settings.Variables(everything, everything), TODAY, ["inception_login"])
 
 
@@ -296,6 +317,19 @@ def files(tmp_path: Path) -> Path:
     }.items():
         (tmp_path / name).write_text(text)
     return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("settings_of_mail", "said"),
+    [
+        ({"inception_mail_host": ""}, "without a relay: inception_mail_host is not set"),
+        ({"inception_mail_host": "smtp.example.org", "inception_mail_user": "wil"}, "the relay's password"),
+        ({"inception_mail_host": "smtp.example.org"}, None),
+    ],
+)
+def test_a_mail_wants_a_relay(settings_of_mail: dict[str, Any], said: str | None) -> None:
+    found = problems({"stack_health_mail": "wil@example.org", **settings_of_mail})
+    assert [said in line for line in found if said] == ([True] if said else [])
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,197 @@
+# Copyright: (c) 2026, fortytwo.inception contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the machine does about itself, once a minute: it looks, renews its certificate, goes on with what was cut off,
+and tells a person. Private to this collection; part of the machine's own program.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import platform
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.fortytwo.inception.plugins.module_utils import (
+    _deployment,
+    _health,
+    _history,
+    _notice,
+    _renewal,
+)
+from ansible_collections.fortytwo.inception.plugins.module_utils._files import FileProblem
+from ansible_collections.fortytwo.inception.plugins.module_utils._health import Finding, Look, Store, Waiting
+from ansible_collections.fortytwo.inception.plugins.module_utils._history import History
+from ansible_collections.fortytwo.inception.plugins.module_utils._lease import Held, Lease
+from ansible_collections.fortytwo.inception.plugins.module_utils._stack_start import PROGRESS_FILE, GivenUp
+
+MACHINE = "the machine itself"
+RENEWAL = "renewal of the certificate"
+RUN = "health:"
+WELL = "All is well."
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[bool]:
+    """Whether no other one looks now."""
+    folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+    descriptor = os.open(folder / "health.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield True
+    except BlockingIOError:
+        yield False
+    finally:
+        os.close(descriptor)
+
+
+class Tending:
+    """One look, and what follows from it."""
+
+    def __init__(self, history: History, lease: Lease, store: Store, tell: Callable[[str], None]) -> None:
+        self.history, self.lease, self.store, self.tell = history, lease, store, tell
+        self.settings = store.settings()
+        self.memory = store.load()
+        self.look = Look(history, lease, self.memory, bool(self.settings.get("renews")))
+
+    def once(self) -> None:
+        self._take_over_from_the_last()
+        findings = self.look.findings()
+        if findings is not None:
+            findings = self._act(findings)
+        begun, over = _health.note(self.memory, findings)
+        if begun or over:
+            subject, text = _health.worded(begun, over, self._site(), platform.node())
+            self._put(subject, text, [one.what for one in begun])
+        # What was seen is kept, whatever becomes of the telling.
+        self.store.save(self.memory)
+        if self._deliver():
+            self.store.save(self.memory)
+
+    def _site(self) -> str:
+        return self.look.settings.get("DOMAIN", "") or platform.node()
+
+    def _take_over_from_the_last(self) -> None:
+        """One look at a time: a lease of another one is that of one that was killed."""
+        holder = self.lease.holder()
+        if holder is not None and holder.run.startswith(RUN) and not holder.at_work():
+            self.lease.release(holder.run)
+
+    # -- what is done --
+
+    @contextlib.contextmanager
+    def _at_work(self, what: str) -> Iterator[None]:
+        run = f"{RUN}{os.getpid()}"
+        self.lease.take(run, MACHINE, what)
+        try:
+            with self.lease.kept(run):
+                yield
+        finally:
+            Path(PROGRESS_FILE).unlink(missing_ok=True)
+            self.lease.release(run)
+
+    def _act(self, findings: list[Finding]) -> list[Finding]:
+        keys = {one.key for one in findings}
+        under_way = self.history.under_way()
+        # At the first look somebody may be about to go on with it himself; what was ours nobody else does.
+        sure = "cut off" in self.memory.known or (under_way.get("who"), under_way.get("what")) == (MACHINE, RENEWAL)
+        if "cut off" in keys and sure and "wish" in under_way:
+            findings = self._done(findings, "cut off", "going on with what was cut off", self._go_on)
+        if not self.look.renews or not keys & {"certificate", "served"} or not self._may_renew():
+            return findings
+        if "certificate" in keys:
+            return self._done(findings, "certificate", RENEWAL, self._renew)
+        return self._done(findings, "served", RENEWAL, self._serve)
+
+    def _done(self, findings: list[Finding], key: str, what: str, work: Callable[[], None]) -> list[Finding]:
+        """Without the finding, when the work was done; else with the reason why it was not."""
+        try:
+            with self._at_work(what):
+                self.tell(what)
+                work()
+        except Held:
+            return findings
+        except (GivenUp, FileProblem, OSError, _renewal.RenewalProblem) as problem:
+            said = problem.failure.what if isinstance(problem, GivenUp) else str(problem)
+            why = f"; {what} failed: {said.splitlines()[0]}"
+            return [Finding(one.key, one.what + why, one.todo, 1) if one.key == key else one for one in findings]
+        return [one for one in findings if one.key not in (key, "served" if key == "certificate" else key)]
+
+    def _may_renew(self) -> bool:
+        """Not by a clock that has just jumped, and nothing else is taken into use along with it."""
+        current = self.look.current
+        if current is None or self.look.engine is None or not _health.clock_is_trusted(self.memory):
+            return False
+        project = _history.Project(self.look.root, str(self.look.plan.get("manifest", "")))
+        return _history.digest(project.read()) == current.digest
+
+    def _renew(self) -> None:
+        _renewal.renew(self.look.root, self.look.settings.get("DOMAIN", ""))
+        self._serve()
+
+    def _serve(self) -> None:
+        """NGINX takes it as it takes whatever a deployment changes: no visitor notices."""
+        wish = _deployment.Wish.of(self.look.plan)
+        if not _deployment.Deployment(wish, MACHINE, RENEWAL, self.history, self.tell).run().changed:
+            raise _renewal.RenewalProblem("no container was found to read the former one")
+
+    def _go_on(self) -> None:
+        _deployment.resume(self.history, self.tell)
+
+    # -- what is told --
+
+    def _ways(self) -> _notice.Ways:
+        return _notice.Ways.of(self.settings.get("ways") or {})
+
+    def _put(self, subject: str, text: str, findings: list[str]) -> None:
+        for way in _notice.ways(self._ways()):
+            self.memory.waiting.append(Waiting(way, subject, text, findings))
+        del self.memory.waiting[: -_health.WAITING]
+
+    def _deliver(self) -> bool:
+        """Tells what waits. Whether anything waited."""
+        ways = self._ways()
+        waiting = [one for one in self.memory.waiting if one.way in _notice.ways(ways)]
+        self.memory.waiting, self.memory.untold = [], "" if not waiting else self.memory.untold
+        tried: set[str] = set()
+        for one in waiting:
+            one.tries += 1
+            often = one.tries <= _health.TRIES or one.tries % _health.TRIED_EVERY == 0
+            # Where one could not be told now, the next one cannot.
+            if not often or one.way in tried or not self._told(ways, one):
+                tried.add(one.way)
+                self.memory.waiting.append(one)
+        if not self.memory.waiting:
+            self.memory.untold = ""
+        return bool(waiting)
+
+    def _told(self, ways: _notice.Ways, one: Waiting) -> bool:
+        facts = {"host": platform.node(), "site": self._site(), "findings": one.findings}
+        authority = self._secret("ca.crt")
+        message = _notice.Message(one.subject, one.text)
+        try:
+            _notice.deliver(one.way, ways, message, facts, authority, lambda: self._secret("mail_password.txt"))
+        except _notice.Untold as untold:
+            self.memory.untold = f"by {one.way}: {untold}"
+            return False
+        return True
+
+    def _secret(self, name: str) -> str:
+        with contextlib.suppress(FileProblem, OSError):
+            return (_renewal.read(self.look.root, name) or b"").decode(errors="replace").rstrip("\r\n")
+        return ""
+
+
+def asked(history: History, lease: Lease, store: Store) -> list[str]:
+    """A look for whoever asks now, which changes nothing."""
+    memory = store.load()
+    findings = Look(history, lease, memory, bool(store.settings().get("renews"))).findings()
+    if findings is None:
+        holder = lease.holder()
+        return [f"at work: {holder.told()}" if holder else "at work", *_health.shown(memory)]
+    if not findings:
+        return [WELL]
+    since: dict[str, Any] = {key: one.since for key, one in memory.begun.items()}
+    return [line for one in findings for line in one.lines(since.get(one.key, ""))]

@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the machine does about what it finds; its stack, engine and clock are made up."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.fortytwo.inception.plugins.module_utils import (
+    _deployment,
+    _health,
+    _notice,
+    _renewal,
+    _tending,
+)
+from ansible_collections.fortytwo.inception.plugins.module_utils._failures import Failure
+from ansible_collections.fortytwo.inception.plugins.module_utils._health import Engine, Store
+from ansible_collections.fortytwo.inception.plugins.module_utils._history import Entry, History, Project, digest
+from ansible_collections.fortytwo.inception.plugins.module_utils._lease import Lease
+from ansible_collections.fortytwo.inception.plugins.module_utils._stack_start import GivenUp
+from ansible_collections.fortytwo.inception.plugins.module_utils._tending import Tending
+
+DAY = _renewal.DAY
+
+
+class Machine:
+    """A stack that was deployed, with a certificate that has so many days left."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.root = folder / "project"
+        (self.root / "srcs").mkdir(parents=True)
+        (self.root / "secrets").mkdir()
+        (self.root / "srcs/.env").write_text("DOMAIN=wil.42.fr\n")
+        for name in ("tls.crt", "ca.crt"):
+            (self.root / "secrets" / name).write_text(name)
+        manifest = folder / "manifest.json"
+        manifest.write_text(json.dumps({"path": str(self.root), "files": ["srcs/.env"]}))
+        self.history = History(folder / "history")
+        files = Project(str(self.root), str(manifest)).read()
+        plan = {"root": str(self.root), "manifest": str(manifest), "services": []}
+        self.history.add(Entry(1, "", "wil", "deployment", digest=digest(files)), files, plan)
+        self.lease = Lease(folder / "run")
+        self.store = Store(folder / "health", folder / "run")
+        self.days_left = 300
+        self.engine: Engine | None = Engine({}, {})
+        self.done: list[str] = []
+        self.told: list[tuple[str, str]] = []
+        self.problem: Exception | None = None
+        self.is_taken = True
+        now = 1_800_000_000.0
+        monkeypatch.setattr(_renewal, "now", lambda: now)
+        monkeypatch.setattr(
+            _renewal,
+            "validity",
+            lambda text: _renewal.Validity(now - DAY, now + (3000 if text == b"ca.crt" else self.days_left) * DAY),
+        )
+        monkeypatch.setattr(_renewal, "renew", self.renew)
+        monkeypatch.setattr(_deployment.Deployment, "run", lambda work: self.run(work))
+        monkeypatch.setattr(_deployment, "resume", self.resume)
+        monkeypatch.setattr(Engine, "ask", lambda project: self.engine)
+        monkeypatch.setattr(_health._engine, "ask", lambda *dummy, **unused: {})
+        monkeypatch.setattr(_health, "look_at_disks", lambda *dummy: [])
+        monkeypatch.setattr(_health, "is_container", lambda: True)
+        monkeypatch.setattr(_notice, "deliver", self.deliver)
+        self.settings(renews=True, ways={"mail": "wil@example.org"})
+
+    def settings(self, **settings: Any) -> None:
+        self.store.settings_file.parent.mkdir(exist_ok=True)
+        self.store.settings_file.write_text(json.dumps(settings))
+
+    def renew(self, root: str, domain: str) -> None:
+        if self.problem:
+            raise self.problem
+        assert self.lease.holder()
+        self.done.append(f"renewed {domain}")
+        self.days_left = 365
+
+    def run(self, work: _deployment.Deployment) -> _deployment.Outcome:
+        self.done.append(work.what)
+        return _deployment.Outcome(changed=self.is_taken)
+
+    def resume(self, history: History, tell: Any) -> None:
+        self.done.append("gone on")
+        history.end()
+
+    def deliver(self, way: str, ways: Any, message: _notice.Message, *dummy: Any) -> None:
+        if isinstance(self.problem, _notice.Untold):
+            raise self.problem
+        self.told.append((way, message.subject))
+
+    def look(self, times: int = 1) -> None:
+        for _time in range(times):
+            Tending(self.history, self.lease, self.store, lambda line: None).once()
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    return Machine(tmp_path, monkeypatch)
+
+
+def test_a_machine_that_is_well_does_nothing(machine: Machine) -> None:
+    machine.look(5)
+    assert (machine.done, machine.told) == ([], [])
+    assert _tending.asked(machine.history, machine.lease, machine.store) == [_tending.WELL]
+
+
+def test_a_certificate_near_its_end_is_renewed_and_taken_into_use(machine: Machine) -> None:
+    machine.days_left = 20
+    machine.look(5)
+    assert machine.done == ["renewed wil.42.fr", _tending.RENEWAL]
+    # It is no news.
+    assert machine.told == []
+    assert machine.lease.holder() is None
+
+
+def test_one_of_the_user_s_own_is_told(machine: Machine) -> None:
+    machine.settings(renews=False, ways={"mail": "wil@example.org", "webhook": "https://x.org/y"})
+    machine.days_left = 20
+    machine.look(5)
+    assert machine.done == []
+    subject = "[wil.42.fr] the certificate ends in 20 days"
+    assert machine.told == [("mail", subject), ("webhook", subject)]
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        _renewal.RenewalProblem("openssl x509: no key"),
+        OSError(28, "No space left on device"),
+        GivenUp(Failure(what="nginx did not become healthy")),
+    ],
+)
+def test_one_that_cannot_be_renewed_is_told_with_the_reason(machine: Machine, problem: Exception) -> None:
+    machine.days_left, machine.problem = 20, problem
+    machine.look(5)
+    assert machine.done == []
+    assert len(machine.told) == 1
+    (line, todo) = _health.shown(machine.store.load())[1:]
+    said = problem.failure.what if isinstance(problem, GivenUp) else str(problem)
+    assert "the certificate ends in 20 days; renewal of the certificate failed: " + said in line
+    assert "deploy again" in todo
+    assert machine.lease.holder() is None
+
+
+def test_one_that_nobody_takes_is_told(machine: Machine) -> None:
+    machine.days_left, machine.is_taken = 20, False
+    machine.look(1)
+    assert "no container was found to read the former one" in "\n".join(_health.shown(machine.store.load()))
+
+
+def test_what_somebody_edited_is_not_taken_into_use_along_with_it(machine: Machine) -> None:
+    machine.days_left = 20
+    (machine.root / "srcs/.env").write_text("DOMAIN=another.42.fr\n")
+    machine.look(3)
+    assert machine.done == []
+    assert len(machine.told) == 1
+
+
+def test_a_clock_that_has_just_jumped_writes_no_dates(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine.look()
+    wall = _health.time.time()
+    monkeypatch.setattr(_health.time, "time", lambda: wall + 400 * DAY)
+    machine.days_left = -35
+    machine.look(3)
+    assert machine.done == []
+    assert "the clock jumped by +34560000 s" in machine.told[0][1]
+
+
+def test_while_somebody_is_at_work_nothing_is_done(machine: Machine) -> None:
+    machine.days_left = 20
+    machine.lease.take("a run", "wil", "deployment")
+    machine.look(5)
+    assert (machine.done, machine.told) == ([], [])
+    assert "at work: deployment by wil" in _tending.asked(machine.history, machine.lease, machine.store)[0]
+
+
+def test_a_renewal_that_was_killed_is_gone_on_with_at_once(machine: Machine) -> None:
+    with subprocess.Popen(["true"]) as process:
+        pass
+    machine.lease.take(f"health:{process.pid}", _tending.MACHINE, _tending.RENEWAL)
+    machine.lease.renew(worker=process.pid)
+    wish = {"wish": {}, "who": _tending.MACHINE, "what": _tending.RENEWAL}
+    machine.history.begin(wish)
+    machine.look()
+    assert machine.done == ["gone on"]
+    assert machine.lease.holder() is None
+
+
+def test_what_was_cut_off_is_gone_on_with_at_the_second_look(machine: Machine) -> None:
+    machine.history.begin({"wish": {}, "who": "wil", "what": "deployment", "since": "today"})
+    machine.look()
+    assert machine.done == []
+    machine.look()
+    assert machine.done == ["gone on"]
+
+
+def test_one_whose_files_are_another_run_s_is_told(machine: Machine) -> None:
+    machine.history.begin({"who": "wil", "what": "deployment", "since": "today"})
+    machine.look(3)
+    assert machine.done == []
+    assert machine.told == [("mail", "[wil.42.fr] the deployment by wil of today was cut off")]
+
+
+def test_what_could_not_be_told_waits(machine: Machine) -> None:
+    machine.settings(renews=False, ways={"mail": "wil@example.org"})
+    machine.days_left, machine.problem = 20, _notice.Untold("smtp.example.org: refused")
+    machine.look(2)
+    assert machine.told == []
+    assert any(
+        "nobody could be told: by mail: smtp.example.org" in line for line in _health.shown(machine.store.load())
+    )
+    machine.problem = None
+    machine.look(3)
+    assert len(machine.told) == 1
+    assert not any("could be told" in line for line in _health.shown(machine.store.load()))
+
+
+def test_without_a_way_nothing_waits(machine: Machine) -> None:
+    machine.settings(renews=False, ways={})
+    machine.days_left = 20
+    machine.look(3)
+    assert machine.store.load().waiting == []
+    assert machine.store.load().begun
+
+
+def test_an_engine_that_is_down_is_told_and_its_containers_are_not(machine: Machine) -> None:
+    machine.engine = None
+    machine.look(3)
+    assert machine.told == [("mail", "[wil.42.fr] the Docker engine does not answer")]
+
+
+def test_one_look_at_a_time(tmp_path: Path) -> None:
+    with _tending.alone(tmp_path) as first, _tending.alone(tmp_path) as second:
+        assert (first, second) == (True, False)
+    assert os.path.exists(tmp_path / "health.lock")
