@@ -42,6 +42,9 @@ OUR_FILES = {
     "/etc/apt/apt.conf.d/60inception-security-updates": "Security updates, every day, without a question",
     "/etc/periodic/daily/inception-security-updates": "its daily upgrade is its security update",
     "/etc/cloud/cloud.cfg.d/99_inception.cfg": "/etc/hosts names the domain of Inception",
+    # An archive, which has the names of its files in it as they are.
+    "/usr/local/sbin/inception": "ansible_collections/fortytwo/inception/",
+    "/etc/systemd/system/inception-resume.service": "Written by fortytwo.inception",
 }
 # Free space and files that a first deployment needs, by what they are for.
 ROOM = (
@@ -63,6 +66,8 @@ class Asked:
     project: str
     project_dir: str
     data_dir: str
+    base_image: str = ""
+    names: Sequence[str] = ()
     ports: Sequence[Mapping[str, Any]] = ()
     volumes: Sequence[str] = ()
     networks: Sequence[str] = ()
@@ -135,6 +140,10 @@ class Host:
     @cached_property
     def networks(self) -> list[dict[str, Any]]:
         return list(_engine.ask("/networks") or []) if self.info is not None else []
+
+    @cached_property
+    def images(self) -> list[dict[str, Any]]:
+        return list(_engine.ask("/images/json") or []) if self.info is not None else []
 
     @cached_property
     def unit(self) -> _engine.Unit:
@@ -279,12 +288,65 @@ def check_other_logins(host: Host) -> Iterator[str]:
         )
 
 
+def check_bare_names(host: Host) -> Iterator[str]:
+    """Containers and networks of our names that are of no project of ours: compose would stumble over them."""
+    asked = host.asked
+    numbered = re.compile(rf"{re.escape(asked.project)}-({'|'.join(map(re.escape, asked.names))})-\d+")
+    found = [
+        f"container {one.name}" for one in host.others if one.project != asked.project and numbered.fullmatch(one.name)
+    ]
+    names = {f"{asked.project}_{name}" for name in asked.networks}
+    labelled = [one["Name"] for one in of_project(host, host.networks)]
+    found += [f"network {one['Name']}" for one in host.networks if one["Name"] in names - {*labelled}]
+    if found:
+        yield (
+            f"inception_project: {few(found)} {'has' if len(found) == 1 else 'have'} a name that this stack would "
+            "give, and nothing is done to it; give this one's project another name; "
+            f"for example: inception_project: {asked.login}-inception"
+        )
+
+
+def check_base_image(host: Host) -> Iterator[str]:
+    """Somebody's own image under the name of the base: it would lose that name to ours. One of a registry is used."""
+    name = host.asked.base_image
+    if not name or host.deployed:
+        return
+    for image in host.images:
+        labels = image.get("Labels") or {}
+        if name in (image.get("RepoTags") or ()) and "inception.base" not in labels and not image.get("RepoDigests"):
+            yield (
+                f"base_image_reference: the image {name} here is somebody's own, and would lose its name to the base "
+                f"of this stack; give it another one (docker tag {name} mine/{name} && docker image rm {name}), "
+                f"or ours; for example: base_image_reference: inception-{name}"
+            )
+
+
+def foreign_paths(host: Host) -> list[str]:
+    """What is under the names that we use, and no deployment of this collection has made."""
+    asked = host.asked
+    found = [path for path, words in OUR_FILES.items() if not is_ours(path, words)]
+    if not os.path.exists(asked.manifest):
+        if os.path.islink(asked.project_dir) or _entries(asked.project_dir):
+            found.append(asked.project_dir)
+        found += [path for path in (f"{asked.data_dir}/{name}" for name in asked.volumes) if _entries(path)]
+    return found
+
+
+def is_ours(path: str, words: str) -> bool:
+    """Whether a file has our words, or nothing would be lost with it."""
+    if os.path.isdir(path):
+        return False
+    found = text_of(path)
+    if found is None or not found.strip():
+        # A link to nothing is somebody's too: that is how systemd is told to leave a unit alone.
+        return not os.path.islink(path)
+    return words in found
+
+
 def check_files(host: Host) -> Iterator[str]:
     """Files under the names that we use, which somebody else wrote."""
-    for path, words in OUR_FILES.items():
-        found = text_of(path)
-        # Of an empty one nothing could be lost.
-        if found is not None and found.strip() and words not in found:
+    for path in foreign_paths(host):
+        if path in OUR_FILES:
             yield f"{path} is not of this collection, which would overwrite it; move it away: mv {path} {path}.before"
     if host.asked.firewall and host.firewall_is_on and text_of(RULES) is None:
         yield (
@@ -299,25 +361,16 @@ def check_files(host: Host) -> Iterator[str]:
 def check_project_dir(host: Host) -> Iterator[str]:
     """The login's own project where ours goes."""
     path = host.asked.project_dir
-    if os.path.exists(host.asked.manifest):
-        return
-    try:
-        entries = os.listdir(path)
-    except FileNotFoundError:
-        return
-    except NotADirectoryError:
-        entries = ["a file"]
-    if os.path.islink(path) or entries:
+    if path in foreign_paths(host):
         yield f"{path} is {host.asked.login}'s own and stays as it is; move it away: mv {path} {path}.before"
 
 
 def check_data(host: Host) -> Iterator[str]:
     """Data of others where ours goes: a database would start from it."""
-    if os.path.exists(host.asked.manifest):
-        return
-    full = [name for name in host.asked.volumes if _entries(f"{host.asked.data_dir}/{name}")]
+    path = host.asked.data_dir
+    theirs = foreign_paths(host)
+    full = [name for name in host.asked.volumes if f"{path}/{name}" in theirs]
     if full:
-        path = host.asked.data_dir
         yield (
             f"{path} has data that no deployment of this collection made ({few(full)}); move it away: "
             f"mv {path} {path}.before"
@@ -735,6 +788,8 @@ def local_addresses() -> set[str]:
 ALWAYS = (
     check_other_logins,
     check_project,
+    check_bare_names,
+    check_base_image,
     check_former_name,
     check_files,
     check_project_dir,
@@ -762,7 +817,7 @@ def found(host: Host) -> dict[str, Any]:
     info = host.info
     return {
         "deployed": host.deployed,
-        "foreign": sorted(foreign(host)),
+        "foreign": [*sorted(foreign(host)), *foreign_paths(host)],
         "ssh_port": host.ssh_port,
         "firewall": host.firewall_is_on if host.asked.firewall else None,
         "engine": None

@@ -40,6 +40,12 @@ options:
     description: The name of the compose project.
     type: str
     required: true
+  base_image:
+    description:
+      - The name that the stack's base image will have. Somebody's own image of that name would lose it. Left out, none
+        is looked for.
+    type: str
+    default: ""
   project_dir:
     description: The folder of the project.
     type: path
@@ -49,7 +55,8 @@ options:
     type: path
     required: true
   stack:
-    description: Ports, volumes and networks of the stack, as P(fortytwo.inception.stack_outline#lookup) returns them.
+    description: >-
+      Services, ports, volumes and networks of the stack, as P(fortytwo.inception.stack_outline#lookup) returns them.
     type: dict
     default: {}
   packages:
@@ -132,11 +139,11 @@ deployed:
   returned: success
   type: bool
 foreign:
-  description: What others have under the name of the compose project.
+  description: What others have under the name of the compose project, and under the paths that a stack uses.
   returned: success
   type: list
   elements: str
-  sample: [container inception-web-1, volume inception_mariadb]
+  sample: [container inception-web-1, volume inception_mariadb, /usr/local/sbin/inception]
 ssh_port:
   description: The port at which the connection of this task came in; null where it came in by another way than ssh.
   returned: success
@@ -190,9 +197,9 @@ ASK_TIMEOUT = 20
 
 def asked(given: dict[str, Any]) -> _host_look.Asked:
     """The options of the module, as the look takes them."""
-    names = "login domain project project_dir data_dir packages docker_source firewall open_ports ssh_port"
+    names = "login domain project project_dir data_dir base_image packages docker_source firewall open_ports ssh_port"
     names += " trusted_interfaces memory_mb"
-    stack = {name: given["stack"].get(name, []) for name in ("ports", "volumes", "networks")}
+    stack = {name: given["stack"].get(name, []) for name in ("names", "ports", "volumes", "networks")}
     settings = _engine.Wanted(
         given["docker_settings"], frozenset(given["docker_settings_own"]), given["docker_may_restart"]
     )
@@ -221,6 +228,7 @@ def main() -> None:
             "project": {"type": "str", "required": True},
             "project_dir": {"type": "path", "required": True},
             "data_dir": {"type": "path", "required": True},
+            "base_image": {"type": "str", "default": ""},
             "stack": {"type": "dict", "default": {}},
             "packages": {"type": "list", "elements": "str", "default": []},
             "docker_source": {"type": "str", "choices": ["distribution", "docker"], "default": "distribution"},

@@ -55,6 +55,20 @@ def test_it_is_refused_before_the_first_change(name: str) -> None:
         assert "Nothing stands in the way" in words(after)
 
 
+@pytest.mark.parametrize("name", sorted(name for name, past in PASTS.items() if "removal" in past))
+def test_a_removal_takes_nothing_of_theirs(name: str) -> None:
+    """Where there was no deployment of ours, or what it had is another's since."""
+    past = PASTS[name]
+    with copy(past.get("machine", "fresh")) as machine:
+        machine.shell(past["prepare"])
+        before = machine.fingerprint()
+        outcome = machine.playbook("remove", {**past.get("settings", {}), "inception_yes": True})
+        assert outcome.code != 0, outcome.output
+        assert past["removal"] in words(outcome), outcome.output
+        assert outcome.changed == 0
+        assert machine.fingerprint() == before
+
+
 def test_each_past_says_what_is_expected() -> None:
     for name, past in PASTS.items():
         assert past["about"].strip(), name
@@ -128,7 +142,7 @@ def test_rules_that_were_flushed_come_back(server: Server) -> None:
 
 def test_a_removal_gives_back_what_was_there(server: Server) -> None:
     assert server.removed.code == 0, server.removed.output
-    kinds = ("file", "link", "container", "started", "volume", "network")
+    kinds = ("file", "link", "container", "started", "volume", "network", "image")
     lost = [
         line
         for line in server.files
@@ -138,5 +152,7 @@ def test_a_removal_gives_back_what_was_there(server: Server) -> None:
     left = {line for line in server.files_after if line.startswith(("container", "volume", "network"))}
     assert left <= set(server.files)
     assert not [
-        line for line in server.files_after if "inception" in line and line not in server.files and "image" not in line
+        line
+        for line in server.files_after
+        if ("inception" in line or line.startswith("image")) and line not in server.files
     ]

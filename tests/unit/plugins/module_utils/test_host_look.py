@@ -3,12 +3,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.fortytwo.inception.plugins.module_utils import _connection, _engine, _host_look, _listeners
+from ansible_collections.fortytwo.inception.plugins.module_utils import (
+    _connection,
+    _engine,
+    _host_look,
+    _listeners,
+    _program_file,
+)
 
 PORT = {"service": "nginx", "protocol": "tcp", "first": 443, "last": 443, "setting": "inception_https_port"}
 
@@ -96,6 +103,95 @@ def test_a_file_of_our_name_that_somebody_wrote(
     rules.write_text(content)
     monkeypatch.setattr(_host_look, "OUR_FILES", {str(rules): "words of ours"})
     assert len(list(_host_look.check_files(host(firewall_is_on=False)))) == told
+
+
+@pytest.mark.parametrize(
+    ("make", "ours"),
+    [
+        (lambda path: None, True),
+        (lambda path: path.write_text("\n"), True),
+        (lambda path: path.write_bytes(b"\x80\xff words of ours"), True),
+        (lambda path: path.write_text("theirs"), False),
+        (lambda path: path.symlink_to("/dev/null"), False),
+        (lambda path: path.symlink_to("/nowhere"), False),
+        (lambda path: path.mkdir(), False),
+    ],
+)
+def test_what_has_one_of_our_paths(tmp_path: Path, make: Callable[[Path], object], ours: bool) -> None:
+    make(tmp_path / "x")
+    assert _host_look.is_ours(str(tmp_path / "x"), "words of ours") is ours
+
+
+def test_the_machines_own_program_is_told_by_our_words() -> None:
+    program = _program_file.content("/usr/bin/python3").decode(errors="replace")
+    assert _host_look.OUR_FILES[f"/{_program_file.PLACE}"] in program
+    assert _host_look.OUR_FILES[f"/{_program_file.UNITS}/{_program_file.RESUME}"] in _program_file.UNIT
+
+
+def test_the_logins_own_is_foreign_until_there_was_a_deployment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_host_look, "OUR_FILES", {})
+    monkeypatch.setattr(_host_look, "MANIFESTS", str(tmp_path))
+    folders = {"project_dir": str(tmp_path / "inception"), "data_dir": str(tmp_path / "data")}
+    (tmp_path / "inception").mkdir()
+    (tmp_path / "data/mariadb").mkdir(parents=True)
+    assert _host_look.foreign_paths(host(asked=folders)) == []
+    (tmp_path / "inception/Makefile").touch()
+    (tmp_path / "data/mariadb/ibdata1").touch()
+    assert _host_look.foreign_paths(host(asked=folders)) == [folders["project_dir"], f"{folders['data_dir']}/mariadb"]
+    (tmp_path / "wil.json").touch()
+    assert _host_look.foreign_paths(host(asked=folders)) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "project", "told"),
+    [
+        ("inception-nginx-1", "", True),
+        ("inception-nginx-12", "", True),
+        ("inception-nginx", "", False),
+        ("inception-web-1", "", False),
+        ("my-inception-nginx-1", "", False),
+        ("inception-nginx-1", "other", True),
+        # Of a project of our name, which is another sentence.
+        ("inception-nginx-1", "inception", False),
+    ],
+)
+def test_a_container_with_a_name_that_compose_would_give(name: str, project: str, told: bool) -> None:
+    one = _engine.Container(name, True, project, "", frozenset())
+    sentences = list(_host_look.check_bare_names(host(asked={"names": ["nginx"]}, containers=[one])))
+    assert [f"container {name} has a name" in sentence for sentence in sentences] == [True] * told
+
+
+@pytest.mark.parametrize(
+    ("name", "labels", "told"),
+    [
+        ("inception_nginx", None, True),
+        ("inception_nginx", {_engine.PROJECT: "other"}, True),
+        ("inception_nginx", {_engine.PROJECT: "inception"}, False),
+        ("inception_other", None, False),
+        ("nginx", None, False),
+    ],
+)
+def test_a_network_with_a_name_that_compose_would_give(name: str, labels: Any, told: bool) -> None:
+    found = host(asked={"networks": ["nginx"]}, networks=[{"Name": name, "Labels": labels}])
+    assert len(list(_host_look.check_bare_names(found))) == told
+
+
+@pytest.mark.parametrize(
+    ("image", "told"),
+    [
+        ({"RepoTags": ["debian:bookworm"]}, True),
+        ({"RepoTags": ["other:1", "debian:bookworm"], "RepoDigests": [], "Labels": {"a": "b"}}, True),
+        ({"RepoTags": ["debian:bookworm"], "RepoDigests": ["debian@sha256:1"]}, False),
+        ({"RepoTags": ["debian:bookworm"], "Labels": {"inception.base": "1"}}, False),
+        ({"RepoTags": ["mine/debian:bookworm"]}, False),
+        ({"RepoTags": None, "Labels": None}, False),
+    ],
+)
+def test_somebodys_own_image_under_the_name_of_the_base(image: dict[str, Any], told: bool) -> None:
+    found = host(asked={"base_image": "debian:bookworm"}, images=[image], deployed=False)
+    assert len(list(_host_look.check_base_image(found))) == told
 
 
 @pytest.mark.parametrize(
