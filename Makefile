@@ -23,11 +23,14 @@ TOOL = PATH="$$PWD/$(VENV)/bin:$$PATH"
 # Of the command line make would hand on whatever it is, a mistyped name's too, and carry it out before.
 $(foreach name,$(.VARIABLES),$(if $(findstring command,$(origin $(name))),$(eval unexport $(name))))
 MAKEOVERRIDES :=
-unexport INVENTORY LIMIT ARGS PYTHON LOGIN ADDRESS REPO TO
+unexport INVENTORY LIMIT ARGS PYTHON LOGIN ADDRESS REPO TO ALPINE_MIRROR ALPINE_RELEASE ALPINE_SERVICES
 export INCEPTION_ARGS := $(value ARGS)
 export INCEPTION_PYTHON := $(value PYTHON)
 export INCEPTION_INVENTORY := $(or $(value INVENTORY),inventory/hosts.yml)
 export INCEPTION_LIMIT := $(value LIMIT)
+export INCEPTION_ALPINE_MIRROR := $(value ALPINE_MIRROR)
+export INCEPTION_ALPINE_RELEASE := $(value ALPINE_RELEASE)
+export INCEPTION_ALPINE_SERVICES := $(value ALPINE_SERVICES)
 # Ansible wants UTF-8; a shell on the host keeps the user's locale.
 export USER_LC_ALL := $(value LC_ALL)
 override LC_ALL := C.UTF-8
@@ -150,7 +153,7 @@ test-all: $(VENV)/ready-dev ## every scenario, and their table in docs/tests.md;
 stale: $(VENV)/ready-dev ## which scenarios have inputs that changed since they were last green
 	@$(TOOL) python -m tests.runs.scenarios stale
 
-test-alpine-images: $(VENV)/ready-dev ## images of Alpine, on Debian, out of a stand-in for its mirror (docs/alpine.md)
+test-alpine-images: $(VENV)/ready-dev ## images of Alpine, on Debian, out of a stand-in for its mirror, or of ALPINE_MIRROR=https://dl-cdn.alpinelinux.org/alpine (docs/alpine.md)
 	@$(TOOL) molecule test --scenario-name alpine-images
 
 test-alpine: $(VENV)/ready-dev ## a fresh Alpine as the managed host, likewise
