@@ -64,10 +64,11 @@ def variables(repository: Path) -> set[str]:
 
 def test_all_variables_are_known(repository: Path) -> None:
     assert variables(repository) == {
-        "ADDRESS", "ARGS", "INVENTORY", "LC_ALL", "LIMIT", "LOGIN", "PYTHON", "REPO", "TO", "VENV",
+        "ADDRESS", "ALPINE_MIRROR", "ALPINE_RELEASE", "ALPINE_SERVICES", "ARGS", "INVENTORY",
+        "LC_ALL", "LIMIT", "LOGIN", "PYTHON", "REPO", "TO", "VENV",
     }  # fmt: skip
     text = (repository / "Makefile").read_text()
-    expanded = re.findall(r"(?<!\$)\$\((ADDRESS|ARGS|INVENTORY|LC_ALL|LIMIT|LOGIN|PYTHON|REPO|TO)\)", text)
+    expanded = re.findall(r"(?<!\$)\$\((ADDRESS|ALPINE_[A-Z]+|ARGS|INVENTORY|LC_ALL|LIMIT|LOGIN|PYTHON|REPO|TO)\)", text)
     assert not expanded
 
 
