@@ -68,7 +68,8 @@ def test_all_variables_are_known(repository: Path) -> None:
         "LC_ALL", "LIMIT", "LOGIN", "PYTHON", "REPO", "TO", "VENV",
     }  # fmt: skip
     text = (repository / "Makefile").read_text()
-    expanded = re.findall(r"(?<!\$)\$\((ADDRESS|ALPINE_[A-Z]+|ARGS|INVENTORY|LC_ALL|LIMIT|LOGIN|PYTHON|REPO|TO)\)", text)
+    names = "ADDRESS|ALPINE_[A-Z]+|ARGS|INVENTORY|LC_ALL|LIMIT|LOGIN|PYTHON|REPO|TO"
+    expanded = re.findall(rf"(?<!\$)\$\(({names})\)", text)
     assert not expanded
 
 
