@@ -45,6 +45,9 @@ OUR_FILES = {
     # An archive, which has the names of its files in it as they are.
     "/usr/local/sbin/inception": "ansible_collections/fortytwo/inception/",
     "/etc/systemd/system/inception-resume.service": "Written by fortytwo.inception",
+    "/etc/systemd/system/inception-health.service": "Written by fortytwo.inception",
+    "/etc/systemd/system/inception-health.timer": "Written by fortytwo.inception",
+    "/etc/periodic/15min/inception-health": "Written by fortytwo.inception",
 }
 # Free space and files that a first deployment needs, by what they are for.
 ROOM = (
@@ -559,8 +562,8 @@ def running_engine(host: Host, info: Mapping[str, Any]) -> Iterator[str]:
     if found and found < OLDEST_ENGINE:
         yield (
             f"Docker {info.get('ServerVersion')} is too old: health checks at short intervals while a service starts "
-            "(start_interval) came with 25.0; upgrade it with the packages of the release and restart it (systemctl restart "
-            "docker), or use another machine"
+            "(start_interval) came with 25.0; upgrade it with the packages of the release and restart it "
+            "(systemctl restart docker), or use another machine"
         )
     if str(info.get("OSType", "linux")) != "linux":
         yield f"the engine at {_engine.SOCKET} runs containers of {info['OSType']}, not of Linux; use another machine"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible_collections.fortytwo.inception.plugins.module_utils import (
     _connection,
     _engine,
@@ -122,10 +123,26 @@ def test_what_has_one_of_our_paths(tmp_path: Path, make: Callable[[Path], object
     assert _host_look.is_ours(str(tmp_path / "x"), "words of ours") is ours
 
 
-def test_the_machines_own_program_is_told_by_our_words() -> None:
-    program = _program_file.content("/usr/bin/python3").decode(errors="replace")
-    assert _host_look.OUR_FILES[f"/{_program_file.PLACE}"] in program
-    assert _host_look.OUR_FILES[f"/{_program_file.UNITS}/{_program_file.RESUME}"] in _program_file.UNIT
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        (_program_file.PLACE, _program_file.content("/usr/bin/python3").decode(errors="replace")),
+        (_program_file.PERIODIC, _program_file.PERIODIC_SCRIPT),
+        (f"{_program_file.UNITS}/{_program_file.RESUME}", _program_file.RESUME_UNIT),
+        (f"{_program_file.UNITS}/{_program_file.HEALTH}", _program_file.HEALTH_UNIT),
+        (f"{_program_file.UNITS}/{_program_file.TIMER}", _program_file.TIMER_UNIT),
+    ],
+)
+def test_the_machines_own_program_and_its_units_are_told_by_our_words(path: str, text: str) -> None:
+    assert _host_look.OUR_FILES[f"/{path}"] in text
+
+
+def test_what_a_removal_takes_by_its_path_is_looked_at_before(repository: Path) -> None:
+    plays = yaml.safe_load((repository / "playbooks/remove.yml").read_text())
+    (folders,) = [task for task in plays[0]["tasks"] if task["name"] == "Remove the stack's folders"]
+    taken = {path for path in folders["loop"] if path.startswith(("/etc/", "/usr/")) and ".wants/" not in path}
+    assert taken
+    assert taken <= _host_look.OUR_FILES.keys()
 
 
 def test_the_logins_own_is_foreign_until_there_was_a_deployment(
