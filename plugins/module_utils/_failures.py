@@ -209,6 +209,8 @@ CAUSES: tuple[tuple[tuple[str, ...], str, str], ...] = (
             r"kex_exchange_identification",
             r"Timeout, server \S+ not responding",
             r"banner exchange",
+            # As Ansible says it where ssh says nothing.
+            r"Data could not be sent to remote host",
         ),
         ("the connection to the managed host was cut off: it restarts, its network is gone, or it is short of memory"),
         "try ssh; when it answers, deploy again",

@@ -55,7 +55,16 @@ SAID: dict[str, tuple[str, str]] = {
         "ssh: Could not resolve hostname wli.example: Name or service not known",
         "wli.example is misspelt",
     ),
+    "host off while it is sent to": (
+        'Data could not be sent to remote host "wil". Make sure this host can be reached over ssh: ssh: connect to host wil port 22: '
+        "Connection refused",
+        "switched off",
+    ),
     "host off": ("ssh: connect to host 10.0.0.9 port 22: No route to host", "switched off"),
+    "host lost while it is sent to": (
+        'Data could not be sent to remote host "127.0.0.1". Make sure this host can be reached over ssh:',
+        "cut off",
+    ),
     "host lost": ("Shared connection to 127.0.0.1 closed.", "cut off"),
     "Docker": (
         "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?",
