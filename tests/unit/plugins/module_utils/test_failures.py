@@ -56,8 +56,8 @@ SAID: dict[str, tuple[str, str]] = {
         "wli.example is misspelt",
     ),
     "host off while it is sent to": (
-        'Data could not be sent to remote host "wil". Make sure this host can be reached over ssh: ssh: connect to host wil port 22: '
-        "Connection refused",
+        'Data could not be sent to remote host "wil". Make sure this host can be reached over ssh: '
+        "ssh: connect to host wil port 22: Connection refused",
         "switched off",
     ),
     "host off": ("ssh: connect to host 10.0.0.9 port 22: No route to host", "switched off"),
