@@ -30,6 +30,7 @@ from ansible_collections.fortytwo.inception.plugins.module_utils._stack_start im
     Container,
     read_container,
 )
+from ansible_collections.fortytwo.inception.plugins.module_utils._stuck import Quiet
 
 ONE_OFF_LABEL = "com.docker.compose.oneoff"
 # A disk that is fuller is warned of, and one that is less full is well again.
@@ -47,6 +48,7 @@ WAITING, TRIES, TRIED_EVERY = 20, 3, 10
 # Seconds without a look that are too many.
 SILENT_SECONDS = 1800.0
 ANSWER_SECONDS = 20.0
+STOP_SECONDS, RESTART_SECONDS = 10, 60.0
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,9 @@ class Memory:
     known: dict[str, Known] = field(default_factory=dict)
     # By container, when it had ended how often by itself.
     ends: dict[str, list[list[float]]] = field(default_factory=dict)
+    # By container, whether it makes progress; by service, when it was restarted for want of it.
+    quiet: dict[str, Quiet] = field(default_factory=dict)
+    restarted: dict[str, list[float]] = field(default_factory=dict)
     waiting: list[Waiting] = field(default_factory=list)
     untold: str = ""
 
@@ -121,6 +126,7 @@ class Memory:
     def of(cls, told: dict[str, Any]) -> Memory:
         made = cls(**told)
         made.known = {key: Known(**one) for key, one in told.get("known", {}).items()}
+        made.quiet = {key: Quiet(**one) for key, one in told.get("quiet", {}).items()}
         made.waiting = [Waiting(**one) for one in told.get("waiting", [])]
         return made
 
@@ -146,7 +152,8 @@ class Store:
         found.sort(key=lambda one: (one.boot == now, one.looked))
         memory = found[-1] if found else Memory()
         if memory.boot != now:
-            memory.boot, memory.looked, memory.ahead, memory.jumped, memory.ends = now, 0.0, None, [], {}
+            memory.boot, memory.looked, memory.ahead, memory.jumped = now, 0.0, None, []
+            memory.ends, memory.quiet, memory.restarted = {}, {}, {}
         return memory
 
     def save(self, memory: Memory) -> None:
@@ -295,6 +302,14 @@ class Engine:
                 containers.setdefault(found.service, []).append(found)
                 all_told[found.id] = told
         return cls(containers, all_told)
+
+    def labels(self) -> dict[str, dict[str, str]]:
+        return {key: (told.get("Config") or {}).get("Labels") or {} for key, told in self.told.items()}
+
+    def restart(self, container: Container) -> bool:
+        """It may end its work, and is ended if it does not. Whether it was started again."""
+        address = f"/containers/{container.id}/restart?t={STOP_SECONDS}"
+        return _engine.ask_bytes(address, timeout=STOP_SECONDS + RESTART_SECONDS, method="POST") is not None
 
     def log(self, container: Container) -> str:
         """Its last words: a stream in frames, of which the heads are left out."""

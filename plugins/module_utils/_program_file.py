@@ -28,6 +28,7 @@ from ansible_collections.fortytwo.inception.plugins.module_utils import (
     _program,
     _renewal,
     _stack_start,
+    _stuck,
     _takeover,
     _tending,
 )
@@ -38,7 +39,7 @@ PLACE = "usr/local/sbin/inception"
 PACKAGE = "ansible_collections.fortytwo.inception.plugins.module_utils"
 PARTS = (
     *(_deployment, _engine, _failures, _files, _health, _history, _images, _lease, _notice, _program, _renewal),
-    *(_stack_start, _takeover, _tending),
+    *(_stack_start, _stuck, _takeover, _tending),
 )
 MAIN = f"import sys\n\nfrom {PACKAGE}._program import main\n\nsys.exit(main())\n"
 
@@ -119,6 +120,13 @@ AccuracySec=5s
 [Install]
 WantedBy=timers.target
 """
+# It is started again as often as it takes: systemd gives up after the third time in a minute, and leaves it failed.
+ENGINE = "docker.service.d/inception.conf"
+ENGINE_UNIT = """\
+# Written by fortytwo.inception.
+[Unit]
+StartLimitIntervalSec=0
+"""
 # One that is still at work keeps the next one out.
 PERIODIC_SCRIPT = f"""\
 #!/bin/sh
@@ -171,6 +179,7 @@ def install_units(root: Path, health: bool) -> bool:
         return _install_periodic(root, health)
     units = root / UNITS
     changed = _written(units / RESUME, RESUME_UNIT, 0o644) | _wanted(units, RESUME, "multi-user.target")
+    changed |= _written(units / ENGINE, ENGINE_UNIT, 0o644)
     if health:
         changed |= _written(units / HEALTH, HEALTH_UNIT, 0o644) | _written(units / TIMER, TIMER_UNIT, 0o644)
         changed |= _wanted(units, TIMER, "timers.target")

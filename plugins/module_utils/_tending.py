@@ -20,6 +20,7 @@ from ansible_collections.fortytwo.inception.plugins.module_utils import (
     _history,
     _notice,
     _renewal,
+    _stuck,
 )
 from ansible_collections.fortytwo.inception.plugins.module_utils._files import FileProblem
 from ansible_collections.fortytwo.inception.plugins.module_utils._health import Finding, Look, Store, Waiting
@@ -93,6 +94,7 @@ class Tending:
             self.lease.release(run)
 
     def _act(self, findings: list[Finding]) -> list[Finding]:
+        findings = [*findings, *self._restart_what_is_stuck()]
         keys = {one.key for one in findings}
         under_way = self.history.under_way()
         # At the first look somebody may be about to go on with it himself; what was ours nobody else does.
@@ -104,6 +106,29 @@ class Tending:
         if "certificate" in keys:
             return self._done(findings, "certificate", RENEWAL, self._renew)
         return self._done(findings, "served", RENEWAL, self._serve)
+
+    def _restart_what_is_stuck(self) -> list[Finding]:
+        """What was well and makes no progress for five minutes; not a service that is slow."""
+        engine, memory = self.look.engine, self.memory
+        if engine is None:
+            return []
+        containers = [one for found in engine.containers.values() for one in found]
+        found = []
+        for one in _stuck.Watch(memory.quiet, _health.uptime, engine.log).look(containers, engine.labels()):
+            now, before = _health.uptime(), memory.restarted.setdefault(one.service, [])
+            what, see = f"{one.service} made no progress for five minutes", f"`docker logs {one.name}` may say why"
+            if not _stuck.may_be_restarted(before, now):
+                found.append(Finding(f"stuck {one.service}", f"{what}, and was restarted often enough", see, 1))
+                continue
+            try:
+                with self._at_work(f"restarting {one.service}"):
+                    done = engine.restart(one)
+            except Held:
+                continue
+            before.append(now)
+            what = f"{what}; it was restarted" if done else f"{what}, and could not be restarted"
+            found.append(Finding(f"stuck {one.service}", what, see, 1))
+        return found
 
     def _done(self, findings: list[Finding], key: str, what: str, work: Callable[[], None]) -> list[Finding]:
         """Without the finding, when the work was done; else with the reason why it was not."""

@@ -15,13 +15,14 @@ from ansible_collections.fortytwo.inception.plugins.module_utils import (
     _health,
     _notice,
     _renewal,
+    _stuck,
     _tending,
 )
 from ansible_collections.fortytwo.inception.plugins.module_utils._failures import Failure
 from ansible_collections.fortytwo.inception.plugins.module_utils._health import Engine, Store
 from ansible_collections.fortytwo.inception.plugins.module_utils._history import Entry, History, Project, digest
 from ansible_collections.fortytwo.inception.plugins.module_utils._lease import Lease
-from ansible_collections.fortytwo.inception.plugins.module_utils._stack_start import GivenUp
+from ansible_collections.fortytwo.inception.plugins.module_utils._stack_start import Container, GivenUp, read_container
 from ansible_collections.fortytwo.inception.plugins.module_utils._tending import Tending
 
 DAY = _renewal.DAY
@@ -237,3 +238,35 @@ def test_one_look_at_a_time(tmp_path: Path) -> None:
     with _tending.alone(tmp_path) as first, _tending.alone(tmp_path) as second:
         assert (first, second) == (True, False)
     assert os.path.exists(tmp_path / "health.lock")
+
+
+def test_one_that_is_stuck_is_restarted_three_times_a_day_and_then_told(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = {
+        "Id": "id",
+        "Name": "/inception-nginx-1",
+        "Config": {"Labels": {"com.docker.compose.service": "nginx"}},
+        "State": {"Status": "running", "StartedAt": "", "ExitCode": 0, "Pid": 1, "Health": {"Status": "healthy"}},
+    }
+    container = read_container(told)
+    machine.engine = Engine({"nginx": [container]}, {"id": told})
+    restarted: list[str] = []
+
+    def restart(_engine: Engine, one: Container) -> bool:
+        assert machine.lease.holder()
+        restarted.append(one.service)
+        return True
+
+    monkeypatch.setattr(Engine, "restart", restart)
+    monkeypatch.setattr(_stuck.Watch, "look", lambda self, containers, labels: list(containers))
+    machine.look(5)
+    assert restarted == ["nginx"] * 3
+    assert machine.told == [("mail", "[wil.42.fr] nginx made no progress for five minutes; it was restarted")]
+    lines = "\n".join(_health.shown(machine.store.load()))
+    assert "nginx made no progress for five minutes, and was restarted often enough" in lines
+    # Not while somebody deploys.
+    machine.store.save(_health.Memory())
+    machine.lease.take("a run", "wil", "deployment")
+    machine.look()
+    assert len(restarted) == 3

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The machine's own program is one file that runs by itself, and what starts it comes and goes with the setting."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from ansible_collections.fortytwo.inception.plugins.module_utils import _program_file
+from ansible_collections.fortytwo.inception.plugins.module_utils._program_file import PERIODIC, PLACE, install_units
+
+ROOT = Path(__file__).resolve().parents[4]
+SYSTEMD, CRON = "/run/systemd/system", "/etc/periodic"
+
+
+@pytest.fixture
+def has(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the machine has of the two."""
+    there: list[str] = []
+    is_dir = Path.is_dir
+    monkeypatch.setattr(
+        Path, "is_dir", lambda self: str(self) in there if str(self) in (SYSTEMD, CRON) else is_dir(self)
+    )
+    return there
+
+
+def files(root: Path) -> set[str]:
+    return {str(path.relative_to(root)) for path in root.rglob("*") if path.is_symlink() or path.is_file()}
+
+
+UNITS = {
+    "etc/systemd/system/docker.service.d/inception.conf",
+    "etc/systemd/system/inception-resume.service",
+    "etc/systemd/system/multi-user.target.wants/inception-resume.service",
+}
+HEALTH = {
+    "etc/systemd/system/inception-health.service",
+    "etc/systemd/system/inception-health.timer",
+    "etc/systemd/system/timers.target.wants/inception-health.timer",
+}
+
+
+def test_units_come_and_go(has: list[str], tmp_path: Path) -> None:
+    has.append(SYSTEMD)
+    assert install_units(tmp_path, health=True)
+    assert files(tmp_path) == UNITS | HEALTH
+    for name in files(tmp_path):
+        assert (tmp_path / name).resolve().is_file()
+    assert not install_units(tmp_path, health=True)
+    assert install_units(tmp_path, health=False)
+    assert files(tmp_path) == UNITS
+    assert not install_units(tmp_path, health=False)
+
+
+@pytest.mark.parametrize("name", sorted(UNITS | HEALTH))
+def test_what_somebody_took_away_comes_back(has: list[str], tmp_path: Path, name: str) -> None:
+    has.append(SYSTEMD)
+    install_units(tmp_path, health=True)
+    (tmp_path / name).unlink()
+    assert install_units(tmp_path, health=True)
+    assert files(tmp_path) == UNITS | HEALTH
+
+
+def test_the_cron_of_busybox(has: list[str], tmp_path: Path) -> None:
+    has.append(CRON)
+    assert install_units(tmp_path, health=True)
+    assert files(tmp_path) == {PERIODIC}
+    assert os.access(tmp_path / PERIODIC, os.X_OK)
+    assert not install_units(tmp_path, health=True)
+    assert install_units(tmp_path, health=False)
+    assert files(tmp_path) == set()
+
+
+def test_without_either_there_is_nothing(has: list[str], tmp_path: Path) -> None:
+    assert not install_units(tmp_path, health=True)
+    assert files(tmp_path) == set()
+
+
+def test_all_of_it_is_removed() -> None:
+    tasks = yaml.safe_load((ROOT / "playbooks/remove.yml").read_text(encoding="utf-8"))[0]["tasks"]
+    removed = next(task["loop"] for task in tasks if task["name"] == "Remove the stack's folders")
+    # The timer's link goes when the timer is disabled, before.
+    wanted = {f"/{name}" for name in UNITS | HEALTH | {PERIODIC, PLACE}} - {
+        "/etc/systemd/system/timers.target.wants/inception-health.timer"
+    }
+    assert wanted <= set(removed)
+
+
+def test_the_program_runs_by_itself(tmp_path: Path) -> None:
+    program = tmp_path / "inception"
+    assert _program_file.install(program)
+    assert not _program_file.install(program)
+    for command in ("health", "tend", "status", "history"):
+        done = subprocess.run(
+            [program, "--root", tmp_path, command], capture_output=True, text=True, check=False, cwd="/", env={}
+        )
+        if os.geteuid() == 0:
+            assert "Traceback" not in done.stderr, done.stderr
+        else:
+            assert "only root knows" in done.stderr
+    assert sys.executable in program.read_bytes().split(b"\n")[0].decode()
