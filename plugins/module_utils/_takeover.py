@@ -623,6 +623,13 @@ class Takeover:
         return done.returncode == 0
 
 
+def can_hold() -> bool:
+    """Whether visitors can be held: the firewall is ours, and up."""
+    program = shutil.which("nft") or shutil.which("nft", path="/usr/sbin:/sbin")
+    argv = [program or "nft", "list", "set", "inet", "inception", "held"]
+    return program is not None and subprocess.run(argv, capture_output=True, check=False).returncode == 0
+
+
 def whole(source: str, patience: float, timeout: float, tell: Any) -> Stack:
     """The whole project."""
     stack = Stack(Wish(source, [], {}, "auto", True, patience, timeout), tell=tell)

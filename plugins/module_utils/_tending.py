@@ -21,6 +21,7 @@ from ansible_collections.fortytwo.inception.plugins.module_utils import (
     _notice,
     _renewal,
     _stuck,
+    _takeover,
 )
 from ansible_collections.fortytwo.inception.plugins.module_utils._files import FileProblem
 from ansible_collections.fortytwo.inception.plugins.module_utils._health import Finding, Look, Store, Waiting
@@ -32,6 +33,8 @@ MACHINE = "the machine itself"
 RENEWAL = "renewal of the certificate"
 RUN = "health:"
 WELL = "All is well."
+# While the firewall is down, nobody can be held when NGINX is replaced: that waits until the certificate has less.
+UNHELD_DAYS = 7
 
 
 @contextlib.contextmanager
@@ -149,8 +152,16 @@ class Tending:
         current = self.look.current
         if current is None or self.look.engine is None or not _health.clock_is_trusted(self.memory):
             return False
+        if not _takeover.can_hold() and self._days_left() > UNHELD_DAYS:
+            return False
         project = _history.Project(self.look.root, str(self.look.plan.get("manifest", "")))
         return _history.digest(project.read()) == current.digest
+
+    def _days_left(self) -> int:
+        with contextlib.suppress(_renewal.RenewalProblem, FileProblem, OSError):
+            if certificate := _renewal.read(self.look.root, "tls.crt"):
+                return _renewal.validity(certificate).days_left(_renewal.now())
+        return UNHELD_DAYS + 1
 
     def _renew(self) -> None:
         _renewal.renew(self.look.root, self.look.settings.get("DOMAIN", ""))

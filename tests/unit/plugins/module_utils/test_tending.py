@@ -67,6 +67,8 @@ class Machine:
         monkeypatch.setattr(_health, "look_at_disks", lambda *dummy: [])
         monkeypatch.setattr(_health, "is_container", lambda: True)
         monkeypatch.setattr(_notice, "deliver", self.deliver)
+        self.holds = True
+        monkeypatch.setattr(_tending._takeover, "can_hold", lambda: self.holds)
         self.settings(renews=True, ways={"mail": "wil@example.org"})
 
     def settings(self, **settings: Any) -> None:
@@ -145,6 +147,23 @@ def test_one_that_cannot_be_renewed_is_told_with_the_reason(machine: Machine, pr
     assert "the certificate ends in 20 days; renewal of the certificate failed: " + said in line
     assert "deploy again" in todo
     assert machine.lease.holder() is None
+
+
+@pytest.mark.parametrize(("days_left", "renewed"), [(20, False), (8, False), (7, True), (-3, True)])
+def test_while_nobody_can_be_held_it_waits_for_the_last_week(machine: Machine, days_left: int, renewed: bool) -> None:
+    machine.holds, machine.days_left = False, days_left
+    machine.look(3)
+    assert bool(machine.done) == renewed
+    assert len(machine.told) == (0 if renewed else 1)
+
+
+def test_one_that_was_taken_away_is_told_and_nothing_is_replaced_for_it(machine: Machine) -> None:
+    """What runs has it still."""
+    (machine.root / "secrets/tls.crt").unlink()
+    machine.look(3)
+    assert machine.done == []
+    assert len(machine.told) == 1
+    assert "is not in" in machine.told[0][1]
 
 
 def test_one_that_nobody_takes_is_told(machine: Machine) -> None:
