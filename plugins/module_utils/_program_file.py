@@ -169,8 +169,9 @@ def _gone(*paths: Path) -> bool:
     return bool(there)
 
 
-def _call(*argv: str) -> None:
-    subprocess.run(argv, capture_output=True, check=False)
+def _call(*argv: str) -> bool:
+    """Whether it went well."""
+    return subprocess.run(argv, capture_output=True, check=False).returncode == 0
 
 
 def install_units(root: Path, health: bool) -> bool:
@@ -189,8 +190,9 @@ def install_units(root: Path, health: bool) -> bool:
         changed |= _gone(units / "timers.target.wants" / TIMER, units / TIMER, units / HEALTH)
     if changed and root == Path("/"):
         _call("systemctl", "daemon-reload")
-        if health:
-            _call("systemctl", "restart", TIMER)
+    # Somebody may have stopped it.
+    if health and root == Path("/") and (changed or not _call("systemctl", "is-active", "--quiet", TIMER)):
+        changed = _call("systemctl", "restart", TIMER) or changed
     return changed
 
 

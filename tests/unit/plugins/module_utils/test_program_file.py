@@ -56,6 +56,31 @@ def test_units_come_and_go(has: list[str], tmp_path: Path) -> None:
     assert not install_units(tmp_path, health=False)
 
 
+@pytest.mark.parametrize(
+    ("changed", "active", "calls"),
+    [
+        (False, True, ["is-active"]),
+        (False, False, ["is-active", "restart"]),
+        (True, True, ["daemon-reload", "restart"]),
+    ],
+)
+def test_a_timer_that_somebody_stopped_is_started(
+    has: list[str], monkeypatch: pytest.MonkeyPatch, changed: bool, active: bool, calls: list[str]
+) -> None:
+    has.append(SYSTEMD)
+    done: list[str] = []
+
+    def call(*argv: str) -> bool:
+        done.append(argv[1])
+        return active if argv[1] == "is-active" else True
+
+    monkeypatch.setattr(_program_file, "_written", lambda *dummy: changed)
+    monkeypatch.setattr(_program_file, "_wanted", lambda *dummy: False)
+    monkeypatch.setattr(_program_file, "_call", call)
+    assert install_units(Path("/"), health=True) == (changed or not active)
+    assert done == calls
+
+
 @pytest.mark.parametrize("name", sorted(UNITS | HEALTH))
 def test_what_somebody_took_away_comes_back(has: list[str], tmp_path: Path, name: str) -> None:
     has.append(SYSTEMD)
