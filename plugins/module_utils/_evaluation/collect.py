@@ -19,7 +19,7 @@ from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.cre
     known_values,
     without_values,
 )
-from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.git import history
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.git import as_read, history
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ def _texts(walk: _Walk, root: int) -> Iterator[tuple[str, str]]:
                 walk.note(f"only the first {walk.limits.file_bytes} bytes of {entry['path']} were read")
             content = content[: walk.limits.file_bytes]
         left -= len(content)
-        yield entry["path"], content.decode("utf-8", "replace").removeprefix("\ufeff").replace("\r\n", "\n")
+        yield entry["path"], as_read(content)
 
 
 def snapshot(folder: str, limits: Limits | None = None) -> dict[str, Any]:

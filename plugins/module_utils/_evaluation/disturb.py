@@ -24,6 +24,7 @@ from typing import Any
 from ansible.module_utils.urls import open_url
 from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.observe import (
     Stack,
+    connects,
     containers_of,
     docker,
     listed,
@@ -256,6 +257,41 @@ def stop(subject: Subject) -> list[Result]:
 
 
 PORT = re.compile(r"^(?P<name>\w*PORT\w*)=(?P<quote>[\"']?)(?P<port>\d{2,5})(?P=quote)\s*$", re.MULTILINE)
+# A line of the compose file that publishes one port.
+PUBLISHED = re.compile(
+    r"^(?P<head>[ \t]*-[ \t]*[\"']?(?:[\d.]+:)?)(?P<port>\d{2,5})"
+    r"(?P<tail>:(?P<inner>\d{2,5})(?:/tcp)?[\"']?[ \t]*(?:#.*)?)$",
+    re.MULTILINE,
+)
+
+
+@dataclass(frozen=True)
+class Change:
+    """A port of a service, where it stands, and the text with another one."""
+
+    path: Path
+    told: str
+    service: str
+    old: int
+    new: int
+    text: str
+
+
+def published(container: dict[str, Any]) -> dict[int, set[int]]:
+    """The ports of the machine that lead to each TCP port of a container."""
+    bindings = container["HostConfig"]["PortBindings"] or {}
+    return {
+        int(inner.partition("/")[0]): {
+            int(one["HostPort"]) for one in outer or [] if one.get("HostPort", "").isdecimal()
+        }
+        for inner, outer in bindings.items()
+        if inner.endswith("/tcp")
+    }
+
+
+def free_port(near: int) -> int:
+    """A port of the machine that nobody has."""
+    return next(port for step in range(11, 11_000, 11) if not connects("127.0.0.1", port := near % 50_000 + step))
 
 
 def port_to_change(text: str, containers: dict[str, dict[str, Any]]) -> tuple[str, int, str] | None:
@@ -265,45 +301,128 @@ def port_to_change(text: str, containers: dict[str, dict[str, Any]]) -> tuple[st
         port = int(found["port"])
         for service, container in containers.items():
             if port in listening(container):
-                published = any((container["HostConfig"]["PortBindings"] or {}).values())
-                candidates.append((published, found["name"], port, service))
+                outside = any((container["HostConfig"]["PortBindings"] or {}).values())
+                candidates.append((outside, found["name"], port, service))
     if not candidates:
         return None
     first = min(candidates)
     return first[1], first[2], first[3]
 
 
-def change_port(subject: Subject) -> list[Result]:
-    """56: a service's port is changed in .env, everything is rebuilt, and works there; then all is as before."""
-    path = Path(subject.project, "srcs/.env")
-    if path.is_symlink() or not path.is_file():
-        return [result(56, UNDETERMINED, [Evidence("srcs/.env", "not there; let the evaluated person change a port")])]
-    before = path.read_text(encoding="utf-8", errors="surrogateescape")
-    chosen = port_to_change(before, subject.containers())
+def in_environment(path: Path, containers: dict[str, dict[str, Any]]) -> Change | None:
+    """By a variable of .env."""
+    text = _text_of(path)
+    chosen = port_to_change(text, containers)
     if chosen is None:
-        told = "no variable has the port that a service listens on; let the evaluated person change one"
-        return [result(56, UNDETERMINED, [Evidence("srcs/.env", told)])]
+        return None
     name, old, service = chosen
     new = old + 11
+    changed = PORT.sub(lambda m: m[0].replace(str(old), str(new)) if m["name"] == name else m[0], text)
+    return Change(path, f"{name}={new}", service, old, new, changed)
+
+
+def in_compose(path: Path, containers: dict[str, dict[str, Any]], main: str) -> Change | None:
+    """By a line of the compose file that publishes a port; those of `main`, which a site's own links name, last."""
+    text = _text_of(path)
+    lines = list(PUBLISHED.finditer(text))
+    candidates = []
+    for found in lines:
+        outer, inner = int(found["port"]), int(found["inner"])
+        if [(one["port"], one["inner"]) for one in lines].count((found["port"], found["inner"])) > 1:
+            continue
+        for service, container in containers.items():
+            if outer in published(container).get(inner, set()) and inner in listening(container):
+                candidates.append((service == main, service, outer, found.start()))
+    if not candidates:
+        return None
+    _main, service, old, at = min(candidates)
+    new = free_port(old)
+    changed = PUBLISHED.sub(lambda m: f"{m['head']}{new}{m['tail']}" if m.start() == at else m[0], text)
+    line = next(m[0] for m in PUBLISHED.finditer(changed) if m.start() == at).strip()
+    return Change(path, line, service, old, new, changed)
+
+
+def _text_of(path: Path) -> str:
+    if path.is_symlink() or not path.is_file():
+        return ""
+    return path.read_text(encoding="utf-8", errors="surrogateescape")
+
+
+def change_port(subject: Subject) -> list[Result]:
+    """56: a service's port is changed where it is written, all is rebuilt, and works there; then all is as before."""
+    containers = subject.containers()
+    main = next((name for name, kind in subject.kinds.items() if kind == "nginx"), "")
+    environment, compose = (Path(subject.project, "srcs", name) for name in (".env", "docker-compose.yml"))
+    change = in_environment(environment, containers) or in_compose(compose, containers, main)
+    if change is None:
+        told = "nor the compose file has a port that a service listens on; let the evaluated person change one"
+        return [result(56, UNDETERMINED, [Evidence("neither srcs/.env", told)])]
+    before = _text_of(change.path)
+    where = f"srcs/{change.path.name}"
+    moved = Moved(subject, change, main)
     start = time.monotonic()
-    evidence, good = [], False
+    verdict = FAIL
+    evidence: list[Evidence] = []
     try:
-        text = PORT.sub(lambda m: m[0].replace(str(old), str(new)) if m["name"] == name else m[0], before)
-        rewrite(path, text)
-        answer = subject.make()
-        evidence.append(Evidence(f"srcs/.env: {name}={new}, then make", answer.tail(5)))
-        good = answer.ok and wait_until(lambda: all_well(subject))
-        ports = listening(subject.containers().get(service, {"State": {"Pid": 0}}))
-        evidence.append(Evidence(f"{service} listens on", ", ".join(map(str, sorted(ports))) or "nothing"))
-        evidence.append(Evidence(f"https://{subject.domain}/", f"answers {site_status(subject.domain) or 'not'}"))
-        good = good and new in ports and old not in ports
+        rewrite(change.path, change.text)
+        answer = subject.make(done=moved)
+        evidence.append(Evidence(f"{where}: {change.told}, then make", answer.tail(5)))
+        if answer.ok:
+            verdict, shown = moved.verdict()
+            evidence += shown
     finally:
-        rewrite(path, before)
-        again = subject.make()
-        well = again.ok and wait_until(lambda: all_well(subject))
+        rewrite(change.path, before)
+        again = subject.make(done=lambda: not moved.there() and all_well(subject))
+        well = again.ok and wait_until(lambda: not moved.there() and all_well(subject))
     if not well:
-        evidence.append(Evidence("srcs/.env as before, then make", again.tail(5)))
-    return [result(56, PASS if good and well else FAIL, evidence, seconds=time.monotonic() - start)]
+        evidence.append(Evidence(f"{where} as before, then make", again.tail(5)))
+    return [result(56, verdict if well else FAIL, evidence, seconds=time.monotonic() - start)]
+
+
+@dataclass(frozen=True)
+class Moved:
+    """Whether a service has its new port, inside or where the machine publishes it, and everything works."""
+
+    subject: Subject
+    change: Change
+    main: str
+
+    def ports(self) -> tuple[set[int], set[int]]:
+        """Those that the service listens on, and those of the machine that lead to it."""
+        container = self.subject.containers().get(self.change.service)
+        if container is None or not container["State"]["Running"]:
+            return set(), set()
+        return listening(container), {one for outer in published(container).values() for one in outer}
+
+    def there(self) -> bool:
+        inner, outer = self.ports()
+        return self.change.new in inner | outer
+
+    def site_port(self) -> int:
+        """The site's port is another one where it is NGINX's that was changed."""
+        dummy, outer = self.ports()
+        return self.change.new if self.change.service == self.main and self.change.new in outer else 443
+
+    def __call__(self) -> bool:
+        works = site_status(self.subject.domain, self.site_port()) in (200, 301, 302)
+        return works and self.there() and all(map(is_well, self.subject.containers().values()))
+
+    def verdict(self) -> tuple[str, list[Evidence]]:
+        come = wait_until(self)
+        (inner, outer), port, new, old = self.ports(), self.site_port(), self.change.new, self.change.old
+        status = site_status(self.subject.domain, port)
+        site = f"https://{self.subject.domain}/" if port == 443 else f"https://{self.subject.domain}:{port}/"
+        told = [
+            Evidence(f"{self.change.service} listens on", ", ".join(map(str, sorted(inner))) or "nothing"),
+            *([Evidence("the machine publishes it at", ", ".join(map(str, sorted(outer))))] if outer else []),
+            Evidence(site, f"answers {status or 'not'}"),
+        ]
+        if not come or old in (outer if new in outer else inner):
+            return FAIL, told
+        if port != 443 and status != 200:
+            led = "NGINX answers there, and the site leads to the address that it was installed with"
+            return WARNING, [*told, Evidence(site, led)]
+        return PASS, told
 
 
 def rewrite(path: Path, text: str) -> None:

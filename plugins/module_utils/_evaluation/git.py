@@ -39,6 +39,8 @@ _SHAPE_BYTES = 48 * 1024 * 1024
 _NAMED = 5
 _TOTAL_BYTES = 64 * 1024 * 1024
 _FINDINGS = 500
+# A larger file of the folder is read in part.
+_COMPARED_BYTES = 256 * 1024
 _OUTPUT_BYTES = 80 * 1024 * 1024
 _MEMORY_BYTES = 2 * 1024 * 1024 * 1024
 
@@ -262,7 +264,13 @@ def _contents(git: _Git, blobs: Mapping[str, str], hit: list[str]) -> Iterator[t
 
 
 def _search(
-    git: _Git, references: Mapping[str, str], head: str, prefix: str, known: Mapping[str, str], state: dict[str, Any]
+    git: _Git,
+    references: Mapping[str, str],
+    head: str,
+    prefix: str,
+    texts: Mapping[str, str],
+    known: Mapping[str, str],
+    state: dict[str, Any],
 ) -> list[Credential]:
     commits = _commits(git, set(references.values()), state["limits"])
     if not commits:
@@ -290,9 +298,26 @@ def _search(
             place = f"commit {commit[:10]}: {path}"
             there = current.get(path) == blob
             past = "" if there else ", gone since"
+            if there and path.startswith(prefix):
+                _compare(path.removeprefix(prefix), content, texts, state)
             for one in find_credentials(path, content, known, place=place, note=past):
                 _add(seen, path, one, there)
     return [one.told() for one in seen.values()]
+
+
+def _compare(path: str, content: bytes, texts: Mapping[str, str], state: dict[str, Any]) -> None:
+    """Whether a file that was read is as the last commit has it."""
+    there = texts.get(path)
+    if there is None or len(content) > _COMPARED_BYTES:
+        return
+    state["compared"] += 1
+    if as_read(content) != there:
+        state["changed"].append(path)
+
+
+def as_read(content: bytes) -> str:
+    """A file's text without what editors and systems write differently."""
+    return content.decode("utf-8", "replace").removeprefix("\ufeff").replace("\r\n", "\n")
 
 
 def _tree(git: _Git, commit: str, hit: list[str]) -> Iterator[tuple[str, str]]:
@@ -371,6 +396,7 @@ def history(folder: str, texts: Mapping[str, str], known: Mapping[str, str], sec
     `state` is `history`, `folder` (no commit here) or `unknown` with a `note` that says why.
     """
     state: dict[str, Any] = {"state": "history", "note": "", "commits": 0, "tracked": [], "limits": [], "committed": ""}
+    state |= {"origin": "", "compared": 0, "changed": []}
     found: list[Credential] = []
     try:
         if not shutil.which("git"):
@@ -409,7 +435,8 @@ def _read(
                 repository.hide("there are objects, and no branch that leads to them")
             state["limits"] += repository.hidden
             if references:
-                return _search(git, references, head, prefix, known, state)
+                state["origin"] = repository.cloned_from()
+                return _search(git, references, head, prefix, texts, known, state)
     state["state"] = "folder"
     git = _Git(scratch, seconds)
     git.run("init", "--quiet", "--bare", "--template=")

@@ -18,6 +18,9 @@ from pathlib import Path
 HASH = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+# Of what git noted; a fresh clone has one line.
+_LOG_BYTES = 64 * 1024
+_OF_A_CLONE = re.compile(r"checkout: moving|pull[^:]*: Fast-forward")
 _REFERENCES = 5_000
 _DEPTH = 24
 _TEXT_BYTES = 4 * 1024 * 1024
@@ -151,6 +154,26 @@ class Repository:
         if references and not found:
             self.hide("HEAD leads to no commit: which files are current is not known")
         return found
+
+    def cloned_from(self) -> str:
+        """What this is a fresh clone of, by what git noted of HEAD; "" where somebody worked in it, or it is none."""
+        try:
+            folder = os.open("logs", _FOLDER, dir_fd=self.folder)
+        except OSError:
+            return ""
+        try:
+            with os.fdopen(os.open("HEAD", _FILE, dir_fd=folder), "rb") as file:
+                lines = file.read(_LOG_BYTES).decode("utf-8", "replace").splitlines()
+        except OSError:
+            return ""
+        finally:
+            os.close(folder)
+        done = [line.partition("\t")[2] for line in lines]
+        if not done or not all(_OF_A_CLONE.match(one) for one in done[1:]):
+            return ""
+        first, dummy, address = done[0].partition("clone: from ")
+        # An address may have a token in it.
+        return "" if first else re.sub(r"//[^/@]*@", "//", address)
 
     # --- Objects ---
 

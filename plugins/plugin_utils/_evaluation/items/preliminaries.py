@@ -117,11 +117,15 @@ def _fresh_clone(project: Project) -> Finding:
     git = project.snapshot["git"]
     if git["state"] != "history" or not git["tracked"]:
         return Finding(UNDETERMINED)
-    absent = [path for path in git["tracked"] if posixpath.normpath(path) not in project.entries]
-    if absent and not project.snapshot["limits"]:
-        return Finding(
-            WARNING, [Evidence(path, "is in the last commit, and not in the folder") for path in absent[:20]]
-        )
+    if not project.snapshot["limits"]:
+        absent = [path for path in git["tracked"] if posixpath.normpath(path) not in project.entries]
+        differs = [Evidence(path, "is in the last commit, and not in the folder") for path in absent[:20]]
+        differs += [Evidence(path, "is not as in the last commit") for path in git.get("changed", [])[:20]]
+        if differs:
+            return Finding(WARNING, differs)
+        if git.get("origin"):
+            told = f"a clone of {git['origin']}, and {git['compared']} files are as in its last commit"
+            return Finding(PASS, [Evidence(".git/logs/HEAD", told)])
     return Finding(UNDETERMINED)
 
 
@@ -171,7 +175,8 @@ _ITEMS = (
         "Clone the repository again, into a new folder.",
         static=_fresh_clone,
         decided_by=(
-            "whether the evaluation cloned it itself (`evaluate_source`); what git tracks and is not there is a warning"
+            "whether the evaluation cloned it itself (`evaluate_source`), or git noted nothing in it but a clone and "
+            "the files are as in its last commit; what git tracks and is not there or not the same is a warning"
         ),
     ),
 )

@@ -3,6 +3,10 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+from typing import Any
+
 import pytest
 from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation import disturb
 from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.browser import still_there
@@ -76,3 +80,97 @@ def test_only_what_was_down_tells_that_make_is_done(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(disturb, "as_login", ran)
     disturb.make(disturb.Subject("wil", "wil.42.fr", "/home/wil/inception", 60), cleaned=False)
     assert [one is not None for one in given] == [asked]
+
+
+class Machine:
+    """A stack whose containers follow srcs/.env and the compose file when `make` is called."""
+
+    def __init__(self, project: Path, *, main_answers: int = 200, obeys: bool = True) -> None:
+        (project / "srcs").mkdir()
+        self.environment, self.compose = project / "srcs/.env", project / "srcs/docker-compose.yml"
+        self.subject = disturb.Subject("wil", "wil.42.fr", str(project), 60, {"web": "nginx", "php": "wordpress"})
+        self.main_answers, self.obeys = main_answers, obeys
+        self.ports: dict[str, tuple[set[int], dict[int, int]]] = {}
+
+    def made(self) -> None:
+        """Each service: what it listens on, and its published ports."""
+        known = dict(re.findall(r"^(\w+)=(\d+)$", self.environment.read_text(), re.MULTILINE))
+        text = re.sub(r"\$\{(\w+)\}", lambda m: known[m[1]], self.compose.read_text())
+        listed = {name: text.partition(f"  {name}:")[2].partition("#")[0] for name in ("web", "php", "more")}
+        for name, part in listed.items():
+            pairs = [(int(outer), int(inner)) for outer, inner in re.findall(r"(\d+):(\d+)\"", part)]
+            inner = {one for _outer, one in pairs} or {int(known.get("PHP_PORT", 9000))}
+            if part and (self.obeys or name not in self.ports):
+                self.ports[name] = inner, {one: outer for outer, one in pairs}
+
+    def containers(self) -> dict[str, dict[str, Any]]:
+        return {
+            name: {
+                "name": name,
+                "State": {"Running": True, "Pid": 1},
+                "HostConfig": {
+                    "PortBindings": {f"{one}/tcp": [{"HostPort": str(outer)}] for one, outer in bound.items()}
+                },
+            }
+            for name, (_inner, bound) in self.ports.items()
+        }
+
+    def site(self, _domain: str, port: int = 443) -> int:
+        answers = port in self.ports["web"][1].values()
+        return 0 if not answers else 200 if port == 443 else self.main_answers
+
+
+WEB = '  web:\n    ports:\n      - "443:443"\n#\n  php:\n    build: php\n#\n'
+MORE = '  more:\n    ports:\n      - "8080:8080"   # for the people\n'
+ANY = WEB.replace('"443:443"', '"${HTTPS_PORT}:443"')
+
+
+@pytest.mark.parametrize(
+    ("environment", "compose", "answers", "obeys", "verdict", "told"),
+    [
+        ("PHP_PORT=9000\n", WEB, 200, True, "pass", "PHP_PORT=9011"),
+        ("PHP_PORT=9000\n", WEB, 200, False, "fail", "PHP_PORT=9011"),
+        ("HTTPS_PORT=443\n", ANY, 200, True, "pass", "HTTPS_PORT=454"),
+        ("HTTPS_PORT=443\n", ANY, 301, True, "warning", "HTTPS_PORT=454"),
+        ("", WEB, 200, True, "pass", '- "454:443"'),
+        ("", WEB, 301, True, "warning", '- "454:443"'),
+        ("", WEB, 0, True, "fail", '- "454:443"'),
+        ("", WEB + MORE, 301, True, "pass", '- "8091:8080"   # for the people'),
+        ("", WEB + MORE, 200, False, "fail", '- "8091:8080"   # for the people'),
+        ("", WEB + MORE.replace("8080:", "127.0.0.1:8080:"), 301, True, "pass", '"127.0.0.1:8091:8080"'),
+        ("", WEB.replace("443:443", "443:443/udp"), 200, True, "undetermined", "neither"),
+    ],
+)
+def test_a_port_is_changed_and_changed_back(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    environment: str,
+    compose: str,
+    answers: int,
+    obeys: bool,
+    verdict: str,
+    told: str,
+) -> None:
+    """By the variable that has it, else where the compose file publishes it, a bonus's before the site's own."""
+    machine = Machine(tmp_path, main_answers=answers, obeys=obeys)
+    machine.environment.write_text(environment, encoding="utf-8")
+    machine.compose.write_text(compose, encoding="utf-8")
+    machine.made()
+
+    def ran(*_arguments: object) -> Answer:
+        machine.made()
+        return Answer(0, "made", 1.0)
+
+    monkeypatch.setattr(disturb, "as_login", ran)
+    monkeypatch.setattr(disturb, "containers_of", lambda project: machine.containers())
+    monkeypatch.setattr(disturb, "listening", lambda container: machine.ports[container["name"]][0])
+    monkeypatch.setattr(disturb, "connects", lambda address, port: False)
+    monkeypatch.setattr(disturb, "site_status", machine.site)
+    monkeypatch.setattr(disturb, "PATIENCE", 0)
+    monkeypatch.setattr(disturb.wait_until, "__defaults__", (0,))
+    monkeypatch.setattr(disturb.time, "sleep", lambda seconds: None)
+    (found,) = disturb.change_port(machine.subject)
+    assert (found.id, found.verdict) == (56, verdict), found
+    assert any(told in f"{one.where} {one.text}" for one in found.evidence), found
+    assert machine.environment.read_text(encoding="utf-8") == environment
+    assert machine.compose.read_text(encoding="utf-8") == compose
