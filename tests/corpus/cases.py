@@ -501,6 +501,7 @@ BROKEN: tuple[Case, ...] = (
 
 # What a person has to look at: it may be right, and it may not.
 DOUBTFUL: tuple[Case, ...] = (
+    doubts(1, "address-put-to-use", write("srcs/export.sh", "export FROM=mysql://wp:password@mariadb/wordpress\n")),
     doubts(
         53,
         "data-root-in-place-of-device",
@@ -1148,6 +1149,11 @@ FINE: tuple[Case, ...] = (
         append("README.md", "\nThe password: required. Password is stored in `secrets/`.\n"),
         append("README.md", "\n| Setting | What |\n|---|---|\n| DB_PASSWORD | the database's password |\n"),
         append("README.md", "| Password | `secrets/db_password.txt` |\n"),
+    ),
+    fine("address-of-a-document", append("README.md", "\nDATABASE_URL=mysql://user:pass@mariadb:3306/wordpress\n")),
+    fine(
+        "addresses-of-an-example",
+        write("srcs/.env.example", "# URL=mysql://wp:your-dev-password-here@db/wp\nURL=mysql://user:password@db/wp\n"),
     ),
     fine("gist-that-is-no-secret", append("README.md", "\nSee https://gist.github.com/wil/12ab for more.\n")),
     fine(

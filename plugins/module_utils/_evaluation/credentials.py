@@ -334,8 +334,10 @@ def find_credentials(
             found[number] = Credential(where, _shown("token", token.group(0)), not document)
             continue
         if (address := _IN_ADDRESS.search(line)) and _literal(address["vb"]):
-            certain = not (document or example or _WORDS_OF_EXAMPLES.search(address["vb"]) or _COMMENT.match(line))
-            found[number] = Credential(where, _shown("password in an address", address["vb"]), certain)
+            likely = not _WORDS_OF_EXAMPLES.search(address["vb"])
+            sure = not (document or example or _COMMENT.match(line))
+            if likely or (sure and not _NONE_BY_ITSELF.search(address["vb"])):
+                found[number] = Credential(where, _shown("password in an address", address["vb"]), likely and sure)
             continue
         if hashed := _HASH.search(line):
             found[number] = Credential(where, _shown("a password's hash", hashed.group(0)), not (document or example))
