@@ -535,6 +535,12 @@ DOUBTFUL: tuple[Case, ...] = (
     doubts(12, "mysqld-safe", replace(START_MARIADB, 'exec "$@"', "exec mysqld_safe")),
     doubts(41, "server-name-of-another", replace(SITE, "server_name wil.42.fr", "server_name marvin.42.fr")),
     doubts(
+        41,
+        "server-name-of-another-beside-a-replacement",
+        replace(SITE, "server_name wil.42.fr", "server_name marvin.42.fr"),
+        in_start('sed -i "s/worker_processes auto/worker_processes $WORKERS/" /etc/nginx/nginx.conf', START_NGINX),
+    ),
+    doubts(
         3,
         "requirements-under-another-name",
         rename("srcs/requirements", "srcs/requeriments"),
@@ -1057,6 +1063,16 @@ FINE: tuple[Case, ...] = (
     ),
     fine("listens-on-a-variable-of-envsubst", replace(SITE, "listen 443 ssl;", "listen ${NGINX_PORT} ssl;")),
     fine("server-name-filled-in", replace(SITE, "server_name wil.42.fr", "server_name ${DOMAIN_NAME}")),
+    fine(
+        "server-name-replaced-at-the-start",
+        replace(SITE, "server_name wil.42.fr", "server_name www.domain domain"),
+        in_start('sed -i "s/domain/$DOMAIN_NAME/g" /etc/nginx/conf.d/site.conf', START_NGINX),
+    ),
+    fine(
+        "server-name-replaced-in-the-build",
+        replace(SITE, "server_name wil.42.fr", "server_name marvin.example"),
+        append(NGINX, "RUN sed -i 's|server_name .*;|server_name wil.42.fr;|' /etc/nginx/conf.d/site.conf\n"),
+    ),
     fine("server-name-of-all", replace(SITE, "server_name wil.42.fr", "server_name _")),
     fine("server-name-among-others", replace(SITE, "server_name wil.42.fr", "server_name localhost wil.42.fr")),
     fine(

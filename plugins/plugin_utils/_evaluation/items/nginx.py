@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.results import Evidence
 from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.images import (
@@ -36,14 +37,36 @@ def _server_name(project: Project) -> Finding:
     """A name that is another's; what is shown at the right one is for the running stack to show."""
     named = [(where, one) for where, one in directives(project) if one.words[0] == "server_name" and len(one.words) > 1]
     wanted = project.domain
+    filled = set(_filled_in(project))
     other = [
         Evidence(where, f"{one}: the site is {wanted}")
         for where, one in named
         if not any(_ANY_NAME.search(name) or name == wanted for name in one.words[1:])
+        and not any(old in str(one) for old in filled)
     ]
     return open_unless([], other if wanted and len(other) == len(named) else [])
 
 
+def _filled_in(project: Project) -> Iterator[str]:
+    """What an editor's command of NGINX's image or of its scripts replaces by a variable, or by the site's name."""
+    service = project.of("nginx")
+    if service is None:
+        return
+    texts = [source.text for source in project.start_scripts(service)]
+    texts += [
+        one.value for _owner, stage in project.builders(service) for one in stage.instructions if one.name == "RUN"
+    ]
+    for found in (one for text in texts for one in _REPLACED.finditer(text)):
+        if "$" in found["new"] or (project.domain and project.domain in found["new"]):
+            # Up to where it is a pattern.
+            word = re.split(r"\.\*|[\[*^]", found["old"].replace("\\.", "."))[0]
+            if len(word) > 2:
+                yield word
+
+
+_REPLACED = re.compile(
+    r"\bs(?P<d>[/|#,@~!])(?P<old>(?:\\.|(?!(?P=d)).){3,200})(?P=d)(?P<new>(?:\\.|(?!(?P=d)).){1,200})(?P=d)"
+)
 # A name that a script fills in, a pattern, or everybody's.
 _ANY_NAME = re.compile(r"^_$|[$@{}%<>~*]|__|^[A-Z_]+$|^\"\"$")
 
