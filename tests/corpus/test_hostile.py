@@ -15,6 +15,7 @@ import pytest
 from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.collect import Limits, snapshot
 from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.results import (
     FAIL,
+    PASS,
     UNDETERMINED,
     WARNING,
     Result,
@@ -305,3 +306,12 @@ def test_a_tree_with_a_hostile_name(project: Path) -> None:
     found = judged(project)[1]
     assert found.verdict == FAIL
     assert all(one.where.isprintable() for one in found.evidence)
+
+
+def test_what_git_did_not_show_is_told_once(project: Path) -> None:
+    """By the item of git's history; the files and their places are all there."""
+    commit(project)
+    collected = snapshot(str(project))
+    collected["git"]["limits"].append("a picture: git has no content of it; clone the whole repository")
+    found = {one.id: one.verdict for one in read(Project(collected, datetime.date(2026, 11, 24)))}
+    assert (found[1], found[5]) == (WARNING, PASS)

@@ -64,7 +64,8 @@ def _finding(item: Item, project: Project) -> Finding:
         finding = item.static(project)
     except Exception as error:  # a stranger's project must not end the evaluation of others
         return Finding(WARNING, [Evidence("evaluate", f"this could not be read: {type(error).__name__}")])
-    limits = [*project.snapshot["limits"], *project.snapshot["git"].get("limits", [])]
+    # Those of git are told by item 1.
+    limits = project.snapshot["limits"]
     if limits and item.id == _LIMITED:
         evidence = [*finding.evidence, *(Evidence("evaluate", limit) for limit in limits)]
         return Finding(WARNING if finding.verdict == PASS else finding.verdict, evidence)
