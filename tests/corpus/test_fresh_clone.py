@@ -65,6 +65,11 @@ def another_branch(clone: Path) -> None:
     git(clone, "checkout", "--quiet", "-b", "other")
 
 
+def as_ansible_clones(clone: Path) -> None:
+    git(clone, "checkout", "--quiet", "--force", "main")
+    git(clone, "reset", "--quiet", "--hard", "origin/main", "--")
+
+
 def worked_in(clone: Path) -> None:
     (clone / "more.txt").write_text("x")
     git(clone, "add", "--all")
@@ -96,6 +101,7 @@ def removed(clone: Path) -> None:
         (what_git_has_not, PASS),
         (brought_up_to_date, PASS),
         (another_branch, PASS),
+        (as_ansible_clones, PASS),
         (worked_in, UNDETERMINED),
         (no_clone, UNDETERMINED),
         (a_linked_log, UNDETERMINED),

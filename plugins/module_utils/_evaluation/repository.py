@@ -20,7 +20,7 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 # Of what git noted; a fresh clone has one line.
 _LOG_BYTES = 64 * 1024
-_OF_A_CLONE = re.compile(r"checkout: moving|pull[^:]*: Fast-forward")
+_OF_A_CLONE = re.compile(r"checkout: moving|reset: moving to|pull[^:]*: Fast-forward")
 _REFERENCES = 5_000
 _DEPTH = 24
 _TEXT_BYTES = 4 * 1024 * 1024
