@@ -109,6 +109,34 @@ def all_well(subject: Subject) -> bool:
     )
 
 
+@dataclass
+class Settled:
+    """Whether a make that stays in the foreground has done its work: what it was to bring about is there, or all that
+    it started is as it is for so long that no more is to come. `before` are containers that it had not started.
+    """
+
+    subject: Subject
+    probe: Callable[[], bool]
+    before: frozenset[str] = frozenset()
+    seen: frozenset[str] = frozenset()
+    since: float = 0.0
+
+    def __call__(self) -> bool:
+        if self.probe():
+            return True
+        containers = self.subject.containers().values()
+        there = frozenset(one["Id"] for one in containers)
+        if there == self.before or any(one["State"]["Status"] == "created" for one in containers):
+            there = frozenset()
+        if there != self.seen:
+            self.seen, self.since = there, time.monotonic()
+        return bool(there) and time.monotonic() - self.since >= PATIENCE
+
+
+def started(subject: Subject) -> frozenset[str]:
+    return frozenset(one["Id"] for one in subject.containers().values())
+
+
 # --- The steps, each of which returns results ---
 
 
@@ -177,9 +205,10 @@ def next_step(answer: Answer) -> str:
 def make(subject: Subject, *, cleaned: bool) -> list[Result]:
     """16, and 8 where the data folder was emptied before: `make`, and what came of it."""
     # Where everything was up before, that it is says nothing of what make has still to do.
-    answer = subject.make(done=None if all_well(subject) else lambda: all_well(subject))
+    done = None if all_well(subject) else Settled(subject, lambda: all_well(subject), started(subject))
+    answer = subject.make(done=done)
     if answer.left:
-        ended = "stays in the foreground; everything is up"
+        ended = f"stays in the foreground; {'everything is up' if all_well(subject) else 'not all is well'}"
     else:
         ended = "its time was over" if answer.code is None else f"ended with {answer.code}"
     evidence = [Evidence(f"make ({ended})", answer.tail())]
@@ -188,7 +217,7 @@ def make(subject: Subject, *, cleaned: bool) -> list[Result]:
     found = [result(16, PASS if answer.ok else FAIL, evidence, seconds=answer.seconds)]
     if not answer.ok:
         return found
-    if not wait_until(lambda: all_well(subject)):
+    if not (all_well(subject) if answer.left else wait_until(lambda: all_well(subject))):
         unwell = [Evidence("docker compose ps", told) for told in states(subject.containers())]
         status = Evidence(f"https://{subject.domain}/", f"answers {site_status(subject.domain) or 'not'}")
         found.append(result(35, FAIL, [*unwell, status]))
@@ -210,6 +239,7 @@ def crash(subject: Subject) -> list[Result]:
     """35: the first process of each service is killed from outside, and the container comes back."""
     wrong: list[Evidence] = []
     right: list[Evidence] = []
+    well = all_well(subject)
     for service, before in subject.containers().items():
         where = f"kill -KILL PID 1 of {service}"
         if not before["State"]["Running"]:
@@ -227,7 +257,8 @@ def crash(subject: Subject) -> list[Result]:
         else:
             wrong.append(Evidence(where, f"did not come back; restart policy: {policy or 'no'}"))
             docker("start", before["Id"])
-    if right and not wrong and not wait_until(lambda: all_well(subject)):
+    # What was not well before says nothing of a crash.
+    if well and right and not wrong and not wait_until(lambda: all_well(subject)):
         wrong = [
             Evidence(f"https://{subject.domain}/", f"after the crashes: {site_status(subject.domain) or 'no answer'}")
         ]
@@ -238,6 +269,7 @@ def stop(subject: Subject) -> list[Result]:
     """12: each service ends by itself when it is asked to, and is not killed when the time is over."""
     wrong: list[Evidence] = []
     right: list[Evidence] = []
+    well = all_well(subject)
     containers = {name: one for name, one in subject.containers().items() if one["State"]["Running"]}
     for service, container in containers.items():
         start = time.monotonic()
@@ -248,7 +280,7 @@ def stop(subject: Subject) -> list[Result]:
         (wrong if code == 137 else right).append(told)
     for container in containers.values():
         docker("start", container["Id"])
-    back = wait_until(lambda: all_well(subject))
+    back = not well or wait_until(lambda: all_well(subject))
     found = [result(12, WARNING if wrong else PASS if right else UNDETERMINED, wrong or right)]
     if containers and not back:
         told = [Evidence("docker start", one) for one in states(subject.containers())]
@@ -351,12 +383,16 @@ def _text_of(path: Path) -> str:
 def change_port(subject: Subject) -> list[Result]:
     """56: a service's port is changed where it is written, all is rebuilt, and works there; then all is as before."""
     containers = subject.containers()
+    if not all_well(subject):
+        told = [Evidence("docker compose ps", one) for one in states(containers)]
+        told.append(Evidence(f"https://{subject.domain}/", f"answers {site_status(subject.domain) or 'not'}"))
+        return [result(56, UNDETERMINED, [Evidence("before a change", "not all is well, so none was made"), *told])]
     main = next((name for name, kind in subject.kinds.items() if kind == "nginx"), "")
     environment, compose = (Path(subject.project, "srcs", name) for name in (".env", "docker-compose.yml"))
     change = in_environment(environment, containers) or in_compose(compose, containers, main)
     if change is None:
-        told = "nor the compose file has a port that a service listens on; let the evaluated person change one"
-        return [result(56, UNDETERMINED, [Evidence("neither srcs/.env", told)])]
+        why = "nor the compose file has a port that a service listens on; let the evaluated person change one"
+        return [result(56, UNDETERMINED, [Evidence("neither srcs/.env", why)])]
     before = _text_of(change.path)
     where = f"srcs/{change.path.name}"
     moved = Moved(subject, change, main)
@@ -365,15 +401,15 @@ def change_port(subject: Subject) -> list[Result]:
     evidence: list[Evidence] = []
     try:
         rewrite(change.path, change.text)
-        answer = subject.make(done=moved)
+        answer = subject.make(done=Settled(subject, moved, started(subject)))
         evidence.append(Evidence(f"{where}: {change.told}, then make", answer.tail(5)))
         if answer.ok:
             verdict, shown = moved.verdict()
             evidence += shown
     finally:
         rewrite(change.path, before)
-        again = subject.make(done=lambda: not moved.there() and all_well(subject))
-        well = again.ok and wait_until(lambda: not moved.there() and all_well(subject))
+        again = subject.make(done=Settled(subject, moved.back, started(subject)))
+        well = again.ok and wait_until(moved.back)
     if not well:
         evidence.append(Evidence(f"{where} as before, then make", again.tail(5)))
     return [result(56, verdict if well else FAIL, evidence, seconds=time.monotonic() - start)]
@@ -397,6 +433,9 @@ class Moved:
     def there(self) -> bool:
         inner, outer = self.ports()
         return self.change.new in inner | outer
+
+    def back(self) -> bool:
+        return not self.there() and all_well(self.subject)
 
     def site_port(self) -> int:
         """The site's port is another one where it is NGINX's that was changed."""

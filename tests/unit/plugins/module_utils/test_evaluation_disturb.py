@@ -77,6 +77,7 @@ def test_only_what_was_down_tells_that_make_is_done(monkeypatch: pytest.MonkeyPa
         return Answer(2, "", 1.0)
 
     monkeypatch.setattr(disturb, "all_well", lambda subject: well)
+    monkeypatch.setattr(disturb, "containers_of", lambda project: {})
     monkeypatch.setattr(disturb, "as_login", ran)
     disturb.make(disturb.Subject("wil", "wil.42.fr", "/home/wil/inception", 60), cleaned=False)
     assert [one is not None for one in given] == [asked]
@@ -90,12 +91,13 @@ class Machine:
         self.environment, self.compose = project / "srcs/.env", project / "srcs/docker-compose.yml"
         self.subject = disturb.Subject("wil", "wil.42.fr", str(project), 60, {"web": "nginx", "php": "wordpress"})
         self.main_answers, self.obeys = main_answers, obeys
+        self.broken = False
         self.ports: dict[str, tuple[set[int], dict[int, int]]] = {}
 
     def made(self) -> None:
         """Each service: what it listens on, and its published ports."""
         known = dict(re.findall(r"^(\w+)=(\d+)$", self.environment.read_text(), re.MULTILINE))
-        text = re.sub(r"\$\{(\w+)\}", lambda m: known[m[1]], self.compose.read_text())
+        text = re.sub(r"\$\{(\w+)(?::-(\d+))?\}", lambda m: known.get(m[1], m[2]), self.compose.read_text())
         listed = {name: text.partition(f"  {name}:")[2].partition("#")[0] for name in ("web", "php", "more")}
         for name, part in listed.items():
             pairs = [(int(outer), int(inner)) for outer, inner in re.findall(r"(\d+):(\d+)\"", part)]
@@ -107,7 +109,8 @@ class Machine:
         return {
             name: {
                 "name": name,
-                "State": {"Running": True, "Pid": 1},
+                "Id": f"{name}{bound}",
+                "State": {"Running": True, "Pid": 1, "Status": "running"},
                 "HostConfig": {
                     "PortBindings": {f"{one}/tcp": [{"HostPort": str(outer)}] for one, outer in bound.items()}
                 },
@@ -116,7 +119,7 @@ class Machine:
         }
 
     def site(self, _domain: str, port: int = 443) -> int:
-        answers = port in self.ports["web"][1].values()
+        answers = port in self.ports["web"][1].values() and not self.broken
         return 0 if not answers else 200 if port == 443 else self.main_answers
 
 
@@ -138,7 +141,7 @@ ANY = WEB.replace('"443:443"', '"${HTTPS_PORT}:443"')
         ("", WEB + MORE, 301, True, "pass", '- "8091:8080"   # for the people'),
         ("", WEB + MORE, 200, False, "fail", '- "8091:8080"   # for the people'),
         ("", WEB + MORE.replace("8080:", "127.0.0.1:8080:"), 301, True, "pass", '"127.0.0.1:8091:8080"'),
-        ("", WEB.replace("443:443", "443:443/udp"), 200, True, "undetermined", "neither"),
+        ("", WEB.replace("443:", "${HTTPS_PORT:-443}:"), 200, True, "undetermined", "neither"),
     ],
 )
 def test_a_port_is_changed_and_changed_back(
@@ -174,3 +177,56 @@ def test_a_port_is_changed_and_changed_back(
     assert any(told in f"{one.where} {one.text}" for one in found.evidence), found
     assert machine.environment.read_text(encoding="utf-8") == environment
     assert machine.compose.read_text(encoding="utf-8") == compose
+
+
+def test_no_port_is_changed_where_not_all_is_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine(tmp_path)
+    machine.environment.write_text("", encoding="utf-8")
+    machine.compose.write_text(WEB, encoding="utf-8")
+    machine.made()
+    machine.broken = True
+    monkeypatch.setattr(disturb, "as_login", lambda *_arguments: pytest.fail("make was called"))
+    monkeypatch.setattr(disturb, "containers_of", lambda project: machine.containers())
+    monkeypatch.setattr(disturb, "site_status", machine.site)
+    (found,) = disturb.change_port(machine.subject)
+    assert found.verdict == "undetermined"
+    assert found.evidence[-1].text == "answers not"
+
+
+def container(name: str, status: str = "running") -> dict[str, Any]:
+    return {"Id": name, "State": {"Status": status, "Running": status == "running"}}
+
+
+@pytest.mark.parametrize(
+    ("looks", "done"),
+    [
+        ([["a"], ["a", "b"], ["a", "b"], ["a", "b"]], [0, 0, 0, 1]),
+        ([["old"], ["old"], ["old"], ["old"]], [0, 0, 0, 0]),
+        ([["old"], ["new"], ["new"], ["new"]], [0, 0, 0, 1]),
+        ([[], [], [], []], [0, 0, 0, 0]),
+        ([["a", "!b"], ["a", "!b"], ["a", "!b"], ["a", "b"]], [0, 0, 0, 0]),
+    ],
+)
+def test_a_make_whose_stack_stays_as_it_is_has_ended(
+    monkeypatch: pytest.MonkeyPatch, looks: list[list[str]], done: list[int]
+) -> None:
+    """In the foreground, with a site that never answers: what it started is there, and nothing more comes."""
+    times = iter((0.0, 160.0, 320.0, 480.0))
+    now = [0.0]
+    monkeypatch.setattr(disturb.time, "monotonic", lambda: now[0])
+    given = iter(
+        {one: container(one, "created" if one.startswith("!") else "running") for one in names} for names in looks
+    )
+    subject = disturb.Subject("wil", "wil.42.fr", "/p", 60)
+
+    def looked(_project: str) -> dict[str, Any]:
+        now[0] = next(times)
+        return next(given)
+
+    monkeypatch.setattr(disturb, "containers_of", looked)
+    settled = disturb.Settled(subject, lambda: False, frozenset({"old"}))
+    assert [settled() for _look in looks] == [bool(one) for one in done]
+
+
+def test_a_make_that_did_its_work_has_ended() -> None:
+    assert disturb.Settled(disturb.Subject("wil", "wil.42.fr", "/p", 60), lambda: True)()
