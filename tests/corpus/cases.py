@@ -335,6 +335,11 @@ BROKEN: tuple[Case, ...] = (
         "user-doc-without-credentials",
         replace("USER_DOC.md", "The credentials are in `secrets/`; change the file and start again. ", ""),
     ),
+    breaks(
+        25,
+        "user-doc-that-controls-nothing",
+        replace("USER_DOC.md", "`docker compose ps` shows whether all runs.", "All is under version control."),
+    ),
     breaks(25, "user-doc-a-stub", write("USER_DOC.md", "# User documentation\n")),
     breaks(26, "dev-doc-without-persistence", replace("DEV_DOC.md", "; it persists when containers are removed", "")),
     breaks(
@@ -1170,6 +1175,14 @@ FINE: tuple[Case, ...] = (
     fine(
         "addresses-of-an-example",
         write("srcs/.env.example", "# URL=mysql://wp:your-dev-password-here@db/wp\nURL=mysql://user:password@db/wp\n"),
+    ),
+    *(
+        fine(f"user-doc-{name}", replace("USER_DOC.md", "`docker compose ps` shows whether all runs.", told))
+        for name, told in (
+            ("asks-the-site", "To see whether all runs: curl -k -I https://wil.42.fr"),
+            ("in-french", "Controler l'acces via le port 443."),
+            ("in-french-with-accents", "Vérifier que tout tourne."),
+        )
     ),
     fine("gist-that-is-no-secret", append("README.md", "\nSee https://gist.github.com/wil/12ab for more.\n")),
     fine(

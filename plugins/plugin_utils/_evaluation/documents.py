@@ -131,7 +131,8 @@ _USER_TOPICS: dict[str, tuple[str, ...]] = {
     ),
     "where credentials are": (r"credential|password|secret|\.env\b",),
     "how to check that all runs": (
-        r"docker(?: compose|-compose)? (?:ps|logs)|make (?:ps|status|logs|check)|\b(?:check|verif|health|status)\w*",
+        r"docker(?: compose|-compose)? (?:ps|logs)|make (?:ps|status|logs|check)|\bcurl\b.*https?://"
+        r"|\b(?:check|v[eé]rif|contr[oô]ler|health|status)\w*",
     ),
 }
 _DEVELOPER_TOPICS: dict[str, tuple[str, ...]] = {
