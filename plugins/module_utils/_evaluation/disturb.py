@@ -195,6 +195,12 @@ _STEPS = (
 )
 
 
+# Whether the project asks for something that is nowhere, or this machine has no way to it, is for a person to say.
+_UNREACHED = re.compile(
+    r"could not resolve|temporary failure (?:resolving|in name resolution)|no such host", re.IGNORECASE
+)
+
+
 def next_step(answer: Answer) -> str:
     """What to do about a make that failed, "" where its words say nothing that is known."""
     if answer.code is None:
@@ -214,7 +220,8 @@ def make(subject: Subject, *, cleaned: bool) -> list[Result]:
     evidence = [Evidence(f"make ({ended})", answer.tail())]
     if not answer.ok and (step := next_step(answer)):
         evidence.append(Evidence("what to do", step))
-    found = [result(16, PASS if answer.ok else FAIL, evidence, seconds=answer.seconds)]
+    failed = WARNING if _UNREACHED.search(answer.output) else FAIL
+    found = [result(16, PASS if answer.ok else failed, evidence, seconds=answer.seconds)]
     if not answer.ok:
         return found
     if not (all_well(subject) if answer.left else wait_until(lambda: all_well(subject))):

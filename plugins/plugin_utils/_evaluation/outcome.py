@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.results import (
@@ -14,6 +14,7 @@ from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.res
     PASS,
     UNDETERMINED,
     WARNING,
+    Evidence,
     Result,
     one_line,
     result,
@@ -34,9 +35,26 @@ def merge(static: Iterable[Result], runtime: Iterable[Result], items: Iterable[i
     """One result for each of the items, of all that was found; undetermined where nothing was."""
     by_files = {one.id: one for one in static}
     by_looks: dict[int, list[Result]] = {}
-    for one in runtime:
+    for one in _one_cause(list(runtime)):
         by_looks.setdefault(one.id, []).append(one)
     return [_merged(number, by_files.get(number), by_looks.get(number, [])) for number in items]
+
+
+# make, and what nobody sees where it did not bring it up.
+_MAKE = 16
+_BROUGHT_UP = frozenset({27, 28, 29, 35, 39, 41, 42, 45, 52})
+
+
+def _one_cause(runtime: list[Result]) -> Iterator[Result]:
+    """One cause is one failure: where make failed, what it was to bring up is open."""
+    failed = any(one.id == _MAKE and one.verdict in (FAIL, WARNING) for one in runtime)
+    for one in runtime:
+        if failed and one.id in _BROUGHT_UP and one.verdict == FAIL:
+            yield replace(
+                one, verdict=UNDETERMINED, evidence=[Evidence("make", "did not end well: see item 16"), *one.evidence]
+            )
+        else:
+            yield one
 
 
 def _merged(number: int, said: Result | None, looks: list[Result]) -> Result:

@@ -230,3 +230,21 @@ def test_a_make_whose_stack_stays_as_it_is_has_ended(
 
 def test_a_make_that_did_its_work_has_ended() -> None:
     assert disturb.Settled(disturb.Subject("wil", "wil.42.fr", "/p", 60), lambda: True)()
+
+
+@pytest.mark.parametrize(
+    ("said", "verdict"),
+    [
+        ("dial tcp: lookup hub.example on 10.0.0.1:53: no such host", "warning"),
+        ("curl: (6) Could not resolve host: example.org", "warning"),
+        ("Temporary failure resolving 'deb.debian.org'", "warning"),
+        ("failed to resolve source metadata for docker.io/library/debian:bulseye: not found", "fail"),
+        ("make: *** [Makefile:2: all] Error 1", "fail"),
+    ],
+)
+def test_what_a_machine_has_no_way_to_is_a_doubt(monkeypatch: pytest.MonkeyPatch, said: str, verdict: str) -> None:
+    monkeypatch.setattr(disturb, "all_well", lambda subject: False)
+    monkeypatch.setattr(disturb, "containers_of", lambda project: {})
+    monkeypatch.setattr(disturb, "as_login", lambda *_arguments: Answer(2, said, 1.0))
+    found = disturb.make(disturb.Subject("wil", "wil.42.fr", "/p", 60), cleaned=False)
+    assert [(one.id, one.verdict) for one in found] == [(16, verdict)]

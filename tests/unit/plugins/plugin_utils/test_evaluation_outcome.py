@@ -176,3 +176,15 @@ def test_what_was_cut_is_not_cut_again() -> None:
     once = readable("x" * 10_000)
     assert once.endswith("… (6000 more characters)")
     assert readable(once) == once
+
+
+@pytest.mark.parametrize(
+    ("make", "item", "verdict"),
+    [("fail", 39, "undetermined"), ("warning", 41, "undetermined"), ("pass", 39, "fail"), ("fail", 36, "fail")],
+)
+def test_a_make_that_failed_is_one_failure(make: str, item: int, verdict: str) -> None:
+    """What it was to bring up is open, and says why; what else was seen stands."""
+    found = {one.id: one for one in merge([], [result(16, make), result(item, "fail")], [16, item])}
+    assert found[16].verdict == make
+    assert found[item].verdict == verdict
+    assert any("item 16" in one.text for one in found[item].evidence) == (verdict == "undetermined")
