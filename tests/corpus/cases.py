@@ -506,6 +506,7 @@ BROKEN: tuple[Case, ...] = (
 
 # What a person has to look at: it may be right, and it may not.
 DOUBTFUL: tuple[Case, ...] = (
+    doubts(1, "archive-of-secrets", write("secrets.zip", "PK")),
     doubts(1, "address-put-to-use", write("srcs/export.sh", "export FROM=mysql://wp:password@mariadb/wordpress\n")),
     doubts(
         53,
@@ -1184,6 +1185,7 @@ FINE: tuple[Case, ...] = (
             ("in-french-with-accents", "Vérifier que tout tourne."),
         )
     ),
+    fine("archive-of-pictures", write("docs/pictures.zip", "PK"), write("docs/environment.tar.gz", "x")),
     fine("gist-that-is-no-secret", append("README.md", "\nSee https://gist.github.com/wil/12ab for more.\n")),
     fine(
         "deploy-restart-policy",

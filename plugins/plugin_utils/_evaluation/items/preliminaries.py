@@ -44,9 +44,19 @@ def _credentials(project: Project) -> Finding:
         if names and not any(f" {path}:" in one.where for one, _certain in found):
             found.append((Evidence(path, f"is in git, and has {', '.join(names)}"), False))
     found += [(one, False) for one in _built_in(project)]
+    packed = [path for path in git["tracked"] or project.entries if _PACKED.search(path)]
+    found += [
+        (Evidence(path, "is an archive by the name of credentials, and was not opened"), False) for path in packed
+    ]
     return judged(
         (one for one, certain in found if certain), [*(one for one, certain in found if not certain), *limits], good
     )
+
+
+_PACKED = re.compile(
+    r"(?:^|/)\.?(?:(?:secrets?|credentials?|passwords?)[\w-]*|env)\.(?:zip|7z|rar|tar|tgz|tar\.\w+|gz|gpg)$",
+    re.IGNORECASE,
+)
 
 
 def _built_in(project: Project) -> Iterator[Evidence]:
