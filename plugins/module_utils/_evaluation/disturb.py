@@ -118,12 +118,18 @@ class Settled:
     subject: Subject
     probe: Callable[[], bool]
     before: frozenset[str] = frozenset()
+    # For so long it has to be there, where make would end by itself a moment later.
+    calm: float = 0.0
     seen: frozenset[str] = frozenset()
     since: float = 0.0
+    there_since: float | None = None
 
     def __call__(self) -> bool:
         if self.probe():
-            return True
+            now = time.monotonic()
+            self.there_since = now if self.there_since is None else self.there_since
+            return now - self.there_since >= self.calm
+        self.there_since = None
         containers = self.subject.containers().values()
         there = frozenset(one["Id"] for one in containers)
         if there == self.before or any(one["State"]["Status"] == "created" for one in containers):
@@ -131,6 +137,9 @@ class Settled:
         if there != self.seen:
             self.seen, self.since = there, time.monotonic()
         return bool(there) and time.monotonic() - self.since >= PATIENCE
+
+
+_CALM = 60.0
 
 
 def started(subject: Subject) -> frozenset[str]:
@@ -408,14 +417,14 @@ def change_port(subject: Subject) -> list[Result]:
     evidence: list[Evidence] = []
     try:
         rewrite(change.path, change.text)
-        answer = subject.make(done=Settled(subject, moved, started(subject)))
+        answer = subject.make(done=Settled(subject, moved, started(subject), _CALM))
         evidence.append(Evidence(f"{where}: {change.told}, then make", answer.tail(5)))
         if answer.ok:
             verdict, shown = moved.verdict()
             evidence += shown
     finally:
         rewrite(change.path, before)
-        again = subject.make(done=Settled(subject, moved.back, started(subject)))
+        again = subject.make(done=Settled(subject, moved.back, started(subject), _CALM))
         well = again.ok and wait_until(moved.back)
     if not well:
         evidence.append(Evidence(f"{where} as before, then make", again.tail(5)))

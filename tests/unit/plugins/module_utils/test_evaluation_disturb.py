@@ -248,3 +248,15 @@ def test_what_a_machine_has_no_way_to_is_a_doubt(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(disturb, "as_login", lambda *_arguments: Answer(2, said, 1.0))
     found = disturb.make(disturb.Subject("wil", "wil.42.fr", "/p", 60), cleaned=False)
     assert [(one.id, one.verdict) for one in found] == [(16, verdict)]
+
+
+def test_a_make_that_may_end_by_itself_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it brings about is there before its end; nothing else begins meanwhile."""
+    now, there = [0.0], [True]
+    monkeypatch.setattr(disturb.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(disturb, "containers_of", lambda project: {})
+    settled = disturb.Settled(disturb.Subject("wil", "wil.42.fr", "/p", 60), lambda: there[0], calm=60.0)
+    found = []
+    for now[0], there[0] in ((0, True), (30, True), (50, False), (70, True), (120, True), (130, True)):
+        found.append(settled())
+    assert found == [False, False, False, False, False, True]
