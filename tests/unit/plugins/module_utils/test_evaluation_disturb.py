@@ -97,7 +97,7 @@ class Machine:
     def made(self) -> None:
         """Each service: what it listens on, and its published ports."""
         known = dict(re.findall(r"^(\w+)=(\d+)$", self.environment.read_text(), re.MULTILINE))
-        text = re.sub(r"\$\{(\w+)(?::-(\d+))?\}", lambda m: known.get(m[1], m[2]), self.compose.read_text())
+        text = re.sub(r"\$\{(\w+)(?::-(\d+))?\}", lambda m: str(known.get(m[1], m[2])), self.compose.read_text())
         listed = {name: text.partition(f"  {name}:")[2].partition("#")[0] for name in ("web", "php", "more")}
         for name, part in listed.items():
             pairs = [(int(outer), int(inner)) for outer, inner in re.findall(r"(\d+):(\d+)\"", part)]
