@@ -131,6 +131,7 @@ def test_what_has_one_of_our_paths(tmp_path: Path, make: Callable[[Path], object
         (f"{_program_file.UNITS}/{_program_file.RESUME}", _program_file.RESUME_UNIT),
         (f"{_program_file.UNITS}/{_program_file.HEALTH}", _program_file.HEALTH_UNIT),
         (f"{_program_file.UNITS}/{_program_file.TIMER}", _program_file.TIMER_UNIT),
+        (f"{_program_file.UNITS}/{_program_file.ENGINE}", _program_file.ENGINE_UNIT),
     ],
 )
 def test_the_machines_own_program_and_its_units_are_told_by_our_words(path: str, text: str) -> None:
