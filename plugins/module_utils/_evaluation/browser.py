@@ -150,7 +150,9 @@ def browser(place: Place, refusals: Refusals) -> Iterator[Visitors]:
     from playwright.sync_api import sync_playwright
 
     with contextlib.ExitStack() as opened:
-        folder = Path(opened.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
+        folder = Path(
+            opened.enter_context(tempfile.TemporaryDirectory(dir=chromium.room(), ignore_cleanup_errors=True))
+        )
         port = opened.enter_context(wall(place, refusals))
         # Its profile is made there.
         os.environ["TMPDIR"] = str(folder)

@@ -14,6 +14,7 @@ import random
 import shutil
 import stat
 import sys
+import tempfile
 from pathlib import Path
 
 # Of systemd's range for users that live as long as a process; nothing belongs to them.
@@ -54,6 +55,19 @@ def arguments(wall: int) -> list[str]:
 
 def environment(home: Path) -> dict[str, str | float | bool]:
     return {"HOME": str(home), "TMPDIR": str(home), "PATH": os.defpath, "LANG": "C.UTF-8"}
+
+
+def room() -> str:
+    """Where its folder is made. Root's own place for temporary files may be one that nobody else gets into."""
+    usual = tempfile.gettempdir()
+    if os.geteuid() != 0:
+        return usual
+    for place in (usual, "/tmp", "/var/tmp"):
+        if _all_may_run(Path(place)):
+            return place
+    raise NoBrowser(
+        f"{usual}, /tmp and /var/tmp are root's alone, and root runs no browser: `chmod 1777 /tmp` is usual"
+    )
 
 
 def _spare_user() -> int:

@@ -12,6 +12,7 @@ import pwd
 import re
 import socket
 import ssl
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -427,3 +428,16 @@ def test_a_network_that_changes_says_nothing_of_the_site(said: str, times: int, 
     with contextlib.nullcontext() if comes else pytest.raises(Error, match=said):
         browser.go(page, "/")
     assert page.opened == opened
+
+
+def test_its_folder_is_one_that_it_gets_into(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As .ci/run has it, root's TMPDIR may be in root's own home."""
+    tmp_path.chmod(0o700)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert chromium.room() == str(tmp_path)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert chromium.room() in ("/tmp", "/var/tmp")
+    monkeypatch.setattr(chromium, "_all_may_run", lambda path: False)
+    with pytest.raises(chromium.NoBrowser, match="chmod 1777 /tmp"):
+        chromium.room()
