@@ -89,6 +89,8 @@ class Bench:
             "ANSIBLE_SSH_COMMON_ARGS": "-o UserKnownHostsFile=/dev/null -o LogLevel=ERROR",
             "ANSIBLE_SSH_CONTROL_PATH_DIR": str(self.folder / "cp"),
             "ANSIBLE_NOCOLOR": "1",
+            # Molecule forces colors, which are stronger.
+            "ANSIBLE_FORCE_COLOR": "0",
             "INCEPTION_FAILURES_DIR": str(self.folder / "results"),
         }
 
