@@ -105,7 +105,7 @@ def test_an_engine_that_keeps_its_images_with_containerd() -> None:
         kinds = ("container", "volume", "image")
         lines = [line for line in after if line.startswith(kinds) and not line.endswith(" debian:bookworm")]
         assert lines == [line for line in before if line.startswith(kinds)]
-        names = [[line.split()[2] for line in found if line.startswith("network")] for found in (before, after)]
+        names = [sorted(line.split()[2] for line in found if line.startswith("network")) for found in (before, after)]
         assert names[0] == names[1]
         assert "containerd-snapshotter" in machine.shell("cat /etc/docker/daemon.json")
 
