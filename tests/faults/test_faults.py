@@ -54,7 +54,7 @@ BAD: dict[str, Bad] = {
             "stack_start_patience": 10,
             "stack_rotate_timeout": 10,
         },
-        says=("mariadb", "deployment 1"),
+        says=("mariadb", "Nothing was replaced: deployment "),
     ),
     "a route of NGINX": Bad(
         service=service(
