@@ -204,7 +204,8 @@ class Record:
 
 NAME = Text("a name of small letters, digits, _ and -", r"[a-z][a-z0-9_-]{0,63}")
 VARIABLE = Text("a name of capitals, digits and _", r"[A-Z][A-Z0-9_]*")
-PATH = Text("an absolute path", r"/[^\s:]*")
+# Of the control node, where a folder may be called as one likes.
+PATH = Text("an absolute path", rf"/[^{CONTROL}]*")
 MOUNT = Text("an absolute path of a folder below /", rf"(?:/(?!\.\.?(?:/|$))[^/\s:${CONTROL}]+)+/?")
 HOST = Text("a host name, or a value in env such as ${DOMAIN}", r"(?:[A-Za-z0-9._-]|\$\{[A-Z][A-Z0-9_]*\})+")
 COMMAND = List(Text("a text", r"[^\x00]+"), "[redis-server, --version]")

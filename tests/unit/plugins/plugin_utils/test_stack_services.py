@@ -58,6 +58,11 @@ def test_a_part_of_the_limits_leaves_the_others() -> None:
     assert service(folder(limits={"pids": 7}))["limits"] == {"memory": "256M", "cpus": 1, "pids": 7}
 
 
+@pytest.mark.parametrize("place", ["/srv/a new site, Hütte's & more", "/srv/a:b"])
+def test_a_folder_of_the_control_node_is_called_as_one_likes(place: str) -> None:
+    assert stack_services.problems([folder(copied={"site": place})]) == []
+
+
 def test_the_files_of_a_stack_are_those_of_the_tree() -> None:
     raw = Folder(folder(copied={"site": "/srv"}).description, "    tmpfs: []", FILES, {"site/a.png": "iVBO"})
     assert stack(raw, bonus=["cache"])["files"] == [
@@ -244,6 +249,8 @@ def test_two_may_add_the_same() -> None:
         ({"ports": [{"published": "1-3", "target": 5}]}, "2: the ports of one line must be equally many"),
         ({"ports": [{"published": 1, "protocol": "icmp"}]}, "2: 'icmp' is not one of tcp, udp"),
         ({"copied": {"../site": "/srv"}}, "2: '../site' is not a folder of the service"),
+        ({"copied": {"site": "srv"}}, "2: 'srv' is not an absolute path"),
+        ({"copied": {"site": "/srv\nmine"}}, "is not an absolute path"),
         ({"copied": {"conf": "/srv"}}, "2: copies to 'conf', where the service has files already"),
         ({"status": True}, "2: 'status', and no tools/status.* that says how it is"),
         ({"volumes": [{"name": "pages"}]}, "2: 'path' is missing"),
