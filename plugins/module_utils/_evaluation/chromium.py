@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import pwd
 import random
+import shlex
 import shutil
 import stat
 import sys
@@ -20,7 +21,7 @@ from pathlib import Path
 # Of systemd's range for users that live as long as a process; nothing belongs to them.
 _USERS = range(61184, 65520)
 # What is started in the place of the browser where the module is root: it gives the browser its profile, and root away.
-_AS_NOBODY = """#!{python} -IS
+_AS_NOBODY = """\
 import os, sys
 user = {user}
 for word in sys.argv:
@@ -97,8 +98,11 @@ def executable(folder: Path, bundled: str) -> tuple[str, Path]:
     os.chown(home, user, user)
     # What playwright makes in it has to be reached.
     folder.chmod(0o711)
+    program = folder / "browser.py"
+    program.write_text(_AS_NOBODY.format(user=user, home=str(home), browser=browser))
+    # A path with a space in it cannot stand in the first line of a script.
     starter = folder / "browser"
-    starter.write_text(_AS_NOBODY.format(python=sys.executable, user=user, home=str(home), browser=browser))
+    starter.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -IS {shlex.quote(str(program))} "$@"\n')
     starter.chmod(0o700)
     return str(starter), home
 
