@@ -10,8 +10,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from ansible_collections.fortytwo.inception.plugins.plugin_utils._settings_rules import shown
+
 # Control characters, and what else begins a new line.
 CONTROL = r"\x00-\x1f\x7f-\x9f\u2028\u2029"
+CONTROL_CHARACTER = re.compile(f"[{CONTROL}]")
 # Where something stands in a description: keys, and numbers in a list.
 Place = tuple[str | int, ...]
 Problem = tuple[Place, str]
@@ -27,14 +30,18 @@ class Value(Protocol):
         """What is wrong with a value."""
 
 
-def shown(value: Any) -> str:
-    return f"'{value}'" if isinstance(value, str) else repr(value)
-
-
 def nearest(name: str, known: Mapping[str, Any] | list[str]) -> str:
     """A question for a name that is meant, or nothing."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f"; did you mean '{close[0]}'?" if close else ""
+    names = {one.lower(): one for one in known}
+    close = difflib.get_close_matches(name.lower(), list(names), n=1, cutoff=0.6)
+    return f"; did you mean '{names[close[0]]}'?" if close else ""
+
+
+def wrong(place: Place, value: Any, what: str, example: Any = None) -> Problem:
+    """That a value is not what it has to be, with the names that lead to it, and a good one."""
+    named = CONTROL_CHARACTER.sub("?", ".".join(key for key in place if isinstance(key, str)))
+    such = "" if example is None else f"; for example: {example}"
+    return place, f"{named}{': ' if named else ''}{shown(value)} is not {what}{such}"
 
 
 @dataclass(frozen=True)
@@ -44,13 +51,14 @@ class Text:
     what: str = "a text"
     # One line, whatever ends a line for a reader of YAML.
     pattern: str = rf"[^{CONTROL}]+"
+    example: str = "the cache"
 
     def named(self) -> str:
         return self.what
 
     def problems(self, value: Any, place: Place) -> Iterator[Problem]:
         if not isinstance(value, str) or not re.fullmatch(self.pattern, value):
-            yield place, f"{shown(value)} is not {self.what}"
+            yield wrong(place, value, self.what, self.example)
 
 
 @dataclass(frozen=True)
@@ -62,9 +70,9 @@ class Scalar:
 
     def problems(self, value: Any, place: Place) -> Iterator[Problem]:
         if not isinstance(value, (str, int, float, bool)):
-            yield place, f"{shown(value)} is not {self.named()}"
-        elif re.search(f"[{CONTROL}]", str(value)):
-            yield place, f"{value!r} is not one line of text, as .env has them"
+            yield wrong(place, value, self.named(), 6379)
+        elif CONTROL_CHARACTER.search(str(value)):
+            yield wrong(place, value, "one line of text, as .env has them", 6379)
 
 
 @dataclass(frozen=True)
@@ -74,13 +82,14 @@ class Flag:
 
     def problems(self, value: Any, place: Place) -> Iterator[Problem]:
         if not isinstance(value, bool):
-            yield place, f"{shown(value)} is not true or false"
+            yield wrong(place, value, self.named(), "true")
 
 
 @dataclass(frozen=True)
 class Number:
     least: float
     most: float
+    example: float
     whole: bool = True
 
     def named(self) -> str:
@@ -89,7 +98,7 @@ class Number:
     def problems(self, value: Any, place: Place) -> Iterator[Problem]:
         kinds = (int,) if self.whole else (int, float)
         if isinstance(value, bool) or not isinstance(value, kinds) or not self.least <= value <= self.most:
-            yield place, f"{shown(value)} is not {self.named()}"
+            yield wrong(place, value, self.named(), self.example)
 
 
 @dataclass(frozen=True)
@@ -101,10 +110,9 @@ class Choice:
 
     def problems(self, value: Any, place: Place) -> Iterator[Problem]:
         if value not in self.values:
-            yield (
-                place,
-                f"{shown(value)} is not one of {', '.join(self.values)}{nearest(str(value), list(self.values))}",
-            )
+            close = nearest(str(value), list(self.values))
+            one_of = f"one of {', '.join(self.values)}{close}"
+            yield wrong(place, value, one_of, None if close else self.values[0])
 
 
 @dataclass(frozen=True)
@@ -118,7 +126,7 @@ class Port:
 
     def problems(self, value: Any, place: Place) -> Iterator[Problem]:
         if isinstance(value, bool) or not re.fullmatch(r"\d{1,5}(-\d{1,5})?|[A-Z][A-Z0-9_]*", str(value)):
-            yield place, f"{shown(value)} is not {self.what}"
+            yield wrong(place, value, self.what)
 
 
 @dataclass(frozen=True)
@@ -131,7 +139,7 @@ class List:
 
     def problems(self, value: Any, place: Place) -> Iterator[Problem]:
         if not isinstance(value, list):
-            yield place, f"{shown(value)} is not a list, such as {self.example}"
+            yield wrong(place, value, f"a list, such as {self.example}")
             return
         for number, one in enumerate(value):
             yield from self.of.problems(one, (*place, number))
@@ -150,10 +158,10 @@ class Table:
 
     def problems(self, value: Any, place: Place) -> Iterator[Problem]:
         if not isinstance(value, dict):
-            yield place, f"{shown(value)} is not a table, such as {self.example}"
+            yield wrong(place, value, f"a table, such as {self.example}")
             return
         for name, one in value.items():
-            yield from self.name.problems(name, (*place, name))
+            yield from (((*place, name), text) for dummy, text in self.name.problems(name, place))
             yield from self.of.problems(one, (*place, name))
 
 
@@ -181,7 +189,7 @@ class Record:
 
     def problems(self, value: Any, place: Place) -> Iterator[Problem]:
         if not isinstance(value, dict):
-            yield place, f"{shown(value)} is not a table, such as {self.example}"
+            yield wrong(place, value, f"a table, such as {self.example}")
             return
         for key, one in value.items():
             if key in self.keys:
@@ -189,7 +197,8 @@ class Record:
             elif key in self.renamed:
                 yield (*place, key), f"'{key}' is no key any more: {self.renamed[key]}"
             else:
-                yield (*place, key), f"unknown key '{key}'{nearest(str(key), [*self.keys, *self.renamed])}"
+                close = nearest(str(key), [*self.keys, *self.renamed]) or f"; for example: {self.example}"
+                yield (*place, key), f"unknown key {shown(str(key))}{close}"
         for key, one_key in self.keys.items():
             if one_key.required and value.get(key) is None:
                 yield place, f"'{key}' is missing ({one_key.about}); for example: {self.example}"
@@ -202,13 +211,15 @@ class Record:
         }
 
 
-NAME = Text("a name of small letters, digits, _ and -", r"[a-z][a-z0-9_-]{0,63}")
-VARIABLE = Text("a name of capitals, digits and _", r"[A-Z][A-Z0-9_]*")
+NAME = Text("a name of small letters, digits, _ and -", r"[a-z][a-z0-9_-]{0,63}", "cache")
+VARIABLE = Text("a name of capitals, digits and _", r"[A-Z][A-Z0-9_]*", "CACHE_PORT")
 # Of the control node, where a folder may be called as one likes.
-PATH = Text("an absolute path", rf"/[^{CONTROL}]*")
-MOUNT = Text("an absolute path of a folder below /", rf"(?:/(?!\.\.?(?:/|$))[^/\s:${CONTROL}]+)+/?")
-HOST = Text("a host name, or a value in env such as ${DOMAIN}", r"(?:[A-Za-z0-9._-]|\$\{[A-Z][A-Z0-9_]*\})+")
-COMMAND = List(Text("a text", r"[^\x00]+"), "[redis-server, --version]")
+PATH = Text("an absolute path", rf"/[^{CONTROL}]*", "/home/wil/site")
+MOUNT = Text("an absolute path of a folder below /", rf"(?:/(?!\.\.?(?:/|$))[^/\s:${CONTROL}]+)+/?", "/var/cache")
+HOST = Text(
+    "a host name, or a value in env such as ${DOMAIN}", r"(?:[A-Za-z0-9._-]|\$\{[A-Z][A-Z0-9_]*\})+", "cache.42.fr"
+)
+COMMAND = List(Text("a text", r"[^\x00]+", "redis-server"), "[redis-server, --version]")
 SERVICES = List(NAME, "[mariadb]")
 
 SECRET_LENGTHS = {"password": 32, "token": 64}
@@ -222,7 +233,7 @@ SECRET = Record(
             "what it is drawn from: letters and digits, or hexadecimal digits",
             default="password",
         ),
-        "length": Key(Number(16, 4096), "how long it is drawn; 32 for a `password`, 64 for a `token`"),
+        "length": Key(Number(16, 4096, 32), "how long it is drawn; 32 for a `password`, 64 for a `token`"),
         "hot_reload": Key(
             Flag(),
             "the running service learns a new value by its command `accept` (`tools/accept.*`); without, a new value "
@@ -263,18 +274,18 @@ PORT = Record(
 LIMITS = Record(
     {
         "memory": Key(
-            Text("a size such as 256M, of at least 6M", r"([6-9]|[1-9]\d{1,6})M|[1-9]\d{0,3}G"),
+            Text("a size such as 256M, of at least 6M", r"([6-9]|[1-9]\d{1,6})M|[1-9]\d{0,3}G", "256M"),
             "the most memory",
             default="256M",
         ),
-        "cpus": Key(Number(0.01, 1024, whole=False), "the most processors", default=1),
-        "pids": Key(Number(1, 4194304), "the most processes and threads", default=100),
+        "cpus": Key(Number(0.01, 1024, 1, whole=False), "the most processors", default=1),
+        "pids": Key(Number(1, 4194304, 100), "the most processes and threads", default=100),
     },
     "{memory: 256M, cpus: 1, pids: 100}",
 )
 CREDENTIALS = Record(
     {
-        "at": Key(Text(), "an address, or a path of the site", required=True),
+        "at": Key(Text(example="/adminer/"), "an address, or a path of the site", required=True),
         "users": Key(
             Table(VARIABLE, NAME, "{ADMIN_USER: gate_password}"), "the name in `.env`, and the secret", required=True
         ),
@@ -306,7 +317,7 @@ SERVICE = Record(
         ),
         "secrets": Key(List(SECRET, "[{name: cache_password}]"), "the secrets that it reads", default=[]),
         "files": Key(
-            Table(NAME, Text("the name of a file", r"[A-Za-z0-9_][A-Za-z0-9_.-]*"), "{tls_key: tls.key}"),
+            Table(NAME, Text("the name of a file", r"[A-Za-z0-9_][A-Za-z0-9_.-]*", "tls.key"), "{tls_key: tls.key}"),
             "what else of `secrets/` it reads: the name in `/run/secrets`, and the file",
             default={},
         ),
@@ -350,7 +361,11 @@ SERVICE = Record(
         ),
         "credentials": Key(CREDENTIALS, "what `make credentials` shows"),
         "copied": Key(
-            Table(Text("a folder of the service, such as 'site'", r"[a-z][a-z0-9_-]*"), PATH, "{site: /home/wil/site}"),
+            Table(
+                Text("a folder of the service, such as 'site'", r"[a-z][a-z0-9_-]*", "site"),
+                PATH,
+                "{site: /home/wil/site}",
+            ),
             "folders of the control node that come into its build context as they are",
             default={},
         ),

@@ -68,7 +68,9 @@ def _spelt_alike(name: str, known: str, prefix: str, common: bool) -> bool:
     if own.replace("_", "") == other.replace("_", "") or _words(own) == _words(other):
         return True
     if len(other) < _SHORTEST:
-        return False
+        # A letter too many, too few, or before its neighbour. Another letter makes another word, as its plural is one.
+        slip = len(own) != len(other) or sorted(own) == sorted(other)
+        return slip and own != f"{other}s" and distance(own, other, 1) == 1
     most = 1 if len(other) < _SHORT else 2
     return distance(own, other, most) <= most or (not common and _likeness(own, other) >= 0.8)
 
@@ -95,6 +97,8 @@ def _meant(name: str, known: frozenset[str]) -> str | None:
     normal = _normal(name)
     if normal in known:
         return normal
+    if one := next((other for other in known if other.replace("_", "") == normal.replace("_", "")), None):
+        return one
     if normal.startswith(OWN):
         return nearest(normal, known) or ""
     for prefix in (*RARE, *COMMON):

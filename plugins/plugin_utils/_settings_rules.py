@@ -526,6 +526,8 @@ def file_for(reason: str, is_wanted: Callable[[Settings], bool], beginning: str 
         path = text(value)
         if path is None:
             yield f"{shown(value)} is not text"
+        elif CONTROL.search(path):
+            yield f"{shown(value)} has a line break or another control character"
         elif is_wanted(settings):
             if not path:
                 yield f"is missing, and {reason} wants a file of the control node"
@@ -556,6 +558,8 @@ def check_static_dir(value: Any, settings: Settings) -> Iterator[str]:
     folder = text(value)
     if folder is None:
         yield f"{shown(value)} is not text"
+    elif CONTROL.search(folder):
+        yield f"{shown(value)} has a line break or another control character"
     elif folder and "static" in (settings.get("inception_bonus_services") or []):
         index = Path(folder).expanduser() / "index.html"
         if not index.is_file():
@@ -735,9 +739,9 @@ RULES: tuple[Rule, ...] = (
     Rule("inception_timezone", or_empty(check_time_zone), _always("Europe/Paris")),
     Rule("inception_debian_mirror", check_url, _always("http://deb.debian.org/debian")),
     Rule("inception_secrets", check_secrets, _always('{db_password: "{{ vault_db_password }}"}')),
-    Rule("inception_vm_memory", number_from(1024, unit=" (MiB)"), _always("4096")),
+    Rule("inception_vm_memory", number_from(1024, 4194304, " (MiB)"), _always("4096")),
     Rule("inception_vm_cpus", number_from(1, 255), _always("2")),
-    Rule("inception_vm_disk", number_from(8, unit=" (GiB)"), _always("20")),
+    Rule("inception_vm_disk", number_from(8, 65536, " (GiB)"), _always("20")),
     Rule("inception_vm_ssh_port", port_other_than({}), _always("2222")),
     Rule("inception_vm_https_port", port_other_than({}, ["inception_vm_ssh_port"]), _always("8443")),
     Rule(

@@ -13,6 +13,8 @@ import pytest
 import yaml
 from ansible_collections.fortytwo.inception.plugins.plugin_utils import _settings_rules as rules
 
+from tests.unit import refusals
+
 SERVICE = "about: mine\nenv: {MINE_SIZE: 1, MINE_PORT: 7000}\nports:\n  - published: MINE_PORT\n"
 
 LOGIN = {"inception_login": "wil"}
@@ -224,6 +226,19 @@ def test_from_the_command_line(tmp_path: Path, collections_path: Path, arguments
     failed = [result["msg"] for result in results(json.loads(printed), "wil") if result.get("failed")]
     assert failed == ([said] if said else [])
     assert "'trixie' is the newest stable release and is used because it is forced" in printed
+
+
+def test_a_sample_of_all_that_is_wrong(tmp_path: Path, collections_path: Path) -> None:
+    """Each fiftieth of what refusals.py makes, as a host of its own: all are refused at once, and nothing is done."""
+    sample = [*refusals.values(), *refusals.misspelt_names()][::50]
+    hosts = {f"h{number}": {**refusals.BESIDE, case.name: case.value} for number, case in enumerate(sample)}
+    outcome = json.loads(play(tmp_path, collections_path, hosts))
+    for number, case in enumerate(sample):
+        (lines,) = [one["problems"] for one in results(outcome, f"h{number}") if "problems" in one]
+        assert not refusals.Case(case.kind, case.name, case.value, tuple(lines)).problem(), case
+    stats = outcome["stats"].values()
+    assert any(one["failures"] for one in stats)
+    assert not any(one["changed"] for one in stats)
 
 
 def test_every_default_has_a_rule(repository: Path) -> None:

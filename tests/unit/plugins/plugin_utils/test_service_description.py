@@ -58,7 +58,7 @@ def test_the_line_is_that_of_the_template() -> None:
         ("about: a\nenv: {}\nenv: {}\n", "f:3: 'env' is there twice"),
         ("- about", "f:1: ['about'] is not a table"),
         ("", "f:1: 'about' is missing"),
-        ("about: a\nsecrets:\n", "f:2: None is not a list"),
+        ("about: a\nsecrets:\n", "f:2: secrets: None is not a list"),
     ],
 )
 def test_what_is_no_description(text: str, said: str) -> None:
