@@ -12,6 +12,8 @@ STATIC, FTP = (f"srcs/requirements/bonus/{name}/Dockerfile" for name in ("static
 START_NGINX, START_WORDPRESS, START_MARIADB = (
     f"srcs/requirements/{name}/tools/start.sh" for name in ("nginx", "wordpress", "mariadb")
 )
+# The line that gives root of the database a password.
+ROOT = "\t\tALTER USER root@localhost IDENTIFIED BY '$(cat /run/secrets/db_root_password)';\n"
 SITE = "srcs/requirements/nginx/conf/site.conf"
 UNIGNORED = replace(".gitignore", "srcs/.env\nsecrets/\n", "*.log\n")
 PASSWORD = "MYSQL_PASSWORD=Tr0ub4dor-3\n"
@@ -540,6 +542,16 @@ DOUBTFUL: tuple[Case, ...] = (
     doubts(12, "script-that-stays-pid-1", replace(START_NGINX, 'exec "$@"', "nginx -g 'daemon off;'")),
     doubts(12, "mysqld-safe", replace(START_MARIADB, 'exec "$@"', "exec mysqld_safe")),
     doubts(41, "server-name-of-another", replace(SITE, "server_name wil.42.fr", "server_name marvin.42.fr")),
+    doubts(54, "root-without-a-password", replace(START_MARIADB, ROOT, "")),
+    doubts(54, "root-with-one-in-a-comment", replace(START_MARIADB, ROOT, f"#{ROOT}")),
+    doubts(
+        54,
+        "root-without-a-password-in-a-file-of-statements",
+        replace(START_MARIADB, ROOT, ""),
+        replace(START_MARIADB, "\t\tCREATE DATABASE $MYSQL_DATABASE;\n", ""),
+        replace(START_MARIADB, "\t\tCREATE USER", "\t\t-- CREATE USER"),
+        write("srcs/requirements/mariadb/conf/first.sql", "CREATE DATABASE wordpress;\n"),
+    ),
     doubts(
         41,
         "server-name-of-another-beside-a-replacement",
@@ -1087,6 +1099,26 @@ FINE: tuple[Case, ...] = (
         replace_all("USER_DOC.md", "nginx", "web server"),
         replace_all("USER_DOC.md", "WordPress", "website"),
         replace_all("USER_DOC.md", "MariaDB", "database"),
+    ),
+    *(
+        fine(f"root-has-a-password-by-{name}", replace(START_MARIADB, ROOT, f"{told}\n"))
+        for name, told in (
+            ("set-password", "SET PASSWORD FOR 'root'@'localhost' = PASSWORD('$ROOT_PW');"),
+            ("grant", "GRANT ALL ON *.* TO 'root'@'%' IDENTIFIED BY '$ROOT_PW' WITH GRANT OPTION;"),
+            ("update", "UPDATE mysql.user SET authentication_string = PASSWORD('$ROOT_PW') WHERE User = 'root';"),
+            ("a-name-in-a-variable", "ALTER USER '$DB_ROOT'@'localhost' IDENTIFIED BY '$ROOT_PW';"),
+            ("dropping-root", "DROP USER 'root'@'localhost';"),
+        )
+    ),
+    fine(
+        "root-has-a-password-by-mysqladmin",
+        replace(START_MARIADB, ROOT, ""),
+        in_start('mariadb-admin -u root password "$(cat /run/secrets/db_root_password)"'),
+    ),
+    fine(
+        "root-has-a-password-by-a-file-of-statements",
+        replace(START_MARIADB, ROOT, ""),
+        write("srcs/requirements/mariadb/conf/root.sql", "ALTER USER root@localhost IDENTIFIED BY '${ROOT_PW}';\n"),
     ),
     fine("place-of-docker", replace_all("DEV_DOC.md", "/home/wil/data", "/var/lib/docker/volumes")),
     *(

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.observe import Stack
 from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.results import (
@@ -13,14 +14,20 @@ from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.res
     UNDETERMINED,
     Evidence,
 )
+from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.compose import Service
 from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.images import (
     container_runs,
     no_nginx_seen,
     own_dockerfile,
     without_nginx,
 )
-from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.project import Project
-from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.sheet import Finding, Item, Section
+from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.project import Project, Source, run_texts
+from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.sheet import (
+    Finding,
+    Item,
+    Section,
+    open_unless,
+)
 from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.volumes import (
     VOLUME_FIX,
     in_data_folder,
@@ -45,6 +52,46 @@ def _closed(stack: Stack) -> Finding:
     answer = f"docker exec -it {service} mariadb -u root -p, with root's password." if service else ""
     state = FAIL if wrong else PASS if len(right) == 2 else UNDETERMINED
     return Finding(state, [*wrong, *right, *unknown], answer)
+
+
+def _root_has_a_password(project: Project) -> Finding:
+    """What makes the database, and gives root none: the socket lets root in then. That it is so is to be seen."""
+    service = project.of("mariadb")
+    if service is None or not service.built:
+        return Finding(UNDETERMINED)
+    lines = [one for source in _database_texts(project, service) for one in _statements(source)]
+    made = [
+        Evidence(where, f"nothing gives root a password: {line[:120]}") for where, line in lines if _MADE.search(line)
+    ]
+    given = any(_GIVEN.search(line) for _where, line in lines)
+    return open_unless([], [] if given else made[:1])
+
+
+def _database_texts(project: Project, service: Service) -> Iterator[Source]:
+    """The scripts and statements of the database's image."""
+    yield from project.start_scripts(service)
+    for path in project.below(service.context):
+        if path.endswith((".sql", ".sql.template", ".sql.tpl")) or project.is_script(path):
+            yield Source(path, project.text(path) or "")
+    for owner, stage in project.builders(service):
+        for one in stage.instructions:
+            yield from run_texts(one, project.dockerfile_path(owner)) if one.name == "RUN" else ()
+
+
+def _statements(source: Source) -> Iterator[tuple[str, str]]:
+    """The lines that are no comments, with their places."""
+    for number, line in enumerate(source.text.splitlines(), source.first_line):
+        if not re.match(r"\s*(?:#|--)", line):
+            yield f"{source.path}:{number}", line.strip()
+
+
+_MADE = re.compile(r"\bCREATE\s+(?:DATABASE|USER)\b", re.IGNORECASE)
+# The ways in which people give root one, also by a name in a variable.
+_GIVEN = re.compile(
+    r"\bALTER\s+USER\b|\bSET\s+PASSWORD\b|\broot\b.{0,80}\bIDENTIFIED\b|secure[_-]installation|root_password\s+password"
+    r"|\b(?:mysqladmin|mariadb-admin)\b.*\bpassword\b|\bUPDATE\s+\S*(?:user|global_priv)\b|\bDROP\s+USER\b.*root",
+    re.IGNORECASE,
+)
 
 
 def _ask_login(project: Project) -> tuple[str, str]:
@@ -100,6 +147,8 @@ _ITEMS = (
         "Give root a password on the first start, and let WordPress use a user of its own.",
         rules=("SVC-3",),
         stop=True,
+        static=_root_has_a_password,
+        decided_by="that something gives root a password, where a script makes the database: else a warning",
         runtime=_closed,
         ask=_ask_login,
     ),
