@@ -41,6 +41,15 @@ def website_at(path: str) -> tuple[Change, ...]:
     return (replace_all(COMPOSE, "wordpress:/var/www/html", f"wordpress:{path}"),)
 
 
+def tls_for_all(protocols: str, server: str) -> tuple[Change, ...]:
+    """NGINX's own file says some protocols for all servers, and the site's server what it says of itself."""
+    whole = f"events {{}}\nhttp {{\n    ssl_protocols {protocols};\n    include /etc/nginx/conf.d/*.conf;\n}}\n"
+    return (
+        write("srcs/requirements/nginx/conf/nginx.conf", whole),
+        replace(SITE, "    ssl_protocols TLSv1.2 TLSv1.3;\n", server),
+    )
+
+
 BROKEN: tuple[Case, ...] = (
     # --- 1: credentials in git ---
     history(1, "env-committed", (UNIGNORED, append(ENV, PASSWORD))),
@@ -85,6 +94,11 @@ BROKEN: tuple[Case, ...] = (
         1,
         "password-in-wp-config",
         write("srcs/requirements/wordpress/conf/wp-config.php", "<?php define('DB_PASSWORD', 'Tr0ub4dor-3');\n"),
+    ),
+    breaks(
+        1,
+        "password-between-underscores",
+        write("srcs/requirements/bonus/redis/redis.conf", "requirepass __Tr0ub4dor-3__\n"),
     ),
     breaks(1, "password-of-redis", write("srcs/requirements/bonus/redis/redis.conf", "requirepass Tr0ub4dor-3\n")),
     # --- 3, 5, 6: layout ---
@@ -346,6 +360,15 @@ BROKEN: tuple[Case, ...] = (
     breaks(26, "dev-doc-without-persistence", replace("DEV_DOC.md", "; it persists when containers are removed", "")),
     breaks(
         26,
+        "dev-doc-that-only-names-a-folder-of-requirements",
+        replace(
+            "DEV_DOC.md",
+            "Set up from scratch: install Docker, clone, and write `srcs/.env`",
+            "NGINX is in `srcs/requirements/nginx/`, the settings are in `srcs/.env`",
+        ),
+    ),
+    breaks(
+        26,
         "dev-doc-without-data",
         replace("DEV_DOC.md", "The data is in /home/wil/data; it persists when containers are removed.", "Ask wil."),
     ),
@@ -374,6 +397,8 @@ BROKEN: tuple[Case, ...] = (
         replace(SITE, "    ssl_certificate /run/tls/site.crt;\n    ssl_certificate_key /run/tls/site.key;\n", ""),
     ),
     breaks(42, "tls-1-1", replace(SITE, "TLSv1.2 TLSv1.3", "TLSv1.1 TLSv1.2 TLSv1.3")),
+    breaks(42, "tls-1-1-for-all-where-a-server-says-nothing", *tls_for_all("TLSv1.1 TLSv1.2", server="")),
+    breaks(42, "tls-1-1-of-one-server", *tls_for_all("TLSv1.2", server="    ssl_protocols TLSv1.1 TLSv1.2;\n")),
     breaks(42, "tls-1-0", replace(SITE, "TLSv1.2 TLSv1.3", "TLSv1 TLSv1.2")),
     # --- 44, 51: nginx where it does not belong ---
     breaks(44, "wordpress-installs-nginx", replace(WORDPRESS, "php-mysql", "php-mysql nginx")),
@@ -435,6 +460,13 @@ BROKEN: tuple[Case, ...] = (
         replace(COMPOSE, '- "21:21"\n    volumes:\n      - wordpress:/var/www/html', '- "21:21"'),
     ),
     breaks(59, "static-site-in-php", write("srcs/requirements/bonus/static/index.php", "<?php echo 1;\n")),
+    breaks(59, "static-site-that-waits", replace(STATIC, '["darkhttpd", "/site"', '["sleep", "infinity"')),
+    breaks(
+        59,
+        "static-site-that-waits-in-a-loop",
+        replace(STATIC, '["darkhttpd", "/site", "--port", "8080"]', '["sh", "-c", "while true; do sleep 3600; done"]'),
+    ),
+    breaks(57, "redis-that-waits", replace(COMPOSE, "image: redis:${TAG}", "image: redis:${TAG}\n    command: cat")),
     breaks(59, "static-site-with-php", replace(STATIC, "darkhttpd", "darkhttpd php83")),
     breaks(60, "adminer-ready-made", replace(COMPOSE, "    build: requirements/bonus/adminer\n", "")),
     breaks(61, "service-of-choice-without-dockerfile", remove("srcs/requirements/bonus/cadvisor")),
@@ -786,6 +818,10 @@ FINE: tuple[Case, ...] = (
     fine("listen-80-in-a-comment", append(SITE, "# server { listen 80; }\n")),
     fine("listen-on-a-socket", append(SITE, "server {\n    listen unix:/run/inside.sock;\n}\n")),
     fine("port-8080-for-a-bonus", replace(COMPOSE, '- "8080:8080"', '- "127.0.0.1:8080:80"')),
+    fine(
+        "tls-1-1-for-all-and-each-server-says-better",
+        *tls_for_all("TLSv1 TLSv1.1 TLSv1.2", server="    ssl_protocols TLSv1.2 TLSv1.3;\n"),
+    ),
     fine("tls-1-3-only", replace(SITE, "TLSv1.2 TLSv1.3", "TLSv1.3")),
     # --- Volumes ---
     fine("device-by-home", replace(COMPOSE, "/home/${LOGIN}/data/mariadb", "${HOME}/data/mariadb")),
@@ -1175,6 +1211,15 @@ FINE: tuple[Case, ...] = (
     ),
     fine("sed-looks-for-a-line", in_start("sed -i 's/^password = .*$/password = '\"$PW\"'/' /etc/x.cnf")),
     fine("heading-of-secrets", append(ENV, "## SECRETS: in their folder\n# PASSWORDS: none here\n")),
+    fine(
+        "places-for-passwords",
+        write(
+            "srcs/requirements/mariadb/conf/init.sql",
+            "CREATE USER '__DB_USER__'@'%' IDENTIFIED BY '__DB_PASSWORD__';\n"
+            "ALTER USER root@localhost IDENTIFIED BY '##db_root_password##';\n",
+        ),
+        write("srcs/requirements/wordpress/conf/wp-config.php", "<?php define('DB_PASSWORD', '__DB_PASSWORD__');\n"),
+    ),
     fine("password-null", write("srcs/requirements/mariadb/conf/app.yml", "password: null\ntoken: id\nsecret: no\n")),
     fine(
         "hashing-is-no-hash",

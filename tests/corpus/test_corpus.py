@@ -19,7 +19,7 @@ from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.pro
 from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.read import read
 
 from tests.corpus.build import Case, Change, build, fine, remove, replace, write
-from tests.corpus.cases import BROKEN, COMPOSE, DOUBTFUL, FINE, NGINX
+from tests.corpus.cases import BROKEN, COMPOSE, DOUBTFUL, FINE, NGINX, START_NGINX
 
 # The day by whose releases the corpus is right.
 DATE = datetime.date(2026, 11, 24)
@@ -89,6 +89,28 @@ def test_whose_day_counts_is_the_evaluators_choice(base: str, committed: str, ve
     collected["git"]["committed"] = committed
     found = {one.id: one for one in read(Project(collected, DATE))}
     assert (found[13].verdict, found[33].verdict) == (verdict, verdict)
+
+
+@pytest.mark.parametrize(
+    ("end", "told"),
+    [
+        ('nginx -g "daemon off;" &\nwait $!', True),
+        ('nginx -g "daemon off;" &\nwait', True),
+        ('sleep 1 &\nwait $!\nexec "$@"', False),
+    ],
+)
+def test_a_shell_that_waits_for_its_server_stays_pid_1(end: str, told: bool, tmp_path: Path) -> None:
+    """What it put in the background is item 14's; that signals reach the shell and not the server is told too."""
+    found = judged(Case("a", 12, (replace(START_NGINX, 'exec "$@"', end),)), tmp_path)
+    assert found[14].verdict == FAIL
+    assert (found[12].verdict == WARNING) is told
+
+
+def test_without_srcs_where_the_configuration_is_stays_open(tmp_path: Path) -> None:
+    """Item 3 has it; that all of it is in srcs is not so."""
+    build(Case("a", 3, (remove("srcs"), write("nginx/Dockerfile", "FROM debian:bookworm\n"))), tmp_path)
+    found = {one.id: one for one in read(Project(snapshot(str(tmp_path)), DATE))}
+    assert (found[3].verdict, found[5].verdict) == (FAIL, UNDETERMINED)
 
 
 def test_the_corpus_is_broad() -> None:

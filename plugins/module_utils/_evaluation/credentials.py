@@ -162,6 +162,10 @@ def _literal(value: str) -> bool:
     value = value.strip("\"'")
     if not value or value.startswith(("$", "`", "%", "{{", "{%", "@", "\\$", "\\", "(", "[", "{", "!", "/run/secrets")):
         return False
+    # A place that a script fills in: __DB_PASSWORD__, ##DB_PASSWORD##.
+    place = re.fullmatch(r"(?P<mark>__|#{1,2}|~{1,2})(?P<name>[A-Za-z]\w*?)(?P=mark)", value)
+    if place and (place["name"].isupper() or is_name(place["name"])):
+        return False
     # The name of a variable stands for its value.
     if re.fullmatch(r"[A-Z]+(?:_[A-Z]+)+", value):
         return False

@@ -12,7 +12,7 @@ import http.client
 import json
 import re
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -340,24 +340,70 @@ _LOOK_FOR_NGINX = "command -v nginx; find / -xdev -type f -name nginx -perm -100
 _LOOK_FOR_PHP = "ls /usr/bin/php* /usr/sbin/php* /usr/local/bin/php* 2>/dev/null | grep -q . && echo yes"
 # A page that is looked at is a small one.
 _PAGE = 64 * 1024
+# The names by which NGINX and Apache tell their sites apart.
+_LOOK_FOR_NAMES = (
+    "grep -rhoE '(server_name|ServerName|ServerAlias)[[:space:]]+[^;#]+' "
+    "/etc/nginx /usr/local/nginx/conf /etc/apache2 /etc/httpd 2>/dev/null"
+)
+_NAME = re.compile(r"(?i)(?!server_?(?:name|alias)$|localhost$)[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?$")
+# Asking costs time, and a stranger may have put a thousand there.
+_MOST_NAMES = 10
+# What servers show before anybody put a site there.
+_OWN_PAGE = re.compile(
+    r"Welcome to (?:nginx|OpenResty|Caddy)|(?:Apache2?|lighttpd|nginx)\b.{0,40}(?:Default|Test|Placeholder) Page"
+    r"|(?:Default|Test) Page\b.{0,40}(?:Apache|lighttpd|nginx)|^It works!?$|^Caddy works|^Placeholder page$",
+    re.IGNORECASE,
+)
 
 
-def page(container: dict[str, Any], ports: Iterable[int]) -> str:
-    """What a container answers a visitor on its own address: the status and the title, "" where it has no page."""
-    address = own_address(container)
-    for port in ports if address else ():
-        connection = http.client.HTTPConnection(address, port, timeout=5)
-        try:
-            connection.request("GET", "/", headers={"User-Agent": "fortytwo.inception"})
-            answer = connection.getresponse()
-            text = answer.read(_PAGE).decode("utf-8", "replace")
-        except (OSError, http.client.HTTPException):
-            continue
-        finally:
-            connection.close()
-        title = re.search(r"<title[^>]*>(.*?)</title>", text, re.DOTALL | re.IGNORECASE)
-        return f"port {port}: {answer.status} {title[1].strip()[:100] if title else ''}".strip()
-    return ""
+def site_names(container: dict[str, Any]) -> list[str]:
+    """The names of the sites that a server in a container knows."""
+    words = inside(container, _LOOK_FOR_NAMES).output.split()
+    return list(dict.fromkeys(word for word in words if _NAME.match(word)))[:_MOST_NAMES]
+
+
+def page(container: dict[str, Any], ports: Sequence[int]) -> str:
+    """What a container answers a visitor: the status and the title, "" where it has no page.
+
+    By its own address, and by the names of its sites where that shows none, or the server's own page.
+    """
+    address, first = own_address(container), ""
+    for port, name in _visits(container, ports) if address else ():
+        told = ask_for_page(address, port, name)
+        if re.search(r": 200\b", told) and not is_servers_own(told):
+            return told
+        first = first or told
+    return first
+
+
+def _visits(container: dict[str, Any], ports: Sequence[int]) -> Iterator[tuple[int, str]]:
+    for port in ports:
+        yield port, ""
+    for name in site_names(container):
+        for port in ports:
+            yield port, name
+
+
+def is_servers_own(told: str) -> bool:
+    """Whether a page is what the server shows where nobody made a site."""
+    dummy, dummy, answer = told.partition(": ")
+    return bool(_OWN_PAGE.search(answer.partition(" ")[2]))
+
+
+def ask_for_page(address: str, port: int, name: str) -> str:
+    """A port's page with its status and its title or first heading, "" where it has none."""
+    connection = http.client.HTTPConnection(address, port, timeout=5)
+    try:
+        connection.request("GET", "/", headers={"User-Agent": "fortytwo.inception", **({"Host": name} if name else {})})
+        answer = connection.getresponse()
+        text = answer.read(_PAGE).decode("utf-8", "replace")
+    except (OSError, http.client.HTTPException):
+        return ""
+    finally:
+        connection.close()
+    title = re.search(r"<(title|h1)\b[^>]*>(.*?)</\1>", text, re.DOTALL | re.IGNORECASE)
+    by = f" by {name}" if name else ""
+    return f"port {port}{by}: {answer.status} {title[2].strip()[:100] if title else ''}".strip()
 
 
 def observe(login: str, domain: str, project: str, kinds: Mapping[str, str]) -> Stack:

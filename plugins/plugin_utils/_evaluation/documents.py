@@ -136,7 +136,9 @@ _USER_TOPICS: dict[str, tuple[str, ...]] = {
     ),
 }
 _DEVELOPER_TOPICS: dict[str, tuple[str, ...]] = {
-    "setting up from scratch": (r"prerequisit|requirement|set[ -]?(?:ting )?up|install|from scratch|\bclone",),
+    "setting up from scratch": (
+        r"prerequisit|(?<![/\w])requirements?(?![\w/])|set[ -]?(?:ting )?up|install|from scratch|\bclone",
+    ),
     "build and launch": (r"\bmake\b|docker compose|docker-compose",),
     "commands for containers": (
         r"docker(?: compose|-compose)? (?:ps|logs|exec|stop|down|up|restart|container|inspect)"

@@ -70,6 +70,28 @@ class Script:
 
 
 SHELLS = frozenset({"sh", "bash", "ash", "dash", "zsh", "ksh", "busybox"})
+
+
+def is_shell_with_text(words: tuple[str, ...] | str) -> bool:
+    """Whether a container's command is a shell that is handed its text: ["sh", "-c", "..."]."""
+    return (
+        not isinstance(words, str)
+        and len(words) > 1
+        and words[0].rpartition("/")[2] in SHELLS
+        and bool(re.fullmatch(r"-[a-z]*c", words[1]))
+    )
+
+
+def started(words: tuple[str, ...] | str) -> str:
+    """A container's command as shell text."""
+    if isinstance(words, str):
+        return words
+    if is_shell_with_text(words):
+        return words[2] if len(words) > 2 else ""
+    # Words of a JSON array are no shell text: each is quoted.
+    return " ".join("'" + word.replace("'", "'\\''") + "'" for word in words)
+
+
 # Commands that run another one, with those of their options that take a value.
 _WRAPPERS: dict[str, str] = {
     "exec": "a",

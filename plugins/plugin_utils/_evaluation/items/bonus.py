@@ -7,13 +7,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.observe import Stack
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.observe import Stack, is_servers_own
 from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.results import (
     FAIL,
     PASS,
     UNDETERMINED,
     Evidence,
 )
+from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation import shell
 from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.compose import Service
 from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.project import Project
 from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.services import BONUS, MANDATORY, OTHER
@@ -64,6 +65,10 @@ def _problems(project: Project, kind: str, service: Service) -> Iterator[Evidenc
             yield Evidence(service.where, f"{service.name} does not mount the volume of the website files")
     if kind == "redis" and wordpress and not _names_redis(project, wordpress):
         yield Evidence(wordpress.where, f"nothing of {wordpress.name} names Redis")
+    # A service of choice may be a loop; what serves something may not.
+    for _kind, words, where in project.starters(service) if kind != OTHER else ():
+        if shell.parse(shell.started(words)).endless:
+            yield Evidence(where, f"{service.name} waits, and serves nothing")
     if kind == "static":
         for package, where in project.packages(service):
             if re.match(r"php\d*", package):
@@ -120,7 +125,9 @@ def _site_answers(stack: Stack) -> Finding | None:
     told = [Evidence(f"GET / of {service}", container.page or "no page")]
     if container.php:
         return Finding(FAIL, [*told, Evidence(f"ls /usr/bin/php* in {service}", "PHP is in it")])
-    return Finding(PASS if re.match(r"port \d+: 200", container.page) else UNDETERMINED, told)
+    if is_servers_own(container.page):
+        return Finding(FAIL, [*told, Evidence(service, "shows the server's own page, and no site")])
+    return Finding(PASS if re.match(r"port \d+(?: by \S+)?: 200", container.page) else UNDETERMINED, told)
 
 
 def _signs_in(stack: Stack) -> Finding | None:

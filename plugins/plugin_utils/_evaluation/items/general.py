@@ -9,7 +9,12 @@ import re
 from collections.abc import Iterator
 
 from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.observe import Stack
-from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.results import FAIL, WARNING, Evidence
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.results import (
+    FAIL,
+    UNDETERMINED,
+    WARNING,
+    Evidence,
+)
 from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation import shell
 from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.compose import Located, Service
 from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.images import (
@@ -47,6 +52,9 @@ _TOOLS = re.compile(
 
 def _configuration(project: Project) -> Finding:
     """What is built and used counts; a Dockerfile in somebody's notes configures nothing."""
+    if not project.is_folder("srcs") and not project.compose_files:
+        # That there is none is item 3's.
+        return Finding(UNDETERMINED, [Evidence("srcs", "is not there, and no compose file")])
     # A file that no Dockerfile, compose file, Makefile or script names configures nothing.
     users = {*(project.dockerfile_path(one) for one in project.services.values()), *project.compose_files, "Makefile"}
     users |= {source.path for source in project.shell_scripts()}
@@ -265,7 +273,9 @@ def _under_a_shell(project: Project, service: Service) -> Iterator[Evidence]:
     if not commands or not any(posixpath.basename(word) == posixpath.basename(first.path) for word in _words(direct)):
         return
     last = commands[-1]
-    if _KEEPERS.search(last.name):
+    if last.name == "wait":
+        yield Evidence(f"{first.path}:{last.place.line}", f"the shell stays PID 1, and waits: {last.place.text}")
+    elif _KEEPERS.search(last.name):
         yield Evidence(f"{first.path}:{last.place.line}", f"is no server, and stays above one: {last.place.text}")
     elif _SERVERS.match(last.name) and not re.match(r"\s*exec\b", last.place.text) and "exec" not in last.place.text:
         yield Evidence(f"{first.path}:{last.place.line}", f"without exec the shell stays PID 1: {last.place.text}")
@@ -299,18 +309,9 @@ def _command(
     kind: str, words: tuple[str, ...] | str, where: str, failures: list[Evidence], warnings: list[Evidence]
 ) -> None:
     shown = Evidence(where, f"{kind} {_shown(words)}")
-    if isinstance(words, str):
-        text = words
-    elif len(words) > 1 and posixpath.basename(words[0]) in shell.SHELLS and re.fullmatch(r"-[a-z]*c", words[1]):
-        text = words[2] if len(words) > 2 else ""
-        if not any(_runs_script(one.words) for one in shell.parse(text).commands):
-            warnings.append(Evidence(where, f"{kind} is a shell that runs no script: {_shown(words)}"))
-        if not text:
-            return
-    else:
-        # Words of a JSON array are no shell text: each is quoted.
-        text = " ".join("'" + word.replace("'", "'\\''") + "'" for word in words)
-    script = shell.parse(text)
+    script = shell.parse(shell.started(words))
+    if shell.is_shell_with_text(words) and not any(_runs_script(one.words) for one in script.commands):
+        warnings.append(Evidence(where, f"{kind} is a shell that runs no script: {_shown(words)}"))
     if script.endless or script.background or script.bare_shells:
         failures.append(shown)
 

@@ -12,6 +12,7 @@ from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.ima
     container_runs,
     own_dockerfile,
 )
+from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.nginx import Directive
 from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.project import Project
 from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.sheet import (
     Finding,
@@ -29,8 +30,25 @@ _OLD = {"SSLv2", "SSLv3", "TLSv1", "TLSv1.0", "TLSv1.1"}
 
 
 def _tls_versions(project: Project) -> Finding:
-    found = [(where, one) for where, one in directives(project) if one.words[0] == "ssl_protocols"]
-    return open_unless([Evidence(where, str(one)) for where, one in found if _OLD & set(one.words[1:])])
+    """What a server says of itself goes before what is said for all: that counts where one says nothing."""
+    every = list(directives(project))
+    found = [(where, one) for where, one in every if one.words[0] == "ssl_protocols"]
+    own = {_server(where, one) for where, one in found}
+    with_tls = {_server(where, one) for where, one in every if one.words[0] == "listen" and "ssl" in one.words}
+    all_told = bool(with_tls) and with_tls <= own
+    return open_unless(
+        [
+            Evidence(where, str(one))
+            for where, one in found
+            if _OLD & set(one.words[1:]) and (_server(where, one) or not all_told)
+        ]
+    )
+
+
+def _server(where: str, directive: Directive) -> tuple[str, int] | None:
+    """The server block that a directive is of, by its file and line; None for what is said for all."""
+    lines = [line for name, line in directive.within if name == "server"]
+    return (where.rpartition(":")[0], lines[-1]) if lines else None
 
 
 def _server_name(project: Project) -> Finding:

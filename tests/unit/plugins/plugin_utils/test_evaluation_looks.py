@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import datetime
+import http.server
 import json
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -195,6 +197,15 @@ def test_no_look_alike_is_blamed(change: Callable[[Stack], None]) -> None:
     [
         ("static", {"page": "port 8080: 200 Wil", "listens": [8080]}, 59, "pass"),
         ("static", {"page": "port 8080: 200 Wil", "php": True}, 59, "fail"),
+        ("static", {"page": "port 80 by static.wil.42.fr: 200 Wil"}, 59, "pass"),
+        ("static", {"page": "port 80: 200 Welcome to nginx!"}, 59, "fail"),
+        ("static", {"page": "port 80: 200 Welcome to nginx on Debian!"}, 59, "fail"),
+        ("static", {"page": "port 80: 200 Apache2 Debian Default Page: It works"}, 59, "fail"),
+        ("static", {"page": "port 80: 200 Test Page for the Nginx HTTP Server on Alpine"}, 59, "fail"),
+        ("static", {"page": "port 80: 200 It works!"}, 59, "fail"),
+        ("static", {"page": "port 80: 200 Welcome to my page"}, 59, "pass"),
+        ("static", {"page": "port 80: 200 How nginx works"}, 59, "pass"),
+        ("static", {"page": "port 80: 404 404 Not Found"}, 59, "undetermined"),
         ("static", {"page": ""}, 59, "undetermined"),
         ("static", {"running": False, "status": "exited"}, 59, "fail"),
         ("adminer", {"sign_in": "signed in as wil at mariadb"}, 60, "pass"),
@@ -263,3 +274,47 @@ def test_a_warning_of_dockers_is_no_answer(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     assert observe.observe("wil", "localhost", str(tmp_path), {}).services == ["nginx", "wordpress"]
     assert observe.inspected("network", ["inception", "gone"]) == [{"Name": "inception"}]
+
+
+NGINX_OWN = "<html><head><title>Welcome to nginx!</title></head><body><h1>Welcome to nginx!</h1></body></html>"
+MINE = "<h1>My page</h1>"
+NAMES = "server_name _ localhost $host *.wil.42.fr static.wil.42.fr ~^x$"
+
+
+@pytest.mark.parametrize(
+    ("pages", "shown"),
+    [
+        ({"": MINE}, "200 My page"),
+        ({"": NGINX_OWN}, "200 Welcome to nginx!"),
+        ({"": "<html><body><h1>It works!</h1></body></html>"}, "200 It works!"),
+        ({"": NGINX_OWN, "static.wil.42.fr": MINE}, "by static.wil.42.fr: 200 My page"),
+        ({"": NGINX_OWN, "static.wil.42.fr": NGINX_OWN}, "200 Welcome to nginx!"),
+        ({"static.wil.42.fr": MINE}, "by static.wil.42.fr: 200 My page"),
+        ({"other.example": MINE}, "404"),
+        ({"": "no heading"}, "200"),
+    ],
+)
+def test_a_page_is_asked_for_by_the_names_of_its_site_too(
+    pages: dict[str, str], shown: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that tells its sites apart by name shows who asks by address its own page."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            text = pages.get(str(self.headers["Host"]), pages.get(""))
+            self.send_response(404 if text is None else 200)
+            self.end_headers()
+            self.wfile.write((text or "").encode())
+
+        def log_message(self, *_arguments: Any) -> None:
+            pass
+
+    (tmp_path / "docker").write_text(f"#!/bin/sh\necho '{NAMES}'\n")
+    (tmp_path / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        at = {"Id": "one", "NetworkSettings": {"Networks": {"inception": {"IPAddress": "127.0.0.1"}}}}
+        port = server.server_address[1]
+        assert observe.page(at, [1, port]) == f"port {port}{'' if shown.startswith('by') else ':'} {shown}"
+        server.shutdown()
