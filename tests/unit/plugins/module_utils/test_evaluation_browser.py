@@ -4,14 +4,11 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
 import functools
-import http.server
 import os
 import pwd
 import re
 import socket
-import ssl
 import tempfile
 import threading
 import time
@@ -25,67 +22,26 @@ from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.bro
 from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.contained import contained, offspring
 from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.results import PASS, result
 from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.site import Place
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from playwright.sync_api import Error
+
+from tests.unit import https_server
+from tests.unit.https_server import Pages
 
 DOMAIN = "wil.42.fr"
 NOBODY = Login("", "")
 # Seconds, on a machine that does much else.
 PATIENCE = 30.0
-# Path: (status, headers, text)
-Pages = dict[str, tuple[int, dict[str, str], str]]
 
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, DOMAIN)])
-    now = datetime.datetime.now(tz=datetime.UTC)
-    made = (
-        x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(DOMAIN)]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    path = tmp_path_factory.mktemp("tls") / "both.pem"
-    pem = serialization.Encoding.PEM
-    secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    path.write_bytes(secret + made.public_bytes(pem))
-    return path
+    return https_server.self_signed(DOMAIN, tmp_path_factory.mktemp("tls") / "both.pem")
 
 
 @contextlib.contextmanager
 def serve(certificate: Path, pages: Pages) -> Iterator[Place]:
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            status, headers, text = pages.get(self.path, (404, {}, ""))
-            self.send_response(status)
-            for name, value in {"Content-Type": "text/html; charset=utf-8", **headers}.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(text.encode())))
-            self.end_headers()
-            self.wfile.write(text.encode())
-
-        def log_message(self, *_arguments: Any) -> None:
-            pass
-
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-
-    class Server(http.server.ThreadingHTTPServer):
-        def handle_error(self, *_arguments: Any) -> None:
-            """A browser leaves as it likes."""
-
-    server = Server(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-    try:
-        yield Place(DOMAIN, "127.0.0.1", server.server_address[1])
-    finally:
-        server.shutdown()
-        server.server_close()
+    with https_server.serve(certificate, pages) as port:
+        yield Place(DOMAIN, "127.0.0.1", port)
 
 
 class Bystander:

@@ -4,19 +4,14 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
-import http.server
 import ssl
-import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.site import Place, pages, plain_http, tls
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+
+from tests.unit import https_server
 
 DOMAIN = "wil.42.fr"
 SITE = "<html><title>Inception</title><link href='/wp-content/themes/x.css'>Hello</html>"
@@ -25,64 +20,18 @@ Pages = dict[str, tuple[int, str, str]]
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A key and a certificate that it signed itself."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, DOMAIN)])
-    now = datetime.datetime.now(tz=datetime.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now)
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .sign(key, hashes.SHA256())
-    )
-    path = tmp_path_factory.mktemp("tls") / "both.pem"
-    pem = serialization.Encoding.PEM
-    path.write_bytes(
-        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()) + made.public_bytes(pem)
-    )
-    return path
+    return https_server.self_signed(DOMAIN, tmp_path_factory.mktemp("tls") / "both.pem")
 
 
 @contextlib.contextmanager
 def serve(certificate: Path, answers: Pages, oldest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2) -> Iterator[Place]:
-    """A server with TLS whose pages are path: (status, location, text)."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            status, location, text = answers.get(self.path, (404, "", ""))
-            self.send_response(status)
-            if location:
-                self.send_header("Location", location)
-            self.end_headers()
-            self.wfile.write(text.encode())
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    context.set_ciphers("ALL:@SECLEVEL=0")
-    context.minimum_version = oldest
-
-    class Server(http.server.ThreadingHTTPServer):
-        daemon_threads = True
-
-        def finish_request(self, request: Any, client_address: Any) -> None:
-            # The handshake belongs into the thread of its connection.
-            with contextlib.suppress(OSError), context.wrap_socket(request, server_side=True) as secure:
-                Handler(secure, client_address, self)
-
-    server = Server(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield Place(DOMAIN, "127.0.0.1", server.server_address[1])
-    finally:
-        server.shutdown()
-        server.server_close()
+    """A site whose pages are path: (status, location, text)."""
+    answered = {
+        path: (status, {"Location": location} if location else {}, text)
+        for path, (status, location, text) in answers.items()
+    }
+    with https_server.serve(certificate, answered, oldest) as port:
+        yield Place(DOMAIN, "127.0.0.1", port)
 
 
 INSTALL = "/wp-admin/install.php"
