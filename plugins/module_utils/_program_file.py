@@ -8,6 +8,7 @@ import contextlib
 import importlib
 import io
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -59,8 +60,8 @@ def content(python: str) -> bytes:
     with zipfile.ZipFile(packed, "w") as archive:
         for name, text in sorted(files.items()):
             archive.writestr(zipfile.ZipInfo(name), text)
-    # Nothing of the caller's environment or folder comes into it.
-    return f"#!{python} -I\n".encode() + packed.getvalue()
+    # Nothing of the environment or folder comes into it. A shell starts it: in a first line a path has no spaces.
+    return f'#!/bin/sh\nexec {shlex.quote(python)} -I "$0" "$@"\n'.encode() + packed.getvalue()
 
 
 RESUME, HEALTH, TIMER = "inception-resume.service", "inception-health.service", "inception-health.timer"

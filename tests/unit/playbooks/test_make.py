@@ -7,10 +7,11 @@ import json
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.unit.programs import python_program
 
 TARGETS = ("deploy", "ssh", "host", "evaluate", "clean-builder", "sanity", "test-all", "bench")
 
@@ -22,17 +23,15 @@ def checkout(repository: Path, tmp_path: Path) -> Path:
     (folder / ".venv/bin").mkdir(parents=True)
     for name in ("Makefile", ".config", "requirements.txt", "requirements-evaluate.txt", "requirements-dev.txt"):
         (folder / name).symlink_to(repository / name)
-    python = folder / ".venv/bin/python"
-    python.write_text(
-        f"""#!{sys.executable}
-import json, os, sys
+    python_program(
+        folder / ".venv/bin/python",
+        f"""import json, os, sys
 if any(word.endswith("with_args.py") for word in sys.argv):
-    os.execv("{sys.executable}", ["{sys.executable}", *sys.argv[1:]])
+    os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
 with open("{tmp_path}/calls", "a") as calls:
     print(json.dumps({{"argv": sys.argv[1:], "environment": dict(os.environ)}}), file=calls)
-"""
+""",
     )
-    python.chmod(0o755)
     for name in ("ready", "ready-evaluate", "ready-dev"):
         (folder / ".venv" / name).touch()
     return folder

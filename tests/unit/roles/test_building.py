@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from tests.unit import rendering
+from tests.unit.programs import python_program
 
 # `docker compose build` gives each image the label that it was told; `docker image inspect` reads it.
-DOCKER = """#!{python}
+DOCKER = """\
 import os, pathlib, sys
 here = pathlib.Path(__file__).parent / "images"
 here.mkdir(exist_ok=True)
@@ -44,8 +45,7 @@ class Project:
         for path, text in rendering.project("debian-package", str(collections)).items():
             (self.folder / path).parent.mkdir(parents=True, exist_ok=True)
             (self.folder / path).write_text(text)
-        (folder / "docker").write_text(DOCKER.replace("{python}", sys.executable))
-        (folder / "docker").chmod(0o755)
+        python_program(folder / "docker", DOCKER)
         self.built_file = folder / "built"
         self.images = folder / "images"
         self.path = f"{folder}{os.pathsep}{os.environ['PATH']}"

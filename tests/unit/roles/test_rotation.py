@@ -100,7 +100,7 @@ class Turn:
             "__stack_turned": list(names),
             "ansible_python_interpreter": "{{ ansible_playbook_python }}",
         }
-        task = {"ansible.builtin.include_tasks": str(ROLE / "tasks/rotate_turn.yml")}
+        task = {"ansible.builtin.include_tasks": {"file": str(ROLE / "tasks/rotate_turn.yml")}}
         play = {"hosts": "localhost", "gather_facts": False, "vars": variables, "tasks": [task]}
         (self.folder / "play.yml").write_text(yaml.safe_dump([play]))
         finished = subprocess.run(

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,8 @@ from ansible_collections.fortytwo.inception.plugins.module_utils._stack_start im
     told,
     warnings,
 )
+
+from tests.unit.programs import python_program
 
 BUILD = """\
 #1 [mariadb internal] load build definition from Dockerfile
@@ -159,7 +160,6 @@ def test_this_very_process_is_one() -> None:
 # ---- A whole start, with a program in Docker's place ----
 
 DOCKER = """\
-#!{python}
 import json, pathlib, sys
 here = pathlib.Path(__file__).parent
 script = json.loads((here / "script.json").read_text())
@@ -222,9 +222,7 @@ SCRIPT: dict[str, list[dict[str, Any]]] = {
 
 @pytest.fixture
 def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    program = tmp_path / "docker"
-    program.write_text(DOCKER.replace("{python}", sys.executable))
-    program.chmod(0o755)
+    python_program(tmp_path / "docker", DOCKER)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setattr(_stack_start, "PAUSE", 0.01)
     monkeypatch.setattr(_stack_start, "ANSWER", 60.0)

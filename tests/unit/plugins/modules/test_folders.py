@@ -44,7 +44,8 @@ def home(tmp_path: Path) -> Path:
 def elsewhere(tmp_path: Path) -> Path:
     """What a link leads to: nothing of it may be read, changed or given away."""
     path = tmp_path / "elsewhere"
-    path.mkdir(mode=0o711)
+    path.mkdir()
+    path.chmod(0o711)
     (path / "shadow").write_text("root:hash\n")
     return path
 
@@ -63,7 +64,8 @@ def test_a_folder_is_put_right(home: Path) -> None:
     """Its mode, and nothing of what is in it."""
     data = home / "data"
     data.mkdir(mode=0o700)
-    (data / "file").touch(mode=0o604)
+    (data / "file").touch()
+    (data / "file").chmod(0o604)
     assert make(data)["changed"]
     assert (mode(data), mode(data / "file")) == (0o750, 0o604)
 

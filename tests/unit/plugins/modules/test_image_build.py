@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import tarfile
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,10 +21,11 @@ from ansible_collections.fortytwo.inception.plugins.modules import image_build a
 from ansible_collections.fortytwo.inception.plugins.plugin_utils._image_store import Store
 
 from tests.unit.plugins.plugin_utils.test_image_store import archive, digest, layer
+from tests.unit.programs import python_program
 
 BASE_DIGEST = digest(layer(b"base"))
 # `buildx build` notes what it was given, `save` hands out what lies there; a base image is there, or is not.
-DOCKER = """#!{python}
+DOCKER = """\
 import json, pathlib, sys
 here = pathlib.Path(__file__).parent
 argv = sys.argv[1:]
@@ -40,7 +40,7 @@ elif argv[:2] == ["buildx", "build"]:
     if "ngnix" in dockerfile:
         sys.exit("E: Unable to locate package ngnix")
 elif argv[0] == "info":
-    print(json.dumps({{"DockerRootDir": str(here)}}))
+    print(json.dumps({"DockerRootDir": str(here)}))
 elif argv[:2] == ["image", "inspect"]:
     if not (here / "base").exists():
         sys.exit("No such image")
@@ -61,8 +61,7 @@ class Forge:
         self.folder = folder
         self.cache = folder / "cache"
         self.run_module = run_module
-        (folder / "docker").write_text(DOCKER.format(python=sys.executable))
-        (folder / "docker").chmod(0o755)
+        python_program(folder / "docker", DOCKER)
         (folder / "base").write_text(BASE_DIGEST)
         self.fetched: list[set[str]] = []
         self.base = {"reference": "debian:bookworm", "digest": BASE_DIGEST, "archive": "/var/lib/base.image.tar"}

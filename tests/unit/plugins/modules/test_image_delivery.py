@@ -7,7 +7,6 @@ import hashlib
 import io
 import json
 import os
-import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -18,21 +17,23 @@ from ansible_collections.fortytwo.inception.plugins.action import image_delivery
 from ansible_collections.fortytwo.inception.plugins.modules import image_delivery
 from ansible_collections.fortytwo.inception.plugins.plugin_utils._image_store import Image, Layer
 
+from tests.unit.programs import python_program
+
 # `docker load` keeps what it was given; the rest answers from a file.
-DOCKER = """#!{python}
+DOCKER = """\
 import json, pathlib, sys, tarfile
 here = pathlib.Path(__file__).parent
 argv = sys.argv[1:]
 if argv[0] == "load":
     with tarfile.open(fileobj=sys.stdin.buffer, mode="r|") as archive:
-        files = {{member.name: archive.extractfile(member).read() for member in archive}}
+        files = {member.name: archive.extractfile(member).read() for member in archive}
     if "manifest.json" not in files:
         sys.exit("no manifest")
     (here / "loaded").write_text(json.dumps(sorted(files)))
     told = []
     for image in json.loads(files["manifest.json"]):
         config = json.loads(files[image["Config"]])
-        told.append({{"Config": config["config"], "RootFS": {{"Layers": config["rootfs"]["diff_ids"]}}}})
+        told.append({"Config": config["config"], "RootFS": {"Layers": config["rootfs"]["diff_ids"]}})
     (here / "there.json").write_text(json.dumps(told))
 elif argv[:2] == ["image", "inspect"]:
     print((here / "there.json").read_text())
@@ -50,8 +51,7 @@ class Arrival:
         self.parts = folder / "parts"
         self.parts.mkdir()
         self.folder = folder
-        (folder / "docker").write_text(DOCKER.format(python=sys.executable))
-        (folder / "docker").chmod(0o755)
+        python_program(folder / "docker", DOCKER)
         self.images = [self.image("nginx:1", b"a" * 50, b"b" * 70), self.image("redis:1", b"a" * 50)]
 
     def layer(self, data: bytes) -> dict[str, Any]:
@@ -131,9 +131,7 @@ def test_an_image_that_is_another_one_is_removed_again(arrival: Arrival, run_mod
 
 
 def test_docker_s_words_are_handed_on(arrival: Arrival, run_module: Any, module_failed: Any) -> None:
-    (arrival.folder / "docker").write_text(
-        f"#!{sys.executable}\nimport sys\nsys.stdin.read()\nsys.exit('no space left')\n"
-    )
+    python_program(arrival.folder / "docker", "import sys\nsys.stdin.read()\nsys.exit('no space left')\n")
     with pytest.raises(module_failed, match="docker load: no space left"):
         run_module(image_delivery, arrival.options())
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,16 +14,15 @@ import pytest
 from ansible_collections.fortytwo.inception.plugins.module_utils import _qemu
 from ansible_collections.fortytwo.inception.plugins.modules import qemu_vm
 
+from tests.unit.programs import python_program
+
 # The first line as pip writes it: the path of the Python may have spaces.
-FAKE_QEMU = r"""#!/bin/sh
-'''exec' "{python}" "$0" "$@"
-' '''
-import json, os, re, socket, sys, threading, time
+FAKE_QEMU = r"""import json, os, re, socket, sys, threading, time
 argv = sys.argv
 value = lambda name: argv[argv.index(name) + 1]
 if "--version" in argv:
     print("QEMU emulator version 9.9"); sys.exit(0)
-behaviour = open({behaviour!r}).read().split()
+behaviour = open(os.path.join(os.path.dirname(__file__), "../behaviour")).read().split()
 if "broken" in behaviour:
     print("qemu: could not set up host forwarding", file=sys.stderr); sys.exit(1)
 monitor = socket.socket(socket.AF_UNIX); monitor.bind("qmp.sock"); monitor.listen(5)
@@ -55,11 +53,11 @@ threading.Timer(50, os._exit, [9]).start()
 while True:
     connection, _ = monitor.accept()
     file = connection.makefile("rwb")
-    file.write(b'{{"QMP": {{}}}}\n'); file.flush()
+    file.write(b'{"QMP": {}}\n'); file.flush()
     for line in file:
         command = json.loads(line)["execute"]
         open("commands", "a").write(command + "\n")
-        file.write(b'{{"event": "NOISE"}}\n{{"return": {{}}}}\n'); file.flush()
+        file.write(b'{"event": "NOISE"}\n{"return": {}}\n'); file.flush()
         if command == "system_powerdown" and "deaf" not in behaviour:
             os._exit(0)
 """
@@ -90,7 +88,7 @@ class Lab:
         self.bin = folder / "bin"
         self.bin.mkdir()
         self.behave("")
-        self._script("qemu-system-x86_64", FAKE_QEMU.format(python=sys.executable, behaviour=str(self.behaviour)))
+        python_program(self.bin / "qemu-system-x86_64", FAKE_QEMU)
         self._script("qemu-img", FAKE_QEMU_IMG.format(log=self.img_log))
         self._script("ssh-keyscan", FAKE_KEYSCAN)
         for name in ("root.qcow2", "vmlinuz", "initrd"):
