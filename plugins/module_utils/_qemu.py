@@ -52,6 +52,8 @@ DEFAULTS: dict[str, t.Any] = {
 RUNTIME_KEYS = ("accelerator", "cpus", "disk_size", "forwarded_ports", "kernel_arguments", "memory")
 TCG = "tcg,thread=multi,tb-size=1024"
 SERIAL_TAIL_LINES = 30
+# Seconds between two looks at a guest that starts, and between two questions for its key.
+PAUSE, KEY_PAUSE = 0.5, 5.0
 # A guest that has written one of these comes no further by itself: its kernel, its initrd, its systemd.
 HOPELESS = ("Kernel panic - not syncing", "Dropping to a shell!", "You are in emergency mode")
 PROBE_SECONDS = 20.0
@@ -724,38 +726,41 @@ class Machine:
         The time begins anew with each word on the serial port, at most four times over.
         """
         address = ssh_port({"forwarded_ports": self.run.get("config", self.config)["forwarded_ports"]})
+        if address is None:
+            return
         last = time.monotonic() + 4 * timeout
         end = time.monotonic() + timeout
         written = 0
-        while True:
-            if self.pid() is None:
-                raise VmError(
-                    f"QEMU ended while the machine was starting:\n{tail(self.path('qemu.log'), 5)}\n{self.serial_end()}"
-                )
-            if address is None or greets(*address):
-                return
-            end_of_log = tail(self.path("serial.log")) + tail(self.path("qemu.log"), 60)
-            hopeless = next((words for words in (*HOPELESS, "KVM internal error") if words in end_of_log), None)
-            if hopeless:
-                time.sleep(1)
-                message = f"the machine gave up ({hopeless}); it has been switched off.\n{self.serial_end()}"
-                self.kill()
-                raise VmError(message)
-            with contextlib.suppress(OSError):
-                if (size := os.path.getsize(self.path("serial.log"))) != written:
-                    written, end = size, min(time.monotonic() + timeout, last)
-            if time.monotonic() > end:
-                raise VmError(
-                    f"the machine's ssh did not answer on {address[0]} port {address[1]} within {timeout:.0f} s"
-                    f" (option timeout); it is left running.\n{self.serial_end()}"
-                )
-            time.sleep(0.5)
+        with Knock(*address) as knock:
+            while not knock.answered(PAUSE):
+                self._stop_if_hopeless()
+                with contextlib.suppress(OSError):
+                    if (size := os.path.getsize(self.path("serial.log"))) != written:
+                        written, end = size, min(time.monotonic() + timeout, last)
+                if time.monotonic() > end:
+                    raise VmError(
+                        f"the machine's ssh did not answer on {address[0]} port {address[1]} within {timeout:.0f} s"
+                        f" (option timeout); it is left running.\n{self.serial_end()}"
+                    )
+                time.sleep(PAUSE)
+
+    def _stop_if_hopeless(self) -> None:
+        if self.pid() is None:
+            raise VmError(
+                f"QEMU ended while the machine was starting:\n{tail(self.path('qemu.log'), 5)}\n{self.serial_end()}"
+            )
+        end_of_log = tail(self.path("serial.log")) + tail(self.path("qemu.log"), 60)
+        if hopeless := next((words for words in (*HOPELESS, "KVM internal error") if words in end_of_log), None):
+            time.sleep(1)
+            message = f"the machine gave up ({hopeless}); it has been switched off.\n{self.serial_end()}"
+            self.kill()
+            raise VmError(message)
 
     def serial_end(self) -> str:
         path = self.path("serial.log")
         return f"The end of {path}:\n{tail(path) or '(nothing was written)'}"
 
-    def learn_host_key(self) -> bool:
+    def learn_host_key(self, patience: float) -> bool:
         """The guest's host key, read once over the loopback interface; later runs only follow a changed port."""
         address = ssh_port({"forwarded_ports": self.run["config"]["forwarded_ports"]})
         if address is None:
@@ -766,7 +771,7 @@ class Machine:
         with contextlib.suppress(OSError), open(path, encoding="utf-8") as file:
             lines = [line.split(None, 1)[1].strip() for line in file if len(line.split(None, 1)) == 2]
         if not lines:
-            lines = scan_host_keys(*address)
+            lines = scan_host_keys(*address, patience)
         content = "".join(f"{host} {line}\n" for line in lines)
         with contextlib.suppress(OSError), open(path, encoding="utf-8") as file:
             if file.read() == content:
@@ -817,19 +822,58 @@ class Machine:
             raise VmError(f"the machine's monitor does not answer: {error}") from error
 
 
-def greets(host: str, port: int, timeout: float = 3.0) -> bool:
-    """Whether an ssh server says its name there. That a connection is accepted says nothing: QEMU accepts each."""
-    try:
-        with socket.create_connection((host, port), timeout=timeout) as connection:
-            return connection.recv(4) == b"SSH-"
-    except OSError:
+class Knock:
+    """A connection that waits for an ssh server's name. That it is accepted says nothing: QEMU accepts each.
+
+    It stays open while it may be answered. A server that starts finds whoever gave up before still in its queue, and
+    OpenSSH (from 9.8 on) shuts out for a while whoever comes and leaves that often, our next word included.
+    """
+
+    # Seconds. The guest may have begun anew meanwhile, and knows nothing of the connection.
+    LAST = 60.0
+
+    def __init__(self, host: str, port: int) -> None:
+        self.address = (host, port)
+        self.connection: socket.socket | None = None
+        self.since = 0.0
+
+    def __enter__(self) -> Knock:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.leave()
+
+    def leave(self) -> None:
+        if self.connection is not None:
+            self.connection.close()
+        self.connection = None
+
+    def answered(self, seconds: float) -> bool:
+        """Whether the server has said its name, which is waited for that long at most."""
+        if self.connection is None or time.monotonic() > self.since + self.LAST:
+            self.leave()
+            self.since = time.monotonic()
+            with contextlib.suppress(OSError):
+                self.connection = socket.create_connection(self.address, timeout=seconds)
+        if self.connection is None:
+            return False
+        try:
+            self.connection.settimeout(seconds)
+            if self.connection.recv(4) == b"SSH-":
+                return True
+        except TimeoutError:
+            return False
+        except OSError:
+            pass
+        self.leave()
         return False
 
 
-def scan_host_keys(host: str, port: int) -> list[str]:
-    """Lines of "type key"."""
+def scan_host_keys(host: str, port: int, patience: float) -> list[str]:
+    """Lines of "type key". Asked for so many seconds: who has just begun may send us away."""
     argv = ["ssh-keyscan", "-T", "20", "-t", "ed25519", "-p", str(port), host]
-    for _attempt in range(3):
+    end = time.monotonic() + patience
+    while True:
         try:
             done = subprocess.run(argv, capture_output=True, text=True, check=False)
         except FileNotFoundError as error:
@@ -837,4 +881,9 @@ def scan_host_keys(host: str, port: int) -> list[str]:
         lines = [line.split(None, 1)[1] for line in done.stdout.splitlines() if line and not line.startswith("#")]
         if lines:
             return lines
-    raise VmError(f"the machine's host key could not be read from {host} port {port}: {done.stderr.strip()}")
+        if time.monotonic() > end:
+            said = done.stderr.strip() or "nothing was said"
+            raise VmError(
+                f"the machine's host key could not be read from {host} port {port} in {patience:.0f} s: {said}"
+            )
+        time.sleep(KEY_PAUSE)

@@ -371,7 +371,7 @@ class Run:
             if self.state == "started" and not {"start", "reset"} & set(steps):
                 # An earlier run may have given up on a machine that was only slow.
                 machine.wait_for_ssh(self.p["timeout"])
-                if machine.learn_host_key():
+                if machine.learn_host_key(self.p["timeout"]):
                     steps.append("known_hosts")
             result = describe(machine, self.p["name"])
         after_state = {"absent": "absent", "stopped": "stopped" if old else "absent"}.get(
@@ -479,7 +479,7 @@ class Run:
         accelerator, reason = self._accelerator()
         self.machine.start(self.binary, self.arch, accelerator, reason)
         self.machine.wait_for_ssh(self.p["timeout"])
-        self.machine.learn_host_key()
+        self.machine.learn_host_key(self.p["timeout"])
 
     def _stop(self) -> None:
         try:

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import socket
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -351,13 +353,93 @@ def test_foreign_files(tmp_path: Path) -> None:
     assert machine.foreign_files() == ["seed/photo.jpg", "thesis.odt"]
 
 
-def test_greets_only_ssh() -> None:
-    with socket.socket() as silent:
-        silent.bind(("127.0.0.1", 0))
-        silent.listen(1)
-        # Accepted, as QEMU accepts each connection, but nobody speaks.
-        assert _qemu.greets("127.0.0.1", silent.getsockname()[1], timeout=0.2) is False
-    assert _qemu.greets("127.0.0.1", _qemu.free_port("127.0.0.1"), timeout=0.2) is False
+class Server:
+    """Something that listens, takes note of who comes, and greets from a moment on."""
+
+    def __init__(self) -> None:
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.came: list[socket.socket] = []
+
+    def knock(self) -> _qemu.Knock:
+        return _qemu.Knock("127.0.0.1", self.socket.getsockname()[1])
+
+    def accept(self) -> int:
+        """How many have come so far."""
+        self.socket.settimeout(0.1)
+        with contextlib.suppress(TimeoutError):
+            while True:
+                self.came.append(self.socket.accept()[0])
+        return len(self.came)
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    made = Server()
+    yield made
+    for connection in (made.socket, *made.came):
+        connection.close()
+
+
+def test_a_server_that_says_nothing_yet_is_knocked_at_once(server: Server) -> None:
+    """Accepted, as QEMU accepts each connection. OpenSSH shuts out who comes and leaves twenty times."""
+    with server.knock() as knock:
+        for _ in range(20):
+            assert not knock.answered(0.01)
+        assert server.accept() == 1
+        server.came[0].sendall(b"SSH-2.0-fake\r\n")
+        assert knock.answered(5)
+
+
+def test_a_server_that_ends_the_connection_is_knocked_again(server: Server) -> None:
+    with server.knock() as knock:
+        assert not knock.answered(0.01)
+        assert server.accept() == 1
+        server.came[0].close()
+        assert not knock.answered(5)
+        assert not knock.answered(0.01)
+        assert server.accept() == 2
+
+
+def test_a_guest_that_began_anew_is_knocked_again(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    with server.knock() as knock:
+        assert not knock.answered(0.01)
+        monkeypatch.setattr(_qemu.Knock, "LAST", 0.0)
+        assert not knock.answered(0.01)
+    assert server.accept() == 2
+
+
+def test_something_else_and_nobody_are_no_ssh_server(server: Server) -> None:
+    with server.knock() as knock:
+        knock.answered(0.01)
+        server.accept()
+        server.came[0].sendall(b"HTTP/1.1 200\r\n")
+        assert not knock.answered(5)
+    assert not _qemu.Knock("127.0.0.1", _qemu.free_port("127.0.0.1")).answered(0.2)
+
+
+KEYSCAN = """#!/bin/sh
+echo once >>"$0.asked"
+[ "$(wc -l <"$0.asked")" -ge {answers} ] || {{ echo "$6: Connection closed by remote host" >&2; exit 1; }}
+echo "[127.0.0.1]:22 ssh-ed25519 AAAAhostkey"
+"""
+
+
+def keyscan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answers: int) -> None:
+    (tmp_path / "ssh-keyscan").write_text(KEYSCAN.format(answers=answers))
+    (tmp_path / "ssh-keyscan").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(_qemu, "KEY_PAUSE", 0.0)
+
+
+def test_a_server_that_sends_us_away_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keyscan(tmp_path, monkeypatch, answers=6)
+    assert _qemu.scan_host_keys("127.0.0.1", 22, 60) == ["ssh-ed25519 AAAAhostkey"]
+
+
+def test_a_key_that_is_never_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keyscan(tmp_path, monkeypatch, answers=1000)
+    with pytest.raises(_qemu.VmError, match=r"was not read from 127.0.0.1 port 22 in 0 s: .*Connection closed"):
+        _qemu.scan_host_keys("127.0.0.1", 22, 0)
 
 
 # --- The wait for ssh
@@ -374,7 +456,7 @@ def waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words_of_second: An
 
     monkeypatch.setattr(_qemu.time, "monotonic", lambda: clock[0])
     monkeypatch.setattr(_qemu.time, "sleep", pass_by)
-    monkeypatch.setattr(_qemu, "greets", lambda *_: False)
+    monkeypatch.setattr(_qemu.Knock, "answered", lambda *_: False)
     monkeypatch.setattr(_qemu.Machine, "pid", lambda _: 1)
     machine = object.__new__(_qemu.Machine)
     machine.dir = str(tmp_path)
