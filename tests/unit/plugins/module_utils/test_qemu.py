@@ -438,7 +438,7 @@ def test_a_server_that_sends_us_away_is_asked_again(tmp_path: Path, monkeypatch:
 
 def test_a_key_that_is_never_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     keyscan(tmp_path, monkeypatch, answers=1000)
-    with pytest.raises(_qemu.VmError, match=r"was not read from 127.0.0.1 port 22 in 0 s: .*Connection closed"):
+    with pytest.raises(_qemu.VmError, match=r"could not be read from 127.0.0.1 port 22 in 0 s: .*Connection closed"):
         _qemu.scan_host_keys("127.0.0.1", 22, 0)
 
 
