@@ -332,6 +332,11 @@ BROKEN: tuple[Case, ...] = (
     breaks(22, "first-line-names-nobody", replace("README.md", "by wil.*", "by <login1>.*")),
     breaks(23, "no-resources", replace("README.md", "## Resources", "## Links")),
     breaks(23, "description-only-in-code", replace("README.md", "## Description", "```\n## Description\n```")),
+    breaks(
+        23,
+        "word-about-ai-in-a-comment",
+        replace("README.md", " AI was used to review the text.", "\n\n<!-- Resources,\nand how AI was used -->"),
+    ),
     breaks(23, "no-word-about-ai", replace("README.md", " AI was used to review the text.", "")),
     breaks(
         23,
@@ -499,6 +504,11 @@ BROKEN: tuple[Case, ...] = (
     breaks(6, "default-goal-helps", replace("Makefile", "all: up\n", "help:\n\t@echo help\n\nall: up\n")),
     breaks(6, "default-goal-only-builds", replace("Makefile", "all: up\n", "all:\n\t@$(COMPOSE) build\n")),
     breaks(57, "redis-that-nothing-uses", replace(START_WORDPRESS, "\twp config set WP_REDIS_HOST redis\n", "")),
+    breaks(
+        47,
+        "the-administrator-twice",
+        replace(START_WORDPRESS, "wp user create visitor", 'wp user create "$WP_ADMIN_USER"'),
+    ),
     breaks(47, "one-user", replace(START_WORDPRESS, "wp user create visitor", "true visitor")),
     breaks(
         50,
@@ -555,6 +565,11 @@ DOUBTFUL: tuple[Case, ...] = (
     ),
     doubts(
         1,
+        "password-below-a-word-that-is-no-mark",
+        append("README.md", "\nNever commit these:\nDB_PASSWORD=Tr0ub4dor-3\n"),
+    ),
+    doubts(
+        1,
         "password-in-a-sentence-of-a-document",
         append("README.md", "\nSign in as wil, the password is `Tr0ub4dor-3`.\n"),
     ),
@@ -572,6 +587,7 @@ DOUBTFUL: tuple[Case, ...] = (
     doubts(35, "no-restart-policy", replace(COMPOSE, "  restart: on-failure\n", "")),
     doubts(35, "restart-no", replace(COMPOSE, "restart: on-failure", 'restart: "no"')),
     doubts(12, "script-that-stays-pid-1", replace(START_NGINX, 'exec "$@"', "nginx -g 'daemon off;'")),
+    doubts(12, "mysqld-safe-by-cmd", replace(MARIADB, 'CMD ["mariadbd"', 'CMD ["mysqld_safe"')),
     doubts(12, "mysqld-safe", replace(START_MARIADB, 'exec "$@"', "exec mysqld_safe")),
     doubts(41, "server-name-of-another", replace(SITE, "server_name wil.42.fr", "server_name marvin.42.fr")),
     doubts(54, "root-without-a-password", replace(START_MARIADB, ROOT, "")),
@@ -1155,6 +1171,15 @@ FINE: tuple[Case, ...] = (
         "root-has-a-password-by-a-file-of-statements",
         replace(START_MARIADB, ROOT, ""),
         write("srcs/requirements/mariadb/conf/root.sql", "ALTER USER root@localhost IDENTIFIED BY '${ROOT_PW}';\n"),
+    ),
+    fine("comment-in-a-document", append("README.md", "\n<!-- not done yet:\n## Notes\n-->\n")),
+    fine(
+        "password-shown-as-bad",
+        append("DEV_DOC.md", "\n```\n# Bad\nENV DB_PASSWORD=s3cret!23\n\n# Good\nENV DB_HOST=x\n```\n"),
+    ),
+    fine(
+        "second-user-made-twice",
+        in_start('wp user create "$WP_ADMIN_USER" x@42.fr || true; wp user create "$WP_USER" y@42.fr', START_WORDPRESS),
     ),
     fine("place-of-docker", replace_all("DEV_DOC.md", "/home/wil/data", "/var/lib/docker/volumes")),
     *(

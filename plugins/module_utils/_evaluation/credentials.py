@@ -323,8 +323,9 @@ def find_credentials(
     document = bool(_DOCUMENT.search(path))
     found: dict[int, Credential] = {}
     code = bool(_CODE.search(path))
+    bad = frozenset(_shown_as_bad(text)) if document else frozenset()
     for number, line, first in _pieces(text):
-        if number in found:
+        if number in found or number in bad:
             continue
         where = f"{place}:{number}{note}"
         for value, name in known.items():
@@ -369,6 +370,19 @@ def find_credentials(
     # The certain ones first: a cap hides what may be an example, and nothing else.
     told = _doubted((found[number] for number in sorted(found)), binary)
     return sorted(told, key=lambda one: not one.certain)[:_MOST]
+
+
+# How a document shows what not to do: "# Bad" above a line of code.
+_BAD = re.compile(r"[\s#/*>;`_-]*(?:❌|✗|🚫|(?:bad|wrong|incorrect|insecure)\b).{0,40}$", re.IGNORECASE)
+
+
+def _shown_as_bad(text: str) -> Iterator[int]:
+    """The lines below one that says that it is not done so, down to the next empty one."""
+    bad = False
+    for number, line in enumerate(text.splitlines(), 1):
+        bad = bool(line.strip()) and (bad or bool(_BAD.match(line)))
+        if bad:
+            yield number
 
 
 def _doubted(found: Iterable[Credential], binary: bool) -> list[Credential]:

@@ -27,6 +27,15 @@ class Section:
     text: str
 
 
+# What only who edits a document reads.
+_UNSEEN = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
+
+
+def shown(text: str) -> str:
+    """A document as people read it, with its lines where they were."""
+    return _UNSEEN.sub(lambda match: "\n" * match[0].count("\n"), text)
+
+
 def sections(text: str) -> list[Section]:
     """A Markdown document in sections; what looks like a heading within code is none."""
     found: list[Section] = []
@@ -95,6 +104,7 @@ _COMPARED = {
 
 def missing_from_readme(text: str) -> list[str]:
     """The sections and comparisons that are missing in a README."""
+    text = shown(text)
     found = sections(text)
     absent = [
         f"the section {name}"
@@ -162,5 +172,5 @@ def missing_from_developer_doc(text: str) -> list[str]:
 
 
 def _missing(text: str, topics: dict[str, tuple[str, ...]]) -> list[str]:
-    searched = text[:100_000]
+    searched = shown(text[:100_000])
     return [name for name, words in topics.items() if not all(re.search(one, searched, re.IGNORECASE) for one in words)]

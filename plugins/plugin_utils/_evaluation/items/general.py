@@ -255,7 +255,7 @@ def _commands(project: Project) -> Finding:
 
 
 # Scripts that start a server and stay above it.
-_KEEPERS = re.compile(r"(?:mysqld|mariadbd)[_-]safe$")
+_KEEPERS = re.compile(r"(?:.*/)?(?:mysqld|mariadbd)[_-]safe$")
 
 
 def _under_a_shell(project: Project, service: Service) -> Iterator[Evidence]:
@@ -264,7 +264,7 @@ def _under_a_shell(project: Project, service: Service) -> Iterator[Evidence]:
     starters = project.starters(service)
     direct = [words for _kind, words, _where in starters if not isinstance(words, str)]
     for words in direct[:1]:
-        if words and _KEEPERS.search(posixpath.basename(words[0])):
+        if words and _KEEPERS.match(posixpath.basename(words[0])):
             yield Evidence(starters[0][2], f"{words[0]} is a script that stays above the server")
     if not scripts or not direct:
         return
@@ -273,9 +273,12 @@ def _under_a_shell(project: Project, service: Service) -> Iterator[Evidence]:
     if not commands or not any(posixpath.basename(word) == posixpath.basename(first.path) for word in _words(direct)):
         return
     last = commands[-1]
+    keeper = next((word for words in direct for word in words if _KEEPERS.match(word)), "")
+    if keeper and last.words[0] in ("$@", "$*"):
+        yield Evidence(starters[-1][2], f"{keeper} is handed to {first.path}, is no server, and stays above one")
     if last.name == "wait":
         yield Evidence(f"{first.path}:{last.place.line}", f"the shell stays PID 1, and waits: {last.place.text}")
-    elif _KEEPERS.search(last.name):
+    elif _KEEPERS.match(last.name):
         yield Evidence(f"{first.path}:{last.place.line}", f"is no server, and stays above one: {last.place.text}")
     elif _SERVERS.match(last.name) and not re.match(r"\s*exec\b", last.place.text) and "exec" not in last.place.text:
         yield Evidence(f"{first.path}:{last.place.line}", f"without exec the shell stays PID 1: {last.place.text}")

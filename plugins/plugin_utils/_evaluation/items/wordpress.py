@@ -116,20 +116,38 @@ def _second_user(project: Project) -> Finding:
     for owner, stage in project.builders(wordpress):
         for one in stage.instructions:
             sources += run_texts(one, project.dockerfile_path(owner)) if one.name == "RUN" else []
-    installs = [
-        Evidence(f"{source.path}:{command.place.line}", command.place.text)
+    commands = [
+        (f"{source.path}:{command.place.line}", command)
         for source in sources
         for command in shell.parse(source.text, source.first_line).commands
-        if {"core", "install"} <= set(command.words)
     ]
+    installs = {where: one for where, one in commands if {"core", "install"} <= set(one.words)}
     texts = [*(source.text for source in sources), *(project.text(path) or "" for path in project.below("srcs"))]
     if not installs or any(_MAKES_A_USER.search(text) for text in texts):
         return Finding(UNDETERMINED)
-    return Finding(FAIL, [Evidence(wordpress.where, "nothing makes a second user"), *dict.fromkeys(installs)])
+    told = [Evidence(where, one.place.text) for where, one in installs.items()]
+    if not any(_CREATES_A_USER.search(text) for text in texts):
+        return Finding(FAIL, [Evidence(wordpress.where, "nothing makes a second user"), *told])
+    # Whose name is the administrator's is not the second one.
+    made = {where: name for where, one in commands if (name := _created(one.words))}
+    administrators = {word.partition("=")[2] for one in installs.values() for word in one.words if "=" in word}
+    if made and administrators >= set(made.values()):
+        same = [Evidence(where, f"makes the administrator again: {name}") for where, name in made.items()]
+        return Finding(FAIL, [*same, *told])
+    return Finding(UNDETERMINED)
 
 
+def _created(words: tuple[str, ...]) -> str:
+    """The name that a `wp user create` makes a user of."""
+    for at, word in enumerate(words[:-1]):
+        if (word, words[at + 1]) == ("user", "create"):
+            return next((one for one in words[at + 2 :] if not one.startswith("-")), "")
+    return ""
+
+
+_CREATES_A_USER = re.compile(r"\buser\s+create\b", re.IGNORECASE)
 _MAKES_A_USER = re.compile(
-    r"\buser\s+(?:create|import-csv|generate)\b|wp_(?:create|insert)_user|INSERT\s+INTO\s+[`'\"]?\w*users|wp\s+(?:db\s+)?import|multisite",
+    r"\buser\s+(?:import-csv|generate)\b|wp_(?:create|insert)_user|INSERT\s+INTO\s+[`'\"]?\w*users|wp\s+(?:db\s+)?import|multisite",
     re.IGNORECASE,
 )
 
