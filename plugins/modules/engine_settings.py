@@ -128,6 +128,15 @@ def write(path: str, text: str) -> None:
         os.close(folder)
 
 
+def put(path: str, text: str | None) -> None:
+    """As it was, or away again."""
+    if text is None:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+    else:
+        write(path, text)
+
+
 class Engine:
     """The engine and its file on this host."""
 
@@ -196,18 +205,11 @@ class Engine:
             told = _engine.openrc_log()
         return _engine.complaint(told.splitlines()[-40:])
 
-    def put(self, text: str | None) -> None:
-        if text is None:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(_engine.SETTINGS)
-        else:
-            write(_engine.SETTINGS, text)
-
     def carry_out(self, text: str | None, restart: bool, expected: dict[str, Any]) -> str:
         """Writes the file, and has the engine heed it; or puts the former one back."""
         if text is not None:
             self.validate(text)
-        self.put(text)
+        put(_engine.SETTINGS, text)
         if self.info is None:
             return "none"
         try:
@@ -216,7 +218,7 @@ class Engine:
             if restart:
                 self.restart()
         except EngineProblem as problem:
-            self.put(self.text)
+            put(_engine.SETTINGS, self.text)
             with contextlib.suppress(EngineProblem):
                 self.restart()
             raise EngineProblem(
@@ -260,9 +262,14 @@ def present(module: AnsibleModule, engine: Engine) -> dict[str, Any]:
     restart = bool(plan.restart or plan.repair)
     action = "restart" if restart else "reload" if plan.pending and engine.info is not None else "none"
     if plan.pending and not module.check_mode:
+        memory = text_of(given["memory"])
         if changes:
             remember(given["memory"], engine, changes)
-        action = engine.carry_out(text, restart, {**engine.present, **changes})
+        try:
+            action = engine.carry_out(text, restart, {**engine.present, **changes})
+        except EngineProblem:
+            put(given["memory"], memory)
+            raise
     return {
         "changed": plan.pending,
         "settings": changes,

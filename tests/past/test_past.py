@@ -110,6 +110,35 @@ def test_an_engine_that_keeps_its_images_with_containerd() -> None:
         assert "containerd-snapshotter" in machine.shell("cat /etc/docker/daemon.json")
 
 
+# As an engine that is told by something else than its settings: they are valid, and it does not start with ours.
+DOES_NOT_COME_UP = """
+echo '{"labels": ["owner=anna"]}' >/etc/docker/daemon.json
+mkdir -p /etc/systemd/system/docker.service.d
+cat >/etc/systemd/system/docker.service.d/own.conf <<'END'
+[Service]
+ExecStartPre=/bin/sh -c '! grep -q userland-proxy /etc/docker/daemon.json'
+END
+systemctl daemon-reload
+systemctl restart docker
+"""
+
+
+def test_an_engine_that_does_not_come_up_with_our_settings_has_its_own_again() -> None:
+    with copy("docker") as machine:
+        machine.shell(DOES_NOT_COME_UP)
+        outcome = machine.playbook("deploy")
+        assert outcome.code != 0, outcome.output
+        assert "the engine did not come up with these settings" in words(outcome), outcome.output
+        assert "/etc/docker/daemon.json is as it was before" in words(outcome)
+        assert len(outcome.failure) <= SCREEN, outcome.output
+        assert machine.shell("cat /etc/docker/daemon.json") == '{"labels": ["owner=anna"]}\n'
+        assert "owner=anna" in machine.shell("docker info --format '{{.Labels}}'")
+        # Nothing is remembered of it that a removal would take for ours.
+        removed = machine.playbook("remove", {"inception_yes": True})
+        assert removed.code == 0, removed.output
+        assert machine.shell("cat /etc/docker/daemon.json") == '{"labels": ["owner=anna"]}\n'
+
+
 class Server:
     """One server with every past that is kept, through its whole life with a stack."""
 
