@@ -60,8 +60,9 @@ options:
         required: true
       kernel:
         description:
-          - Kernel that QEMU starts directly; the disk image is then a root file system without partitions and with
-            systemd 252 or later. The key and the host name are handed over on the kernel's command line.
+          - Kernel that QEMU starts directly; the disk image is then a root file system without partitions. The key and
+            the host name are handed over on the kernel's command line, in the words of systemd 252 and later; a guest
+            without systemd reads them there.
           - Without it the disk image starts by itself and gets the key and the name from a NoCloud seed, as cloud
             images do.
         type: path

@@ -749,6 +749,7 @@ RULES: tuple[Rule, ...] = (
         port_other_than({}, ["inception_vm_ssh_port", "inception_vm_https_port"]),
         _always("2121"),
     ),
+    Rule("inception_vm_family", one_of("debian", "alpine"), _always("debian")),
     Rule("inception_vm_image_source", one_of("auto", "cloud", "bootstrap"), _always("auto")),
     # Settings of one role
     Rule("base_image_reference", shaped(IMAGE, "the name of an image with a tag"), _always("debian:bookworm")),
@@ -818,6 +819,9 @@ RULES: tuple[Rule, ...] = (
     Rule("vm_release", shaped(re.compile("[a-z]+"), "the codename of a release"), _always("trixie")),
     Rule("vm_debian_mirror", check_url, _always("http://deb.debian.org/debian")),
     Rule("vm_debian_security_mirror", or_empty(check_url), _always("http://deb.debian.org/debian-security")),
+    Rule("vm_alpine_release", shaped(re.compile(r"\d+\.\d+"), "a release of Alpine"), _always('"3.23"')),
+    Rule("vm_alpine_mirror", check_url, _always("https://dl-cdn.alpinelinux.org/alpine")),
+    Rule("vm_alpine_packages", each(shaped(PACKAGE, "the name of a package")), _always("[openrc, openssh]")),
     Rule("vm_packages", each(shaped(PACKAGE, "the name of a package")), _always("[curl, git]")),
     Rule("vm_prepared_packages", each(shaped(PACKAGE, "the name of a package")), _always("[]")),
     Rule("vm_cloud_image_url", check_url, _always("https://example.org/debian-13-genericcloud-amd64.qcow2")),

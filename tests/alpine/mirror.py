@@ -112,6 +112,8 @@ MINIMAL = (
     "musl-utils",
 )
 NO_KERNEL = ("linux-virt", "cloud-utils-growpart", "dhcpcd")
+# What the image's maker wants and nobody here: of no use without programs that are not packed.
+NOT_PACKED = ("cloud-utils-growpart", "dhcpcd")
 
 
 def run(*command: str | Path, **more: object) -> str:
@@ -244,7 +246,7 @@ def place(source: Path, target: Path) -> None:
 def repack(root: Path, make: Maker, work: Path) -> None:
     """Alpine's own packages again, out of their installed files; the kernel is left out."""
     for said, files in installed_packages(root):
-        if said["P"] in NO_KERNEL:
+        if said["P"] in NOT_PACKED:
             continue
         tree = work / "repack" / said["P"]
         tree.mkdir(parents=True)

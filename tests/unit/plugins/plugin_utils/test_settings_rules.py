@@ -50,6 +50,7 @@ GOOD: dict[str, Any] = {
     "inception_vm_ssh_port": 2222,
     "inception_vm_https_port": 8443,
     "inception_vm_ftp_port": 2121,
+    "inception_vm_family": "debian",
     "inception_vm_image_source": "auto",
     "inception_available_services": ["redis", "ftp"],
     "inception_available_hosts": ["bastion"],
@@ -105,6 +106,7 @@ GOOD_VALUES: dict[str, list[Any]] = {
     "inception_vm_ssh_port": [22, 443],
     "inception_vm_https_port": [443],
     "inception_vm_ftp_port": [21],
+    "inception_vm_family": ["alpine"],
     "inception_vm_image_source": ["cloud", "bootstrap"],
 }
 
@@ -334,6 +336,7 @@ BAD_VALUES: dict[str, list[tuple[Any, str]]] = {
         (2222, "2222 is the same port as inception_vm_ssh_port"),
         (8443, "8443 is the same port as inception_vm_https_port"),
     ],
+    "inception_vm_family": [("ubuntu", "is not one of debian, alpine"), (None, "is not one of")],
     "inception_vm_image_source": [("iso", "is not one of auto, cloud, bootstrap"), (None, "is not one of")],
 }
 
