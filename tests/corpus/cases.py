@@ -591,6 +591,16 @@ DOUBTFUL: tuple[Case, ...] = (
     doubts(12, "mysqld-safe", replace(START_MARIADB, 'exec "$@"', "exec mysqld_safe")),
     doubts(41, "server-name-of-another", replace(SITE, "server_name wil.42.fr", "server_name marvin.42.fr")),
     doubts(54, "root-without-a-password", replace(START_MARIADB, ROOT, "")),
+    doubts(
+        54,
+        "root-with-one-from-elsewhere",
+        replace(START_MARIADB, ROOT, "GRANT ALL ON *.* TO 'root'@'%' IDENTIFIED BY '$ROOT_PW';\n"),
+    ),
+    doubts(
+        54,
+        "root-from-elsewhere-altered",
+        replace(START_MARIADB, ROOT, "ALTER USER IF EXISTS 'root'@'%' IDENTIFIED BY '$ROOT_PW';\n"),
+    ),
     doubts(54, "root-with-one-in-a-comment", replace(START_MARIADB, ROOT, f"#{ROOT}")),
     doubts(
         54,
@@ -1156,7 +1166,8 @@ FINE: tuple[Case, ...] = (
         fine(f"root-has-a-password-by-{name}", replace(START_MARIADB, ROOT, f"{told}\n"))
         for name, told in (
             ("set-password", "SET PASSWORD FOR 'root'@'localhost' = PASSWORD('$ROOT_PW');"),
-            ("grant", "GRANT ALL ON *.* TO 'root'@'%' IDENTIFIED BY '$ROOT_PW' WITH GRANT OPTION;"),
+            ("grant", "GRANT ALL ON *.* TO 'root'@'localhost' IDENTIFIED BY '$ROOT_PW' WITH GRANT OPTION;"),
+            ("grant-to-all-of-them", "GRANT ALL ON *.* TO root IDENTIFIED BY '$ROOT_PW';"),
             ("update", "UPDATE mysql.user SET authentication_string = PASSWORD('$ROOT_PW') WHERE User = 'root';"),
             ("a-name-in-a-variable", "ALTER USER '$DB_ROOT'@'localhost' IDENTIFIED BY '$ROOT_PW';"),
             ("dropping-root", "DROP USER 'root'@'localhost';"),

@@ -86,10 +86,12 @@ def _statements(source: Source) -> Iterator[tuple[str, str]]:
 
 
 _MADE = re.compile(r"\bCREATE\s+(?:DATABASE|USER)\b", re.IGNORECASE)
-# The ways in which people give root one, also by a name in a variable.
+# The ways in which people give root one, also by a name in a variable. Root from elsewhere ('%') is another root.
+_ELSEWHERE = r"['\"`]?\s*@\s*['\"`]?%"
 _GIVEN = re.compile(
-    r"\bALTER\s+USER\b|\bSET\s+PASSWORD\b|\broot\b.{0,80}\bIDENTIFIED\b|secure[_-]installation|root_password\s+password"
-    r"|\b(?:mysqladmin|mariadb-admin)\b.*\bpassword\b|\bUPDATE\s+\S*(?:user|global_priv)\b|\bDROP\s+USER\b.*root",
+    rf"\bALTER\s+USER\b(?!.{{0,20}}\broot{_ELSEWHERE})|\bSET\s+PASSWORD\b|\broot\b(?!{_ELSEWHERE}).{{0,80}}\bIDENTIFIED\b"
+    r"|secure[_-]installation|root_password\s+password|\b(?:mysqladmin|mariadb-admin)\b.*\bpassword\b"
+    r"|\bUPDATE\s+\S*(?:user|global_priv)\b|\bDROP\s+USER\b.*root",
     re.IGNORECASE,
 )
 
