@@ -183,6 +183,7 @@ def seen(stack: Stack) -> Seen:
 
 @pytest.mark.parametrize("item", ITEMS)
 def test_cis(seen: Seen, item: str) -> None:
+    """What is wrong with the item, of all that it looks at: nothing."""
     assert ITEMS[item](seen) == []
 
 
