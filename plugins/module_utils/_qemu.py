@@ -357,6 +357,8 @@ def kernel_command_line(config: dict[str, t.Any], arch: Arch, accelerator: str) 
     if accelerator == "tcg":
         # Guards against processor bugs that an emulated processor does not have.
         words.append("mitigations=off")
+    # What systemd does at a new tree's first boot (caches of the linker, of the journal) its packages have done.
+    words.append("systemd.condition_needs_update=no")
     words.append(f"systemd.hostname={config['name']}")
     if config.get("ssh_public_key"):
         key = base64.b64encode((config["ssh_public_key"].strip() + "\n").encode()).decode()
