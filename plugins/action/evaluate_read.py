@@ -9,15 +9,21 @@ The collected texts stay in this process; only the results, in which no value of
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible_collections.fortytwo.inception.plugins.module_utils import _releases
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.contained import contained
 from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation import read
 from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.project import Project
 from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.shell import MISSING
+
+# A project of usual size takes less than one.
+_SECONDS = 120.0
+_MOST_BYTES = 2 * 1024**3
 
 
 class ActionModule(ActionBase):
@@ -47,11 +53,18 @@ class ActionModule(ActionBase):
         if snapshot is None:
             return answer
         collected = time.monotonic() - started
-        project = Project(snapshot, day, domain=domain, cloned=cloned)
+
+        def judge(tell: Callable[[Any], None]) -> None:
+            project = Project(snapshot, day, domain=domain, cloned=cloned)
+            tell({"results": [one.to_dict() for one in read.read(project, collected)], "services": read.kinds(project)})
+
+        # A stranger's text may keep its reader busy, in a library too.
+        told, why = contained(judge, _SECONDS, _MOST_BYTES)
+        if why:
+            raise AnsibleActionFail(f"the project was not read to its end: {why}. Read it by hand")
         return {
             "changed": False,
-            "results": [one.to_dict() for one in read.read(project, collected)],
-            "services": read.kinds(project),
+            **told[0],
             "limits": [*snapshot["limits"], *snapshot["git"]["limits"]],
             "seconds": round(time.monotonic() - started, 3),
         }

@@ -40,8 +40,10 @@ options:
       - V(crash) kills the first process of each container, V(stop) stops and starts each.
       - V(change_port) changes a port in C(srcs/.env), runs C(make), and changes it back.
       - V(ftp) uploads a file by FTP and looks for it on the site.
+      - V(passwords) copies O(admin_password_file) and O(user_password_file) into O(folder), as C(admin) and C(user).
+        A link of the project is not followed, and what is no small file is left out.
     type: str
-    choices: [clean_out, make, look, crash, stop, change_port, ftp]
+    choices: [clean_out, make, look, crash, stop, change_port, ftp, passwords]
     required: true
   login:
     description: The evaluated login.
@@ -79,6 +81,18 @@ options:
     default: ""
   ftp_password_file:
     description: For O(step=ftp), the file on the managed host with the user's password.
+    type: path
+    default: ""
+  admin_password_file:
+    description: For O(step=passwords), the file on the managed host with the password of WordPress's administrator.
+    type: path
+    default: ""
+  user_password_file:
+    description: For O(step=passwords), the file with the password of WordPress's other user.
+    type: path
+    default: ""
+  folder:
+    description: For O(step=passwords), a folder that nobody but who runs this task can write in.
     type: path
     default: ""
 """
@@ -123,6 +137,10 @@ def do(subject: disturb.Subject, params: dict[str, Any]) -> list[Result]:
         return disturb.make(subject, cleaned=params["cleaned"])
     if step == "ftp":
         return disturb.ftp(subject, params["ftp_user"], params["ftp_password_file"])
+    if step == "passwords":
+        files = {"admin": params["admin_password_file"], "user": params["user_password_file"]}
+        disturb.bring_passwords(subject.project, files, params["folder"])
+        return []
     steps = {
         "clean_out": disturb.clean_out,
         "crash": disturb.crash,
@@ -137,7 +155,7 @@ def main() -> None:
         argument_spec={
             "step": {
                 "type": "str",
-                "choices": ["clean_out", "make", "look", "crash", "stop", "change_port", "ftp"],
+                "choices": ["clean_out", "make", "look", "crash", "stop", "change_port", "ftp", "passwords"],
                 "required": True,
             },
             "login": {"type": "str", "required": True},
@@ -150,7 +168,11 @@ def main() -> None:
             "cleaned": {"type": "bool", "default": False},
             "ftp_user": {"type": "str", "default": ""},
             "ftp_password_file": {"type": "path", "default": "", "no_log": False},
+            "admin_password_file": {"type": "path", "default": "", "no_log": False},
+            "user_password_file": {"type": "path", "default": "", "no_log": False},
+            "folder": {"type": "path", "default": ""},
         },
+        required_if=[("step", "passwords", ("admin_password_file", "user_password_file", "folder"))],
         supports_check_mode=True,
     )
     params = module.params

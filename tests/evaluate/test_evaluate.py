@@ -191,6 +191,21 @@ def test_a_folder_is_put_there(evaluate: Evaluate, stack: Stack, settings: Setti
     assert "is not empty" in again.document("put")["error"]
 
 
+def test_nothing_is_put_through_a_link(
+    evaluate: Evaluate, stack: Stack, settings: Settings, host: Any, tmp_path: Path
+) -> None:
+    """Root unpacked a stranger's files into any empty folder that the login had led it to, and gave that away."""
+    source, elsewhere, folder = tmp_path / "source", "/root/elsewhere", f"/home/{settings.login}/linked"
+    source.mkdir()
+    (source / "Makefile").write_text("all:\n", encoding="utf-8")
+    host.check_output(f"rm -rf {elsewhere} && mkdir -m 700 {elsewhere}")
+    stack.login(f"rm -rf {folder} && ln -s {elsewhere} {folder}")
+    for project in (folder, f"{folder}/project"):
+        run = evaluate({"linked": {"evaluate_source": str(source), "evaluate_project": project}})
+        assert "is a symbolic link" in run.document("linked")["error"], run.output[-3000:]
+        assert host.check_output(f"ls -A {elsewhere}; stat -c %U {elsewhere}") == "root"
+
+
 def test_a_repository_is_cloned(evaluate: Evaluate, stack: Stack, settings: Settings, host: Any) -> None:
     """From a URL, which makes item 4 a pass; it belongs to the login then."""
     repository, folder = "/root/repository", f"/home/{settings.login}/cloned"

@@ -20,6 +20,7 @@ from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.cre
     without_values,
 )
 from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.git import as_read, history
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.results import LINE, SCRIPT_BYTES
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,10 @@ class Limits:
     file_bytes: int = 256 * 1024
     total_bytes: int = 8 * 1024 * 1024
     git_seconds: float = 30.0
+
+
+# Each is looked for in each line.
+_VALUES = 200
 
 
 @dataclass
@@ -136,6 +141,11 @@ def _texts(walk: _Walk, root: int) -> Iterator[tuple[str, str]]:
             if _order(entry)[0] == 0:
                 walk.note(f"only the first {walk.limits.file_bytes} bytes of {entry['path']} were read")
             content = content[: walk.limits.file_bytes]
+        if len(content) > SCRIPT_BYTES and entry["path"].endswith(".sh"):
+            walk.note(f"only the first {SCRIPT_BYTES} bytes of {entry['path']} were read")
+        # Documents have their paragraphs.
+        if _order(entry)[0] == 0 and not entry["path"].endswith(".md") and max(map(len, content.split(b"\n"))) > LINE:
+            walk.note(f"of long lines of {entry['path']} only the first {LINE} characters were read")
         left -= len(content)
         yield entry["path"], as_read(content)
 
@@ -150,7 +160,10 @@ def snapshot(folder: str, limits: Limits | None = None) -> dict[str, Any]:
         texts = dict(_texts(walk, root))
     finally:
         os.close(root)
-    git = history(folder, texts, known_values(texts), walk.limits.git_seconds)
+    known = known_values(texts)
+    if len(known) > _VALUES:
+        walk.note(f"only {_VALUES} of the {len(known)} values of .env and secrets/ were looked for elsewhere")
+    git = history(folder, texts, dict(list(known.items())[:_VALUES]), walk.limits.git_seconds)
     for entry in walk.entries:
         del entry["parts"]
     return {

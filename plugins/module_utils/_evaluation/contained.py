@@ -11,7 +11,7 @@ import os
 import select
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 _PR_SET_CHILD_SUBREAPER = 36
@@ -29,15 +29,24 @@ def _parents() -> dict[int, int]:
     return found
 
 
-def offspring(root: int) -> set[int]:
-    """All that a process started, and what those started."""
+def _children() -> set[int]:
+    """Those of this process, of all its threads."""
+    found: set[int] = set()
+    for thread in os.listdir("/proc/self/task"):
+        with contextlib.suppress(OSError), open(f"/proc/self/task/{thread}/children", "rb") as file:
+            found.update(map(int, file.read().split()))
+    return found
+
+
+def offspring(root: int, without: Collection[int] = ()) -> set[int]:
+    """All that a process started, and what those started, but for some with all of theirs."""
     below: dict[int, list[int]] = {}
     for process, parent in _parents().items():
         below.setdefault(parent, []).append(process)
     found: set[int] = set()
     waiting = [root]
     while waiting:
-        fresh = [one for one in below.get(waiting.pop(), []) if one not in found]
+        fresh = [one for one in below.get(waiting.pop(), []) if one not in found and one not in without]
         found.update(fresh)
         waiting += fresh
     return found
@@ -49,12 +58,12 @@ def ending_all() -> Iterator[Callable[[], None]]:
 
     Whose parent has ended becomes a child of this process, so that nothing gets away.
     """
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    before = offspring(os.getpid())
+    _adopt(True)
+    before = _children()
 
     def end() -> None:
         for _round in range(200):
-            left = offspring(os.getpid()) - before
+            left = offspring(os.getpid(), before)
             # All stand still first, so that none starts another meanwhile.
             for order in (signal.SIGSTOP, signal.SIGKILL):
                 for process in left:
@@ -70,7 +79,11 @@ def ending_all() -> Iterator[Callable[[], None]]:
     try:
         yield end
     finally:
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+        _adopt(False)
+
+
+def _adopt(whether: bool) -> None:
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, int(whether), 0, 0, 0)
 
 
 def _largest(processes: set[int]) -> int:

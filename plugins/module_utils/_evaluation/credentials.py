@@ -295,7 +295,7 @@ def without_values(path: str, text: str) -> str:
     if not _ENV_FILE.search(path):
         return text
     return re.sub(
-        r"(?m)^([\s#]*(?:export\s+)?([A-Za-z_]\w*)\s*=)(.+)$",
+        r"(?m)^([ \t#]*(?:export[ \t]+)?([A-Za-z_]\w*)[ \t]*=)(.+)$",
         lambda match: f"{match[1]}{BLOTTED}" if is_name(match[2]) else match[0],
         text,
     )
@@ -364,7 +364,7 @@ def find_credentials(
             found.setdefault(number, Credential(where, _shown(name.lstrip("-"), value), sure))
         for name, value in _told(line) if document else ():
             found.setdefault(number, Credential(where, _shown(name, value), False))
-    for key in _PEM.finditer(text):
+    for key in itertools.islice(_PEM.finditer(text), _MOST):
         number = text.count("\n", 0, key.start()) + 1
         found[number] = Credential(f"{place}:{number}{note}", "a private key", not document)
     # The certain ones first: a cap hides what may be an example, and nothing else.

@@ -7,15 +7,17 @@ Clean-out, make, crashes, a stop, another port, an upload: each step returns the
 
 from __future__ import annotations
 
+import contextlib
 import ftplib
 import os
 import re
 import secrets
 import signal
+import stat
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -229,8 +231,11 @@ def make(subject: Subject, *, cleaned: bool) -> list[Result]:
     evidence = [Evidence(f"make ({ended})", answer.tail())]
     if not answer.ok and (step := next_step(answer)):
         evidence.append(Evidence("what to do", step))
+    if other := other_docker(subject):
+        evidence.append(Evidence("command -v docker", f"{other} comes first for the login, and may tell what it likes"))
     failed = WARNING if _UNREACHED.search(answer.output) else FAIL
-    found = [result(16, PASS if answer.ok else failed, evidence, seconds=answer.seconds)]
+    verdict = failed if not answer.ok else WARNING if other else PASS
+    found = [result(16, verdict, evidence, seconds=answer.seconds)]
     if not answer.ok:
         return found
     if not (all_well(subject) if answer.left else wait_until(lambda: all_well(subject))):
@@ -242,6 +247,15 @@ def make(subject: Subject, *, cleaned: bool) -> list[Result]:
         there = sorted(path.name for path in data.iterdir()) if data.is_dir() else []
         found.append(result(8, PASS if there else FAIL, [Evidence(f"ls {data}", " ".join(there) or "nothing")]))
     return found
+
+
+_CLIENTS = ("/usr/bin", "/bin", "/usr/local/bin", "/usr/sbin", "/sbin", "/usr/local/sbin", "/snap/bin")
+
+
+def other_docker(subject: Subject) -> str:
+    """The login's own docker where it has one that comes before the machine's."""
+    said = as_login(subject.login, "/", "command -v docker", 30).tail(1).strip()
+    return said if said and os.path.dirname(said) not in _CLIENTS else ""
 
 
 def states(containers: dict[str, dict[str, Any]]) -> list[str]:
@@ -317,7 +331,7 @@ PUBLISHED = re.compile(
 class Change:
     """A port of a service, where it stands, and the text with another one."""
 
-    path: Path
+    file: str
     told: str
     service: str
     old: int
@@ -357,21 +371,24 @@ def port_to_change(text: str, containers: dict[str, dict[str, Any]]) -> tuple[st
     return first[1], first[2], first[3]
 
 
-def in_environment(path: Path, containers: dict[str, dict[str, Any]]) -> Change | None:
+ENVIRONMENT, COMPOSE = "srcs/.env", "srcs/docker-compose.yml"
+
+
+def in_environment(project: str, containers: dict[str, dict[str, Any]]) -> Change | None:
     """By a variable of .env."""
-    text = _text_of(path)
+    text = strangers_text(project, ENVIRONMENT) or ""
     chosen = port_to_change(text, containers)
     if chosen is None:
         return None
     name, old, service = chosen
     new = old + 11
     changed = PORT.sub(lambda m: m[0].replace(str(old), str(new)) if m["name"] == name else m[0], text)
-    return Change(path, f"{name}={new}", service, old, new, changed)
+    return Change(ENVIRONMENT, f"{name}={new}", service, old, new, changed)
 
 
-def in_compose(path: Path, containers: dict[str, dict[str, Any]], main: str) -> Change | None:
+def in_compose(project: str, containers: dict[str, dict[str, Any]], main: str) -> Change | None:
     """By a line of the compose file that publishes a port; those of `main`, which a site's own links name, last."""
-    text = _text_of(path)
+    text = strangers_text(project, COMPOSE) or ""
     lines = list(PUBLISHED.finditer(text))
     candidates = []
     for found in lines:
@@ -387,13 +404,7 @@ def in_compose(path: Path, containers: dict[str, dict[str, Any]], main: str) -> 
     new = free_port(old)
     changed = PUBLISHED.sub(lambda m: f"{m['head']}{new}{m['tail']}" if m.start() == at else m[0], text)
     line = next(m[0] for m in PUBLISHED.finditer(changed) if m.start() == at).strip()
-    return Change(path, line, service, old, new, changed)
-
-
-def _text_of(path: Path) -> str:
-    if path.is_symlink() or not path.is_file():
-        return ""
-    return path.read_text(encoding="utf-8", errors="surrogateescape")
+    return Change(COMPOSE, line, service, old, new, changed)
 
 
 def change_port(subject: Subject) -> list[Result]:
@@ -404,30 +415,37 @@ def change_port(subject: Subject) -> list[Result]:
         told.append(Evidence(f"https://{subject.domain}/", f"answers {site_status(subject.domain) or 'not'}"))
         return [result(56, UNDETERMINED, [Evidence("before a change", "not all is well, so none was made"), *told])]
     main = next((name for name, kind in subject.kinds.items() if kind == "nginx"), "")
-    environment, compose = (Path(subject.project, "srcs", name) for name in (".env", "docker-compose.yml"))
-    change = in_environment(environment, containers) or in_compose(compose, containers, main)
+    change = in_environment(subject.project, containers) or in_compose(subject.project, containers, main)
     if change is None:
         why = "nor the compose file has a port that a service listens on; let the evaluated person change one"
         return [result(56, UNDETERMINED, [Evidence("neither srcs/.env", why)])]
-    before = _text_of(change.path)
-    where = f"srcs/{change.path.name}"
+    before = strangers_text(subject.project, change.file)
+    if before is None:
+        return [result(56, UNDETERMINED, [Evidence(change.file, "no small file any more")])]
     moved = Moved(subject, change, main)
     start = time.monotonic()
     verdict = FAIL
     evidence: list[Evidence] = []
     try:
-        rewrite(change.path, change.text)
+        rewrite(subject.project, change.file, change.text)
+    except OSError as error:
+        return [result(56, UNDETERMINED, [Evidence(change.file, f"cannot be written: {error}")])]
+    try:
         answer = subject.make(done=Settled(subject, moved, started(subject), _CALM))
-        evidence.append(Evidence(f"{where}: {change.told}, then make", answer.tail(5)))
+        evidence.append(Evidence(f"{change.file}: {change.told}, then make", answer.tail(5)))
         if answer.ok:
             verdict, shown = moved.verdict()
             evidence += shown
     finally:
-        rewrite(change.path, before)
+        try:
+            rewrite(subject.project, change.file, before)
+        except OSError as error:
+            # What `make` has put there instead is the project's own doing.
+            evidence.append(Evidence(change.file, f"is no longer what it was: {error}"))
         again = subject.make(done=Settled(subject, moved.back, started(subject), _CALM))
         well = again.ok and wait_until(moved.back)
     if not well:
-        evidence.append(Evidence(f"{where} as before, then make", again.tail(5)))
+        evidence.append(Evidence(f"{change.file} as before, then make", again.tail(5)))
     return [result(56, verdict if well else FAIL, evidence, seconds=time.monotonic() - start)]
 
 
@@ -480,10 +498,46 @@ class Moved:
         return PASS, told
 
 
-def rewrite(path: Path, text: str) -> None:
+# Longer than any settings or password
+_MOST_TEXT = 256 * 1024
+_SAFE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+
+
+@contextlib.contextmanager
+def strangers_file(folder: str, name: str, flags: int) -> Iterator[int]:
+    """A small regular file of the project, opened as root: no link on the way to it is followed, and no FIFO waits."""
+    with contextlib.ExitStack() as opened:
+        at = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        opened.callback(os.close, at)
+        *folders, last = name.split("/")
+        for part in folders:
+            at = os.open(part, _SAFE | os.O_RDONLY | os.O_DIRECTORY, dir_fd=at)
+            opened.callback(os.close, at)
+        at = os.open(last, _SAFE | flags, dir_fd=at)
+        opened.callback(os.close, at)
+        found = os.fstat(at)
+        if not stat.S_ISREG(found.st_mode) or found.st_size > _MOST_TEXT:
+            raise OSError(f"{name} is no small file")
+        # Another name of it may be somebody else's file.
+        if found.st_nlink > 1 and flags & os.O_WRONLY:
+            raise OSError(f"{name} has more names than one")
+        yield at
+
+
+def strangers_text(folder: str, name: str) -> str | None:
+    """The text of a small file of the project, None for anything else."""
+    try:
+        with strangers_file(folder, name, os.O_RDONLY) as file:
+            return os.read(file, _MOST_TEXT).decode("utf-8", "surrogateescape")
+    except OSError:
+        return None
+
+
+def rewrite(folder: str, name: str, text: str) -> None:
     """In place, so that owner and mode stay."""
-    with path.open("w", encoding="utf-8", errors="surrogateescape") as file:
-        file.write(text)
+    with strangers_file(folder, name, os.O_WRONLY) as file:
+        os.truncate(file, 0)
+        os.write(file, text.encode("utf-8", "surrogateescape"))
 
 
 def ftp(subject: Subject, user: str, password_file: str) -> list[Result]:
@@ -495,13 +549,10 @@ def ftp(subject: Subject, user: str, password_file: str) -> list[Result]:
     ports = sorted(port for port in listening(container) if port < 21000) or [21]
     address = next((one["IPAddress"] for one in container["NetworkSettings"]["Networks"].values()), "")
     try:
-        password = Path(password_file).read_text(encoding="utf-8").strip("\n")
+        password = password_in(subject.project, password_file)
     except OSError:
-        return [
-            result(
-                58, UNDETERMINED, [Evidence(password_file, "not there: name the file in evaluate_ftp_password_file")]
-            )
-        ]
+        told = "no small file: name the one with the password in evaluate_ftp_password_file"
+        return [result(58, UNDETERMINED, [Evidence(password_file, told)])]
     name = f"evaluation-{secrets.token_hex(6)}.txt"
     content = secrets.token_hex(16)
     where = f"ftp {service}:{ports[0]} as {user}"
@@ -521,6 +572,27 @@ def ftp(subject: Subject, user: str, password_file: str) -> list[Result]:
             [Evidence(where, f"STOR {name}"), Evidence(f"https://{subject.domain}/{name}", told)],
         )
     ]
+
+
+def password_in(project: str, path: str) -> str:
+    """One in the project is a stranger's, and no link of it is followed; another place the evaluator named."""
+    folder, name = os.path.split(path)
+    if (inside := os.path.relpath(path, project)).partition("/")[0] != "..":
+        folder, name = project, inside
+    text = strangers_text(folder, name)
+    if text is None:
+        raise OSError(f"{path} cannot be read")
+    return text.strip("\n")
+
+
+def bring_passwords(project: str, files: Mapping[str, str], folder: str) -> None:
+    """Copies of the files that hold passwords, in a folder that is root's alone; of what is no such file, none."""
+    for name, path in files.items():
+        with contextlib.suppress(OSError):
+            password = password_in(project, path)
+            at = os.open(os.path.join(folder, name), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            with os.fdopen(at, "w", encoding="utf-8", errors="surrogateescape") as file:
+                file.write(password)
 
 
 def signed_in(address: str, port: int, user: str, password: str) -> ftplib.FTP:

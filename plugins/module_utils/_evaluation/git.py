@@ -35,6 +35,8 @@ _BLOBS = 20_000
 _BLOB_BYTES = 4 * 1024 * 1024
 # What tells which files there are: commits, trees and tags
 _SHAPE_BYTES = 48 * 1024 * 1024
+# What is read after git's own time
+_READING_SECONDS = 120.0
 # How many of what was not seen are told by name
 _NAMED = 5
 _TOTAL_BYTES = 64 * 1024 * 1024
@@ -97,6 +99,10 @@ class _Git:
                 preexec_fn=_limited,
             ) as process:
                 return self._answer(process, output, arguments[0])
+
+    def over(self) -> bool:
+        """Whether the time for all of it is over, that of reading included."""
+        return time.monotonic() > self._ends + _READING_SECONDS
 
     def _answer(self, process: subprocess.Popen[bytes], output: Any, command: str) -> bytes:
         try:
@@ -294,6 +300,9 @@ def _search(
     seen: dict[tuple[str, str, bool], _Seen] = {}
     named = {blob: where[0][0] for blob, where in list(paths.items())[:_BLOBS]}
     for blob, content in _contents(git, named, state["limits"]):
+        if git.over():
+            state["limits"].append("the search of the git history was ended: it took too long")
+            break
         for path, commit in paths[blob]:
             place = f"commit {commit[:10]}: {path}"
             there = current.get(path) == blob

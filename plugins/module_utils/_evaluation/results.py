@@ -20,6 +20,10 @@ UNDETERMINED = "undetermined"
 # All of them, the worst first: where several looks tell of one item, the first of these stands.
 VERDICTS = (FAIL, WARNING, PASS, NOT_APPLICABLE, UNDETERMINED)
 
+# How much of a line, and of a script, is read; the collector says of which files something was cut off.
+LINE = 2_000
+SCRIPT_BYTES = 64 * 1024
+
 # Evidence is for people: a longer text is a file of its own.
 MAX_TEXT = 4000
 _REMARK = 40

@@ -14,6 +14,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.contained import ending_all
+
 # Only the end of a long output is kept, as it says what went wrong.
 KEPT = 64 * 1024
 
@@ -49,11 +51,23 @@ def run(
     errors: bool = True,
     done: Callable[[], bool] | None = None,
 ) -> Answer:
-    """Run a command with no input; what it started goes with it when its time is over, however much it prints.
+    """Run a command with no input; what it started goes with it when its time is over, sessions of their own too.
 
     For people, `errors` are part of what it printed; a program that reads the rest leaves them out. A command that
     stays in the foreground is left alone when what it was to bring about is `done`.
     """
+    with ending_all() as end:
+        return _run(argv, timeout, cwd, errors, done, end)
+
+
+def _run(
+    argv: Sequence[str],
+    timeout: float,
+    cwd: str | None,
+    errors: bool,
+    done: Callable[[], bool] | None,
+    end: Callable[[], None],
+) -> Answer:
     start = time.monotonic()
     process = subprocess.Popen(
         list(argv),
@@ -104,6 +118,8 @@ def run(
     if over:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        end()
     process.wait()
     process.stdout.close()
     return Answer(None if over else process.returncode, kept.decode("utf-8", "replace"), time.monotonic() - start)

@@ -155,7 +155,7 @@ def environment_file(text: str) -> dict[str, str]:
             end = value.find(value[0], 1)
             literal, quote = (value[1:end] if end > 0 else value[1:]), value[0]
         else:
-            literal, quote = re.sub(r"\s+#.*$", "", value).strip(), ""
+            literal, quote = re.sub(r"(?<!\s)\s+#.*$", "", value).strip(), ""
         found[match[1]] = literal if quote == "'" else interpolate(literal, found)
     return found
 
@@ -345,11 +345,23 @@ def _line(values: Any, at: int) -> str:
     return values.where(at) if isinstance(values, LocatedList) else ""
 
 
+def at_colons(text: str) -> list[str]:
+    """The parts between colons; the one of ${NAME:-default} parts nothing."""
+    parts, end, within = [], len(text), False
+    # From the end, so that each character is looked at once.
+    for at in range(len(text) - 1, -1, -1):
+        if text[at] in "{}":
+            within = text[at] == "}"
+        elif text[at] == ":" and not within:
+            parts.append(text[at + 1 : end])
+            end = at
+    return [text[:end], *reversed(parts)]
+
+
 def _mount(one: Any, where: str) -> Mount:
     if isinstance(one, dict):
         return Mount(str(one.get("type", "")), str(one.get("source") or ""), str(one.get("target") or ""), where)
-    # The colon of ${NAME:-default} parts nothing.
-    parts = re.split(r":(?![^{}]*\})", str(one))
+    parts = at_colons(str(one))
     if len(parts) == 1:
         return Mount("volume", "", parts[0], where)
     bind = parts[0].startswith((".", "/", "~", "$"))
@@ -359,5 +371,5 @@ def _mount(one: Any, where: str) -> Mount:
 def _port(one: Any, where: str) -> Port:
     if isinstance(one, dict):
         return Port(str(one.get("published") or ""), str(one.get("target") or ""), where)
-    parts = re.split(r":(?![^{}]*\})", str(one).partition("/")[0])
+    parts = at_colons(str(one).partition("/")[0])
     return Port(parts[-2] if len(parts) > 1 else "", parts[-1], where)

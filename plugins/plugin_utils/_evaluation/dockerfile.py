@@ -103,6 +103,8 @@ def _instructions(text: str) -> list[Instruction]:
             logical.append(raw)
             break
         value = " ".join(part.strip() for part in logical).strip()
+        if not value:
+            continue
         at, heredocs = _heredocs(value, lines, at, positions)
         found.append(_instruction(value, first + 1, heredocs))
     return found

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.results import LINE
 from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation import compose, dockerfile, makefile, shell
 from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation import services as which
 
@@ -46,6 +47,17 @@ class Source:
     first_line: int = 1
 
 
+# Longer than any that a person writes; the collector says of which files a line was cut off.
+_PATH = 4_096
+
+
+def _narrow(text: str) -> str:
+    """A text without what is to the right of each line's limit."""
+    if len(text) <= LINE:
+        return text
+    return "\n".join(line[:LINE] for line in text.split("\n"))
+
+
 # ENTRYPOINT or CMD, its words or its text in the shell form, and where it stands.
 Starter = tuple[str, "tuple[str, ...] | str", str]
 
@@ -64,7 +76,8 @@ class Project:
         # By which the penultimate release is told.
         self.day = day
         self.entries: dict[str, dict[str, Any]] = {entry["path"]: entry for entry in snapshot["entries"]}
-        self._texts: dict[str, str] = snapshot["texts"]
+        # What is worked out of a line may cost the square of its length.
+        self._texts: dict[str, str] = {path: _narrow(text) for path, text in snapshot["texts"].items()}
 
     @property
     def committed(self) -> datetime.date | None:
@@ -78,6 +91,8 @@ class Project:
 
     def resolved(self, path: str) -> str | None:
         """A path with the symbolic links in it followed, None where they lead out of the folder or nowhere."""
+        if len(path) > _PATH:
+            return None
         path = posixpath.normpath(path)
         for _hop in range(10):
             for at in range(1, path.count("/") + 2):
@@ -419,7 +434,7 @@ def bare_image(image: str) -> str:
     """An image's name without tag and digest."""
     name = image.partition("@")[0]
     head, slash, tail = name.rpartition("/")
-    return head + slash + re.split(r":(?![^{}]*\})", tail)[0]
+    return head + slash + compose.at_colons(tail)[0]
 
 
 def reference(image: str) -> str:

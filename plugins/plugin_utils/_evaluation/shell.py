@@ -13,6 +13,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.results import SCRIPT_BYTES
+
 try:
     import tree_sitter
     import tree_sitter_bash
@@ -22,7 +24,6 @@ except ImportError as error:
 else:
     MISSING = None
 
-_MAX_BYTES = 256 * 1024
 _MAX_DEPTH = 150
 _MAX_NESTED = 4
 
@@ -129,7 +130,7 @@ def parse(text: str, first_line: int = 1) -> Script:
 
 
 def _collect(text: str, first_line: int, script: Script, nested: int) -> None:
-    raw = text.encode()[:_MAX_BYTES]
+    raw = text.encode()[:SCRIPT_BYTES]
     root = _parser().parse(raw).root_node
     lines = text.splitlines()
 
@@ -137,10 +138,10 @@ def _collect(text: str, first_line: int, script: Script, nested: int) -> None:
         row: int = node.start_point[0]
         return Place(first_line + row, lines[row].strip()[:200] if row < len(lines) else "")
 
-    for node, ancestors in _nodes(root):
+    feeds: dict[int, bool] = {}
+    for node, ancestors, before in _nodes(root):
         kind = node.type
         if kind == "&" and not node.is_named:
-            before = node.prev_sibling
             if before is not None and not _ARITHMETIC & {*ancestors[-1:], before.type}:
                 script.background.append(place(before))
         elif kind == "while_statement":
@@ -151,7 +152,7 @@ def _collect(text: str, first_line: int, script: Script, nested: int) -> None:
         elif kind == "command":
             words = tuple(_words(node))
             if words:
-                fed = _fed(node)
+                fed = _fed(node, feeds)
                 # The output of a command that is substituted is no service.
                 fed = fed or "command_substitution" in ancestors
                 _command(Command(words, place(node), fed), script, nested)
@@ -161,14 +162,25 @@ def _collect(text: str, first_line: int, script: Script, nested: int) -> None:
 _ARITHMETIC = frozenset({"arithmetic_expansion", "binary_expression", "compound_assignment_expression"})
 
 
-def _nodes(root: tree_sitter.Node) -> Iterator[tuple[tree_sitter.Node, tuple[str, ...]]]:
-    """Every node with the kinds of those around it, without recursion: a stranger's nesting has no limit of its own."""
-    waiting: list[tuple[tree_sitter.Node, tuple[str, ...]]] = [(root, ())]
+_Node = tuple[tree_sitter.Node, tuple[str, ...], "tree_sitter.Node | None"]
+
+
+def _nodes(root: tree_sitter.Node) -> Iterator[_Node]:
+    """Every node with the kinds of those around it and the one before it.
+
+    Without recursion, as a stranger's nesting has no limit of its own, and with the children of each node taken once:
+    a node that is asked for one of its siblings looks through all of them.
+    """
+    waiting: list[_Node] = [(root, (), None)]
     while waiting:
-        node, ancestors = waiting.pop()
-        yield node, ancestors
+        node, ancestors, before = waiting.pop()
+        yield node, ancestors, before
         if len(ancestors) < _MAX_DEPTH:
-            waiting.extend((child, (*ancestors, node.type)) for child in reversed(node.children))
+            children = node.children
+            around = (*ancestors, node.type)
+            waiting.extend(
+                reversed([(child, around, last) for child, last in zip(children, [None, *children], strict=False)])
+            )
 
 
 def _words(node: tree_sitter.Node) -> Iterator[str]:
@@ -193,21 +205,29 @@ def _plain(node: tree_sitter.Node) -> str:
     return text.replace("\\\n", "").replace("\\", "")
 
 
-def _fed(node: tree_sitter.Node) -> bool:
-    """Whether a command's input comes from elsewhere than the container's own."""
+def _feeds(redirected: tree_sitter.Node) -> bool:
+    for one in redirected.children:
+        if one.type in ("heredoc_redirect", "herestring_redirect"):
+            return True
+        if one.type == "file_redirect" and any(part.type == "<" for part in one.children):
+            return True
+    return False
+
+
+def _fed(node: tree_sitter.Node, feeds: dict[int, bool]) -> bool:
+    """Whether a command's input comes from elsewhere than the container's own; `feeds`: what is known."""
     above: tree_sitter.Node | None = node.parent
     child = node
     if any(one.type in ("heredoc_redirect", "herestring_redirect") for one in node.children):
         return True
     while above is not None:
-        if above.type == "pipeline" and above.children and above.children[0].id != child.id:
+        if above.type == "pipeline" and above.start_byte != child.start_byte:
             return True
         if above.type == "redirected_statement":
-            for one in above.children:
-                if one.type in ("heredoc_redirect", "herestring_redirect"):
-                    return True
-                if one.type == "file_redirect" and any(part.type == "<" for part in one.children):
-                    return True
+            if above.id not in feeds:
+                feeds[above.id] = _feeds(above)
+            if feeds[above.id]:
+                return True
         if above.type not in ("pipeline", "redirected_statement", "negated_command"):
             return False
         child = above
@@ -239,7 +259,7 @@ def _loop(node: tree_sitter.Node, place: Place, script: Script) -> None:
 
 
 def _endless(loop: tree_sitter.Node, place: Place, script: Script) -> None:
-    for node, _ancestors in _nodes(loop):
+    for node, _ancestors, _before in _nodes(loop):
         if node.type == "command" and next(_words(node), "") in _LEAVES:
             script.doubtful.append(place)
             return

@@ -126,8 +126,10 @@ VOLUME_FIX = (
 def _data_root(project: Project) -> str:
     """The file that moves Docker's own folder into somebody's data folder, "" where none does."""
     for path in project.files():
-        if re.search(r"data-root\b[^\n]*/home/[^\n]*/data", project.text(path) or ""):
-            return path
+        for line in (project.text(path) or "").splitlines():
+            home = line.partition("data-root")[2].partition("/home/")
+            if home[1] and "/data" in home[2]:
+                return path
     return ""
 
 

@@ -63,6 +63,8 @@ def test_hosts_are_added_and_never_overwritten(add_host: AddHost, tmp_path: Path
     wil = variables["wil"]
     assert (wil["ansible_host"], wil["inception_login"]) == ("203.0.113.10", "wil")
     assert wil["evaluate_source"] == unsafe("https://example.org/wil.git")
+    # Whoever has root there would use the agent of who evaluates.
+    assert all(one["ansible_ssh_extra_args"] == "-o ForwardAgent=no" for one in variables.values())
     # A machine that somebody lent is neither cleaned out nor rebooted, nor is another's port taken.
     assert "evaluate_clean_out" not in wil
     assert variables["zoe"]["evaluate_clean_out"] is True

@@ -70,7 +70,7 @@ def _built_in(project: Project) -> Iterator[Evidence]:
                         yield Evidence(project.where(owner, one), f"{name} of the build's {source} stays in the image")
 
 
-_ENV_OF = re.compile(r"(\w+)[=\s]+\"?\$\{?(\w+)")
+_ENV_OF = re.compile(r"(?<!\w)(\w+)[=\s]+\"?\$\{?(\w+)")
 
 
 def _layout(project: Project) -> Finding:

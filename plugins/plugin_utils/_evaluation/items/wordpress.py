@@ -55,16 +55,12 @@ def _environment(project: Project) -> Iterator[tuple[str, str, str]]:
         name = path.rpartition("/")[2]
         if (name.startswith(".env") or name.endswith(".env")) and not re.search(r"example|sample|template|dist", name):
             text = project.text(path) or ""
+            lines: dict[str, int] = {}
+            for number, one in enumerate(text.split("\n"), 1):
+                if named := re.match(r"\s*(?:export\s+)?([\w.-]+)", one):
+                    lines.setdefault(named[1], number)
             for key, value in compose.environment_file(text).items():
-                line = next(
-                    (
-                        number
-                        for number, one in enumerate(text.split("\n"), 1)
-                        if re.match(rf"\s*(?:export\s+)?{re.escape(key)}\b", one)
-                    ),
-                    1,
-                )
-                yield f"{path}:{line}", key, value
+                yield f"{path}:{lines.get(key, 1)}", key, value
     for service in project.services.values():
         environment = service.raw.get("environment")
         for key, value in service.environment.items():

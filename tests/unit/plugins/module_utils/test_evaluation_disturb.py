@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +75,8 @@ def test_only_what_was_down_tells_that_make_is_done(monkeypatch: pytest.MonkeyPa
     given: list[object] = []
 
     def ran(*arguments: object) -> Answer:
-        given.append(arguments[-1])
+        if str(arguments[2]).startswith("make"):
+            given.append(arguments[-1])
         return Answer(2, "", 1.0)
 
     monkeypatch.setattr(disturb, "all_well", lambda subject: well)
@@ -260,3 +263,94 @@ def test_a_make_that_may_end_by_itself_is_waited_for(monkeypatch: pytest.MonkeyP
     for now[0], there[0] in ((0, True), (30, True), (50, False), (70, True), (120, True), (130, True)):
         found.append(settled())
     assert found == [False, False, False, False, False, True]
+
+
+def no_file(path: Path) -> None:
+    path.mkdir()
+
+
+def link(path: Path) -> None:
+    (path.parent / "elsewhere").write_text("PORT=3306\n")
+    path.symlink_to("elsewhere")
+
+
+def folder_that_is_a_link(path: Path) -> None:
+    path.parent.rmdir()
+    other = path.parent.with_suffix(".other")
+    other.mkdir()
+    (other / path.name).write_text("PORT=3306\n")
+    path.parent.symlink_to(other)
+
+
+def huge(path: Path) -> None:
+    with path.open("w") as file:
+        file.truncate(8 * 1024**3)
+
+
+@pytest.mark.parametrize("harm", [os.mkfifo, no_file, link, folder_that_is_a_link, huge])
+def test_what_is_no_small_file_of_the_project_is_not_read(tmp_path: Path, harm: Callable[[Path], None]) -> None:
+    """A FIFO held root up, a huge file filled its memory, and a link was followed."""
+    for name in ("srcs/.env", "secrets/ftp_password.txt"):
+        (tmp_path / name).parent.mkdir()
+        harm(tmp_path / name)
+        assert disturb.strangers_text(str(tmp_path), name) is None
+        with pytest.raises(OSError, match=name):
+            disturb.password_in(str(tmp_path), str(tmp_path / name))
+        with pytest.raises(OSError, match=r"\.env|\.txt|srcs|secrets"):
+            disturb.rewrite(str(tmp_path), name, "x")
+
+
+def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "srcs").mkdir()
+    other = tmp_path / "passwd"
+    other.write_text("root\n")
+    for make in (os.symlink, os.link):
+        make(other, tmp_path / "srcs/.env")
+        with pytest.raises(OSError, match=r"\.env"):
+            disturb.rewrite(str(tmp_path), "srcs/.env", "x")
+        assert other.read_text() == "root\n"
+        (tmp_path / "srcs/.env").unlink()
+
+
+def test_settings_and_passwords_are_read_and_written_in_place(tmp_path: Path) -> None:
+    (tmp_path / "srcs").mkdir()
+    settings = tmp_path / "srcs/.env"
+    settings.write_bytes(b"PORT=3306 # \xff and much more\n")
+    before = disturb.strangers_text(str(tmp_path), "srcs/.env") or ""
+    disturb.rewrite(str(tmp_path), "srcs/.env", "PORT=3317\n")
+    assert settings.read_text() == "PORT=3317\n"
+    disturb.rewrite(str(tmp_path), "srcs/.env", before)
+    assert settings.read_bytes() == b"PORT=3306 # \xff and much more\n"
+    (tmp_path / "password").write_text("Tr0ub4dor-3\n")
+    for project in (tmp_path, tmp_path / "srcs"):
+        assert disturb.password_in(str(project), str(tmp_path / "password")) == "Tr0ub4dor-3"
+
+
+def test_passwords_are_copied_and_nothing_else(tmp_path: Path) -> None:
+    """A link to root's own file would have been typed into the stranger's site."""
+    project, folder = tmp_path / "project", tmp_path / "copies"
+    for one in (project / "secrets", folder):
+        one.mkdir(parents=True)
+    (tmp_path / "shadow").write_text("root:hash\n")
+    (project / "secrets/wp_admin_password.txt").symlink_to(tmp_path / "shadow")
+    (project / "secrets/wp_user_password.txt").write_text("Tr0ub4dor-3\n")
+    files = {name: f"{project}/secrets/wp_{name}_password.txt" for name in ("admin", "user")}
+    disturb.bring_passwords(str(project), files, str(folder))
+    assert {one.name: (one.read_text(), one.stat().st_mode & 0o777) for one in folder.iterdir()} == {
+        "user": ("Tr0ub4dor-3", 0o600)
+    }
+
+
+@pytest.mark.parametrize(
+    ("first", "verdict"),
+    [("/usr/bin/docker", "pass"), ("/home/wil/bin/docker", "warning"), ("./docker", "warning"), ("", "pass")],
+)
+def test_a_docker_of_their_own_is_noticed(monkeypatch: pytest.MonkeyPatch, first: str, verdict: str) -> None:
+    def ran(login: str, folder: str, command: str, timeout: float, done: object = None) -> Answer:
+        return Answer(0, first if "command -v" in command else "", 1.0)
+
+    monkeypatch.setattr(disturb, "all_well", lambda subject: True)
+    monkeypatch.setattr(disturb, "as_login", ran)
+    (found,) = disturb.make(disturb.Subject("wil", "wil.42.fr", "/home/wil/inception", 60.0), cleaned=False)
+    assert found.verdict == verdict
+    assert ("comes first for the login" in found.evidence[-1].text) == (verdict == "warning")

@@ -38,6 +38,23 @@ def test_its_children_go_with_it(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    "script",
+    [
+        "setsid sh -c 'sleep 1; touch {}/late' & sleep 60",
+        "(setsid -f sh -c 'sleep 1; touch {}/late') ; sleep 60",
+        "nohup setsid sh -c 'trap \"\" TERM HUP; (sleep 1; touch {}/late) &' >/dev/null 2>&1 & exec sleep 60",
+        "setsid -f sh -c 'while :; do sleep 0.3; touch {}/late & done'; exec sleep 60",
+    ],
+)
+def test_sessions_of_their_own_go_too(tmp_path: Path, script: str) -> None:
+    """One whose leader was a process of its own outlived the end of its time."""
+    assert run(["sh", "-c", script.replace("{}", str(tmp_path))], timeout=0.2).code is None
+    (tmp_path / "late").unlink(missing_ok=True)
+    time.sleep(1.5)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_child_that_stays_does_not_hold_it_up() -> None:
     start = time.monotonic()
     assert run(["sh", "-c", "sleep 20 & echo started"], timeout=15).output == "started\n"
