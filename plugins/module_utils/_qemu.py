@@ -57,6 +57,10 @@ PAUSE, KEY_PAUSE = 0.5, 5.0
 # A guest that has written one of these comes no further by itself: its kernel, its initrd, its systemd.
 HOPELESS = ("Kernel panic - not syncing", "Dropping to a shell!", "You are in emergency mode")
 PROBE_SECONDS = 20.0
+# How long QEMU may take until its monitor answers: files and ports are opened before.
+LAUNCH_SECONDS = 60.0
+# A guest that breaks out into QEMU finds a process that may start none, and become nobody else.
+SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
 # The kernel's first line, on every architecture.
 PROBED_FOR = "Linux version"
 # A new guest needs about this much at once (GiB); its disk file grows later, up to disk_size.
@@ -391,7 +395,7 @@ def build_argv(binary: str, config: dict[str, t.Any], arch: Arch, accelerator: s
     argv += ["-netdev", f"user,id=net0{forwards}", "-device", "virtio-net-pci,netdev=net0,romfile="]
     argv += ["-device", "virtio-rng-pci"]
     argv += ["-chardev", "file,id=serial0,path=serial.log", "-serial", "chardev:serial0"]
-    argv += ["-qmp", "unix:qmp.sock,server=on,wait=off", "-pidfile", "qemu.pid", "-daemonize"]
+    argv += ["-qmp", "unix:qmp.sock,server=on,wait=off", "-pidfile", "qemu.pid", "-sandbox", SANDBOX]
     if config["boot"] == "kernel":
         argv += ["-kernel", "vmlinuz", "-initrd", "initrd", "-append", kernel_command_line(config, arch, accelerator)]
     else:
@@ -705,11 +709,7 @@ class Machine:
         for name in ("qemu.pid", "qmp.sock"):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self.path(name))
-        argv = build_argv(binary, config, arch, accelerator)
-        with open(self.path("qemu.log"), "wb") as log:
-            done = subprocess.run(argv, cwd=self.dir, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False)
-        if done.returncode != 0:
-            raise VmError(f"QEMU did not start (code {done.returncode}):\n{tail(self.path('qemu.log'))}")
+        self._launch(build_argv(binary, config, arch, accelerator))
         self.run = {
             "accelerator": accelerator,
             "accelerator_reason": reason,
@@ -718,6 +718,30 @@ class Machine:
             "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         }
         write_json(self.path("run.json"), self.run)
+
+    def _launch(self, argv: list[str]) -> None:
+        """Starts QEMU and waits until its monitor answers. Not by its own -daemonize: a sandbox that lets nothing be
+        started would end that.
+        """
+        with open(self.path("qemu.log"), "wb") as log:
+            process = subprocess.Popen(
+                argv, cwd=self.dir, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+        end = time.monotonic() + LAUNCH_SECONDS
+        while True:
+            with contextlib.suppress(OSError), Qmp(self.path("qmp.sock")):
+                # It goes on without this process.
+                process.returncode = 0
+                return
+            if process.poll() is not None:
+                raise VmError(f"QEMU did not start (code {process.returncode}):\n{tail(self.path('qemu.log'))}")
+            if time.monotonic() > end:
+                process.kill()
+                process.wait()
+                raise VmError(
+                    f"QEMU's monitor did not answer within {LAUNCH_SECONDS:.0f} s:\n{tail(self.path('qemu.log'))}"
+                )
+            time.sleep(0.05)
 
     def _disk_gib(self) -> float:
         return float(json.loads(self._qemu_img("info", "--output=json", "-U", "disk.qcow2"))["virtual-size"]) / 2**30

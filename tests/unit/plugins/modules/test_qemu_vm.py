@@ -31,19 +31,9 @@ ssh = None
 if ports and "panic" not in behaviour and "silent" not in behaviour:
     ssh = socket.socket(); ssh.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     ssh.bind((ports[0][0], int(ports[0][1]))); ssh.listen(5)
-ready, done = os.pipe()
-if os.fork():
-    os.read(ready, 1); os._exit(0)
-os.setsid()
-null = os.open(os.devnull, os.O_RDWR)
-for handle in (0, 1, 2):
-    os.dup2(null, handle)
 open("qemu.pid", "w").write(str(os.getpid()))
 last = "Kernel panic - not syncing: no init" if "panic" in behaviour else "login:"
 open("serial.log", "w").write("Linux version 6\n" + last + "\n")
-os.write(done, b".")
-if "dies" in behaviour:
-    os._exit(1)
 def greet():
     while True:
         connection, _ = ssh.accept(); connection.sendall(b"SSH-2.0-fake\r\n"); connection.close()
@@ -58,6 +48,8 @@ while True:
         command = json.loads(line)["execute"]
         open("commands", "a").write(command + "\n")
         file.write(b'{"event": "NOISE"}\n{"return": {}}\n'); file.flush()
+        if "dies" in behaviour:
+            os._exit(1)
         if command == "system_powerdown" and "deaf" not in behaviour:
             os._exit(0)
 """
