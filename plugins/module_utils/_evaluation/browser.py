@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 PATIENCE = 120_000
 # A page can keep its reader busy without an end, or fill memory.
 _SECONDS = 1_200.0
+# Milliseconds that a complete page may take for what its scripts begin then.
+_SETTLED = 5_000
 _MOST_BYTES = 4 * 1024**3
 _REFUSED = 5
 # So many times the network may change while one page comes.
@@ -92,12 +94,14 @@ class Visitors:
     place: Place
     refusals: Refusals
     make: Callable[[], BrowserContext]
+    pages: list[Page] = field(default_factory=list)
     windows: list[Page] = field(default_factory=list)
 
     def __call__(self) -> Page:
         context = self.make()
         context.set_default_timeout(PATIENCE)
         page = context.new_page()
+        self.pages.append(page)
         context.on("request", lambda request: self._look(request.url))
         context.on("page", self._refuse)
         page.on("download", lambda download: self.refusals.note(f"a download: {download.url}"))
@@ -113,8 +117,23 @@ class Visitors:
         self.windows.append(page)
 
     def close_windows(self) -> None:
+        """Those too that the browser has just opened, and not yet told of."""
+        ends = time.monotonic() + _SETTLED / 1000
+        while self.pages and len(self.windows) < self._opened_by_pages() and time.monotonic() < ends:
+            self.pages[-1].wait_for_timeout(50)
         while self.windows:
             self.windows.pop().close()
+
+    def _opened_by_pages(self) -> int:
+        browser = self.pages[-1].context.browser
+        if browser is None:
+            return 0
+        session = browser.new_browser_cdp_session()
+        try:
+            targets = session.send("Target.getTargets")["targetInfos"]
+        finally:
+            session.detach()
+        return sum(one["type"] == "page" and "openerId" in one for one in targets)
 
     def of_the_site(self, address: str) -> bool:
         try:
@@ -192,6 +211,14 @@ def go(page: Page, address: str) -> None:
         except Error as error:
             if not left or "ERR_NETWORK_CHANGED" not in str(error):
                 raise
+
+
+def settle(page: Page) -> None:
+    """What a page begins when it is complete is seen too, if it ends some time."""
+    from playwright.sync_api import Error
+
+    with contextlib.suppress(Error):
+        page.wait_for_load_state("networkidle", timeout=_SETTLED)
 
 
 def type_secret(page: Page, selector: str, value: str) -> None:
@@ -311,6 +338,7 @@ def front_page(visitor: Visitors, visit: Visit) -> None:
     """41: how the site looks."""
     page = visitor()
     go(page, "/")
+    settle(page)
     visit.picture(page, 41, "The front page")
     words = len(page.inner_text("body").split())
     told = Evidence("/ in a browser", f"title: {page.title()}; {words} words")
