@@ -12,6 +12,7 @@ import functools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
 
 from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.results import SCRIPT_BYTES
 
@@ -162,7 +163,9 @@ def _collect(text: str, first_line: int, script: Script, nested: int) -> None:
 _ARITHMETIC = frozenset({"arithmetic_expansion", "binary_expression", "compound_assignment_expression"})
 
 
-_Node = tuple[tree_sitter.Node, tuple[str, ...], "tree_sitter.Node | None"]
+if TYPE_CHECKING:
+    # The parser may be missing.
+    _Node: TypeAlias = tuple[tree_sitter.Node, tuple[str, ...], tree_sitter.Node | None]
 
 
 def _nodes(root: tree_sitter.Node) -> Iterator[_Node]:
