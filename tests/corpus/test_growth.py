@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Hostile text takes time by its length and not by the square of it.
 
-Eight times the text, and no more than 24 times the processor's time, where the square would be 64. The machine's other
-work is in neither.
+By the square, 20,000 line breaks took 22 s and 40,000 colons 17 s of the processor, which is four times as much for
+twice the length. By the length it is a second or some, and thirty are allowed: a generous time-out.
 """
 
 from __future__ import annotations
 
 import datetime
-import functools
 import json
 import time
 from collections.abc import Callable
@@ -32,26 +31,16 @@ from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.rea
 
 from tests.corpus.build import base, put
 
-TIMES, MOST = 8, 24
-# What takes less is told by the clock's own steps.
-ENOUGH = 0.02
+NUMBER = 60_000
+MOST = 30.0
 
 
-def seconds(work: Callable[[], Any]) -> float:
-    best = float("inf")
-    for _round in range(2):
-        start = time.process_time()
-        work()
-        best = min(best, time.process_time() - start)
-    return best
-
-
-def grows(work: Callable[[int], Any], small: int) -> str:
-    """What is wrong with the growth, or nothing."""
-    while (least := seconds(functools.partial(work, small))) < ENOUGH and small < 4_000:
-        small *= 2
-    most = seconds(functools.partial(work, small * TIMES))
-    return "" if most <= MOST * max(least, ENOUGH) else f"{small}: {least:.3f} s, {small * TIMES}: {most:.3f} s"
+def too_long(work: Callable[[int], Any], number: int) -> str:
+    """What is wrong with the time that it takes, or nothing."""
+    start = time.process_time()
+    work(number)
+    took = time.process_time() - start
+    return "" if took <= MOST else f"{number}: {took:.1f} s"
 
 
 def found_in(path: str) -> Callable[[str], Any]:
@@ -86,7 +75,7 @@ def text_of(reader: str, piece: str, number: int) -> str:
 @pytest.mark.parametrize("piece", PIECES, ids=repr)
 @pytest.mark.parametrize("reader", READERS)
 def test_readers(reader: str, piece: str) -> None:
-    wrong = grows(lambda number: READERS[reader](text_of(reader, piece, number)), 500)
+    wrong = too_long(lambda number: READERS[reader](text_of(reader, piece, number)), NUMBER)
     assert not wrong, wrong
 
 
@@ -121,7 +110,7 @@ def test_whole_projects(tmp_path: Path, kind: str) -> None:
         (tmp_path / path).write_text(text)
         read(Project(json.loads(json.dumps(snapshot(str(tmp_path)))), datetime.date(2026, 11, 24)))
 
-    wrong = grows(work, 1_000)
+    wrong = too_long(work, NUMBER)
     assert not wrong, wrong
 
 
