@@ -262,8 +262,9 @@ WORK = {
     "a sign-in": 'update_user_meta(1, "session_tokens", get_user_meta(1, "session_tokens", true) ?: []);',
     "a comment that waits": """
         $id = wp_insert_comment(["comment_post_ID" => 1, "comment_content" => "verify", "comment_approved" => 0]);
-        global $wpdb;
-        $wpdb->delete($wpdb->comments, ["comment_ID" => $id]);
+        // It goes as quietly as it came.
+        array_map("remove_all_actions", ["deleted_comment", "transition_comment_status", "edit_comment"]);
+        wp_delete_comment($id, true);
     """,
 }
 

@@ -7,6 +7,8 @@
  * The link .pages/current leads to a folder, whose name nginx makes a part of what it looks for (its conf/inside.conf).
  * After a change the link leads to another folder: no page that was asked for before then is found again, not even
  * one that was being made meanwhile. The folders are empty.
+ *
+ * What is a change, WordPress says where its own functions make it, and the statement itself where a plugin writes past them.
  */
 
 defined('ABSPATH') || exit;
@@ -36,8 +38,45 @@ final class Inception_Pages
     private const UNSEEN_OPTIONS = '/^(_transient_|_site_transient_|cron$|auto_updater\.lock$|core_updater\.lock$|recently_edited$|recently_activated$|can_compress_scripts$)/';
     private const UNSEEN_META = '/^(_edit_lock|_edit_last|_encloseme|_pingme|session_tokens|community-events-location|.*user-settings(-time)?|closedpostboxes_.*|metaboxhidden_.*|meta-box-order_.*|manage.*columnshidden|screen_layout_.*|.*_per_page)$/';
 
+    /** Tables of others in which nothing is that a visitor sees. */
+    private const UNSEEN_TABLES = '/(?:^|_)(?:(?:inception|pantheon|woocommerce)_sessions|actionscheduler_(?:actions|claims|groups|logs))$/';
+    /** The same in statements that somebody else than WordPress writes for its tables of options and of what is said of things. */
+    private const UNSEEN_TEXT = '/[\\\\\'"]_(?:site\\\\*_)?transient|[\'"](?:cron|session_tokens|_edit_lock|_edit_last)[\'"]|[._]lock[\'"]/i';
+    /** Statements that change nothing: all others do, whatever they are. */
+    private const READS = '/^(?:SELECT|SHOW|SET|DESC|DESCRIBE|EXPLAIN|ANALYZE|CHECK|CHECKSUM|OPTIMIZE|USE|START|BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE|LOCK'
+        . '|UNLOCK|PREPARE|DEALLOCATE|WITH|VALUES|DO|FLUSH|KILL|DROP\s+TEMPORARY|CREATE\s+TEMPORARY|CREATE\b(?!.*\bSELECT\b))\b/is';
+    /** Those that the server counts, and WordPress tells how many rows they changed. */
+    private const COUNTED = '/^(?:INSERT|REPLACE|UPDATE|DELETE|TRUNCATE|LOAD)\b/i';
+    private const COUNTERS = ['insert', 'insert_select', 'replace', 'replace_select', 'update', 'update_multi', 'delete', 'delete_multi', 'truncate', 'load'];
+
+    /**
+     * What comes with visits, such as a counter of views, cannot be told from a visitor's vote but by how often it comes. So each kind of
+     * write (a table, an option, a field) makes pages new so many times in a row, and then once in so many seconds; what comes more often
+     * makes them new together, so many seconds later at most. Whoever edits the site is never made to wait.
+     */
+    private const IN_A_ROW = 20;
+    private const ONCE_IN_SECONDS = 60;
+    private const LATE_SECONDS = 60;
+    /** Kinds are counted in so many files. */
+    private const KINDS = 64;
+
+    /** What the object cache keeps of each table, for who changes it past WordPress. */
+    private const CACHED = [
+        'options' => ['options'], 'posts' => ['posts', 'post-queries'], 'comments' => ['comment', 'comment-queries'], 'users' => ['users', 'user-queries'],
+        'terms' => ['terms', 'term-queries'], 'term_taxonomy' => ['terms', 'term-queries'],
+        'postmeta' => ['post_meta'], 'commentmeta' => ['comment_meta'], 'termmeta' => ['term_meta'], 'usermeta' => ['user_meta'],
+    ];
+
     /** @var bool Whether this request has changed something. */
     private static $changed = false;
+    /** @var ?array The last write past WordPress's functions: its text, its kind, and what the object cache keeps of it. */
+    private static $written;
+    /** @var bool[] Whether this request's kinds of writes made pages new. */
+    private static $kinds = [];
+    /** @var int How many counted statements went through WordPress. */
+    private static $statements = 0;
+    /** @var bool Whether a statement is looked at, which may make some itself. */
+    private static $looks = false;
 
     public static function register(): void
     {
@@ -58,16 +97,17 @@ final class Inception_Pages
         }, PHP_INT_MAX, 2);
         foreach (['added_option', 'updated_option', 'deleted_option'] as $change) {
             add_action($change, static function ($name): void {
-                preg_match(self::UNSEEN_OPTIONS, $name) || self::forget();
+                preg_match(self::UNSEEN_OPTIONS, $name) || self::note("option $name");
             }, PHP_INT_MAX, 1);
         }
         foreach (['post', 'term', 'comment', 'user'] as $kind) {
             foreach (['added', 'updated', 'deleted'] as $change) {
-                add_action("{$change}_{$kind}_meta", static function ($ids, $id, $key): void {
-                    preg_match(self::UNSEEN_META, $key) || self::forget();
+                add_action("{$change}_{$kind}_meta", static function ($ids, $id, $key) use ($kind): void {
+                    preg_match(self::UNSEEN_META, $key) || self::note("$kind $key");
                 }, PHP_INT_MAX, 3);
             }
         }
+        add_filter('query', [self::class, 'look'], PHP_INT_MAX);
         add_action('shutdown', [self::class, 'end'], PHP_INT_MIN);
         add_action('template_redirect', [self::class, 'begin'], PHP_INT_MIN);
 
@@ -75,7 +115,151 @@ final class Inception_Pages
         if (PHP_SAPI === 'fpm-fcgi' && !file_exists(self::STARTED)) {
             touch(self::STARTED);
             self::forget();
+        } elseif (PHP_SAPI !== 'cli' && (int) @filemtime(self::folder('.late')) < time() - self::LATE_SECONDS) {
+            self::make_up();
         }
+    }
+
+    private static function folder(string $name): string
+    {
+        return WP_CONTENT_DIR . "/.pages/$name";
+    }
+
+    /** Each statement that goes through WordPress, before it is made. Whether it changed something is known when the next one comes. */
+    public static function look($statement)
+    {
+        if (self::$looks || !is_string($statement)) {
+            return $statement;
+        }
+        self::$looks = true;
+        self::settle();
+        $text = preg_replace('~^(?:\s+|\(|/\*(?!!).*?\*/|(?:--\s|#)[^\n]*\n)+~s', '', $statement) ?? $statement;
+        if (!preg_match(self::READS, $text)) {
+            self::$statements += preg_match(self::COUNTED, $text);
+            self::$written = self::written($text, $statement);
+        }
+        self::$looks = false;
+        return $statement;
+    }
+
+    /** Null for what nobody sees, and for what WordPress's own functions write: they say themselves what it is. */
+    private static function written(string $text, string $statement): ?array
+    {
+        global $wpdb;
+        $names = '/^(?:[a-z_\s]*?\b)(?:INTO|FROM|TABLE|UPDATE|INSERT|REPLACE|TRUNCATE|DELETE\b.*?\bFROM)\s+(?:(?:LOW_PRIORITY|DELAYED|IGNORE|INTO|TABLE|IF\s+EXISTS)\s+)*`?(?:[\w$-]+`?\.`?)?([\w$-]+)/is';
+        $table = preg_match($names, substr($text, 0, 500), $found) ? $found[1] : '';
+        if (preg_match(self::UNSEEN_TABLES, $table)) {
+            return null;
+        }
+        $core = array_search($table, $wpdb->tables(), true);
+        if ($core !== false && (self::is_wordpress() || (preg_match('/options|meta$/', $core) && preg_match(self::UNSEEN_TEXT, $text)))) {
+            return null;
+        }
+        return [$statement, "table $table", self::CACHED[$core === false ? '' : $core] ?? []];
+    }
+
+    /** Whether the statement that is being looked at was written by a file of WordPress itself. */
+    private static function is_wordpress(): bool
+    {
+        $file = '';
+        foreach (debug_backtrace(DEBUG_BACKTRACE_IGNORE_ARGS, 24) as $frame) {
+            if (is_a($frame['class'] ?? '', 'wpdb', true)) {
+                $file = $frame['file'] ?? '';
+            } elseif ($file !== '') {
+                break;
+            }
+        }
+        return preg_match('~^' . preg_quote(ABSPATH, '~') . 'wp-(?:includes|admin)/~', $file) === 1;
+    }
+
+    /** The last write is done, or the request is. */
+    private static function settle(bool $is_over = false): void
+    {
+        global $wpdb;
+        if (self::$written === null) {
+            return;
+        }
+        [$statement, $kind, $cached] = self::$written;
+        $is_done = $wpdb->last_query === $statement;
+        if (!$is_done && !$is_over) {
+            // WordPress asks something before it makes the statement.
+            return;
+        }
+        self::$written = null;
+        if (!$is_done || $wpdb->rows_affected > 0 || !preg_match('/^\s*(?:insert|delete|update|replace)\s/i', $statement)) {
+            self::note($kind, $cached);
+        }
+    }
+
+    /** A change of that kind: now, or soon. */
+    private static function note(string $kind, array $cached = []): void
+    {
+        self::$kinds[$kind] = (self::$kinds[$kind] ?? false) || self::is_edited() || self::has_leave($kind);
+        if (self::$kinds[$kind]) {
+            self::flush_groups($cached);
+            self::forget();
+            return;
+        }
+        $late = self::folder('.late');
+        $new = array_diff($cached, explode("\n", (string) @file_get_contents($late)));
+        if ($new !== [] || !file_exists($late)) {
+            @mkdir(dirname($late), 0755, true);
+            @file_put_contents($late, implode("\n", $new) . "\n", FILE_APPEND);
+        }
+    }
+
+    /** Whether somebody is at work on the site, from the command line too, and not only looks. */
+    private static function is_edited(): bool
+    {
+        if (wp_doing_cron()) {
+            return false;
+        }
+        if (PHP_SAPI === 'cli') {
+            return true;
+        }
+        $only_looks = in_array($_SERVER['REQUEST_METHOD'] ?? '', ['GET', 'HEAD'], true) && !isset($_GET['_wpnonce']);
+        return !$only_looks && ($_REQUEST['action'] ?? '') !== 'heartbeat' && function_exists('wp_get_current_user') && current_user_can('edit_posts');
+    }
+
+    /** The file's date is when all that the kind has used up will be there again. */
+    private static function has_leave(string $kind): bool
+    {
+        $file = self::folder('.kinds/' . crc32($kind) % self::KINDS);
+        $until = max(time(), (int) @filemtime($file));
+        if ($until - time() > (self::IN_A_ROW - 1) * self::ONCE_IN_SECONDS) {
+            return false;
+        }
+        @mkdir(dirname($file), 0755, true);
+        return @touch($file, $until + self::ONCE_IN_SECONDS);
+    }
+
+    /** Pages are made new for what came too often. */
+    private static function make_up(): void
+    {
+        $late = self::folder('.late');
+        $cached = @file($late, FILE_IGNORE_NEW_LINES | FILE_SKIP_EMPTY_LINES);
+        // Of several requests the one that takes the mark away does it.
+        if ($cached !== false && @unlink($late)) {
+            self::flush_groups($cached);
+            self::forget();
+            self::$changed = false;
+        }
+    }
+
+    /** Else pages would be made anew of what the object cache still has. */
+    private static function flush_groups(array $groups): void
+    {
+        if ($groups !== [] && wp_using_ext_object_cache() && function_exists('wp_cache_supports') && wp_cache_supports('flush_group')) {
+            array_map('wp_cache_flush_group', array_unique($groups));
+        }
+    }
+
+    /** How many statements of this request changed something on the server, however they got there: a plugin may use WordPress's connection itself. */
+    private static function statements(): int
+    {
+        global $wpdb;
+        $names = implode("', 'Com_", self::COUNTERS);
+        return array_sum(array_column($wpdb->get_results("SHOW SESSION STATUS WHERE Variable_name IN ('Com_$names')", ARRAY_N) ?: [], 1));
     }
 
     /** At once, for who asks next, and again at the request's end: what it does until then may be half of a change. */
@@ -96,6 +280,18 @@ final class Inception_Pages
 
     public static function end(): void
     {
+        // After all that plugins do when a request ends.
+        register_shutdown_function([self::class, 'finish']);
+        self::settle(true);
+        self::$changed && self::forget();
+    }
+
+    public static function finish(): void
+    {
+        self::settle(true);
+        if (!self::$changed && self::statements() > self::$statements) {
+            self::note('unknown');
+        }
         if (!self::$changed) {
             return;
         }
@@ -125,6 +321,7 @@ final class Inception_Pages
 
     public static function judge(string $page, int $phase): string
     {
+        self::settle(true);
         if (($phase & PHP_OUTPUT_HANDLER_FINAL) && !headers_sent()) {
             header('X-Accel-Expires: ' . self::seconds());
         }
