@@ -1,14 +1,21 @@
 <?php
 /**
  * Plugin Name: Inception
- * Description: What this machine asks of WordPress: trust in its own certificate authority, and links that work through every port,
- * and mail through the relay that was named.
+ * Description: What this machine asks of WordPress: trust in its own certificate authority, links that work through every port and calls
+ * of itself too, and mail through the relay that was named.
  */
 
 // WordPress brings its own list of authorities; the one made at the container's start has this machine's too.
 add_filter('http_request_args', static function (array $args): array {
     $args['sslcertificates'] = '/tmp/ca-bundle.crt';
     return $args;
+});
+
+// It calls itself at the address by which it is visited. Where that has a forwarded port, nobody listens there but on the visitor's side:
+// whatever the port, it is NGINX that answers here.
+add_action('http_api_curl', static function ($handle): void {
+    $domain = getenv('DOMAIN');
+    curl_setopt($handle, CURLOPT_CONNECT_TO, ["$domain::$domain:" . getenv('HTTPS_PORT')]);
 });
 
 // The editor stores whole addresses. What was written through one port is read through another: a link to the site keeps to the visitor's.
