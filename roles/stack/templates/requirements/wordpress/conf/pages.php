@@ -336,6 +336,7 @@ final class Inception_Pages
             || !in_array($_SERVER['REQUEST_METHOD'], ['GET', 'HEAD'], true)
             || self::$changed
             || is_user_logged_in()
+            || (string) session_id() !== ''
             || is_preview()
             || is_customize_preview()
             || (defined('DONOTCACHEPAGE') && DONOTCACHEPAGE)
