@@ -23,7 +23,7 @@ TOOL = PATH="$$PWD/$(VENV)/bin:$$PATH"
 # Of the command line make would hand on whatever it is, a mistyped name's too, and carry it out before.
 $(foreach name,$(.VARIABLES),$(if $(findstring command,$(origin $(name))),$(eval unexport $(name))))
 MAKEOVERRIDES :=
-unexport INVENTORY LIMIT ARGS PYTHON LOGIN ADDRESS REPO TO ALPINE_MIRROR ALPINE_RELEASE ALPINE_SERVICES
+unexport INVENTORY LIMIT ARGS PYTHON LOGIN ADDRESS REPO TO ONLY TABLE KEY WITHOUT_BACKUP ALPINE_MIRROR ALPINE_RELEASE ALPINE_SERVICES
 export INCEPTION_ARGS := $(value ARGS)
 export INCEPTION_PYTHON := $(value PYTHON)
 export INCEPTION_INVENTORY := $(or $(value INVENTORY),inventory/hosts.yml)
@@ -64,6 +64,21 @@ rollback: $(VENV)/ready ## back to the former deployment of each host, or to ano
 	@$(PLAYBOOK) playbooks/rollback.yml
 
 rollback: export INCEPTION_ROLLBACK_TO := $(value TO)
+
+backup: $(VENV)/ready ## a backup of each host now, to inception_backup_place; the site goes on
+	@$(PLAYBOOK) playbooks/backup.yml
+
+backups: $(VENV)/ready ## the backups of each host
+	@$(PLAYBOOK) playbooks/backups.yml
+
+restore: $(VENV)/ready ## the data of a backup: the newest, or TO=4f1c2d3e, TO='2026-11-28 05:00'; some: ONLY=files, TABLE=wp_posts; another machine's: KEY=~/wil.key
+	@$(PLAYBOOK) playbooks/restore.yml
+
+restore: export INCEPTION_RESTORE_TO := $(value TO)
+restore: export INCEPTION_RESTORE_ONLY := $(value ONLY)
+restore: export INCEPTION_RESTORE_TABLE := $(value TABLE)
+restore: export INCEPTION_RESTORE_KEY := $(value KEY)
+restore: export INCEPTION_RESTORE_WITHOUT := $(value WITHOUT_BACKUP)
 
 export: $(VENV)/ready ## bring the project here as a repository without secrets
 	@$(PLAYBOOK) playbooks/export.yml
@@ -179,4 +194,4 @@ $(VENV)/ready-dev: requirements-dev.txt $(VENV)/ready-evaluate
 	@$(PIP) --quiet --requirement $<
 	@touch $@
 
-.PHONY: help up check deploy ssh status credentials rotate history rollback export evaluate host remove down clean-builder destroy lint readmes sanity unit corpus test test-default test-strange test-vm test-vm-core test-secrets test-failures test-faults test-past test-upgrade test-evaluate test-installed test-all stale test-alpine-images test-alpine bench
+.PHONY: help up check deploy ssh status credentials rotate history rollback backup backups restore export evaluate host remove down clean-builder destroy lint readmes sanity unit corpus test test-default test-strange test-vm test-vm-core test-secrets test-failures test-faults test-past test-upgrade test-evaluate test-installed test-all stale test-alpine-images test-alpine bench

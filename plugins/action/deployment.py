@@ -17,6 +17,8 @@ from ansible_collections.fortytwo.inception.plugins.action.stack_up import Telle
 
 # What the managed host has to know of a service.
 KEPT = ("name", "update_order", "trial", "starts_alone", "tcp_ports", "talks_to", "files", "env", "mounts")
+# What its backups have to know too.
+KEPT += ("volumes", "backup", "revision")
 # How long the program of a run that died is waited for: it ends what it began.
 PATIENCE = 600.0
 PAUSE = 2.0

@@ -87,7 +87,10 @@ class Deployment:
             return 0
         try:
             takeover = self.takeover()
-            return 0 if takeover.stack.missing() or not takeover.plan().empty else former.number
+            if takeover.stack.missing() or not takeover.plan().empty:
+                return 0
+            self.history.replan(former.number, asdict(self.wish))
+            return former.number
         except GivenUp:
             return 0
 

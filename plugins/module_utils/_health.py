@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from ansible_collections.fortytwo.inception.plugins.module_utils import _engine, _history, _renewal
+from ansible_collections.fortytwo.inception.plugins.module_utils import _backup_state, _engine, _history, _renewal
 from ansible_collections.fortytwo.inception.plugins.module_utils._failures import likely
 from ansible_collections.fortytwo.inception.plugins.module_utils._files import FileProblem
 from ansible_collections.fortytwo.inception.plugins.module_utils._history import Entry, History
@@ -252,6 +252,11 @@ def look_at_deployment(history: History) -> Iterator[Finding]:
         yield Finding("cut off", what, "deploy again: it goes on from what it left")
 
 
+def look_at_backups(store: _backup_state.Store, wall: float) -> Iterator[Finding]:
+    for one in _backup_state.troubles(store, wall):
+        yield Finding(one.key, one.what, one.todo, 1)
+
+
 def look_at_certificate(root: str, renews: bool, served: bool) -> Iterator[Finding]:
     """`served`: whether NGINX has the one that lies there."""
     again = "deploy again" if renews else "put a new one where stack_tls_certificate says, and deploy"
@@ -392,6 +397,10 @@ class Look:
         self.root = str(self.plan.get("root", ""))
         self.settings = _history.settings(self.history.files(self.current.number)) if self.current else {}
 
+    def root_of_all(self) -> Path:
+        """The folder below which what the program remembers lies."""
+        return self.history.folder.parents[3]
+
     def findings(self) -> list[Finding] | None:
         """Nothing while somebody is at work: what is being replaced is no fault."""
         found = [*look_at_clock(self.memory, time.time(), uptime())]
@@ -402,6 +411,7 @@ class Look:
         places = [str((root or {}).get("DockerRootDir") or "/var/lib/docker"), self.settings.get("DATA_DIR", "")]
         found += look_at_disks([*places, "/var/lib"], self.memory.known)
         found += look_at_deployment(self.history)
+        found += look_at_backups(_backup_state.Store(self.root_of_all()), time.time())
         if self.engine is None:
             todo = "`systemctl status docker` (Alpine: /var/log/docker.log) says why; the site goes on meanwhile"
             found.append(Finding("engine", "the Docker engine does not answer", todo))

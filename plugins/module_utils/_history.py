@@ -226,6 +226,13 @@ class History:
             return {}
         return found or {}
 
+    def replan(self, number: int, plan: dict[str, Any]) -> None:
+        """How its services are replaced, as a newer version of this collection says it."""
+        path = self.folder / f"{number}.json"
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if found.get("plan") != plan:
+            write(path, {**found, "plan": plan})
+
     def kept(self) -> list[Entry]:
         """What can be gone back to, the newest last, which is what runs. One of the same files is there once."""
         found: dict[str, Entry] = {}

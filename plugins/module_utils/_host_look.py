@@ -20,10 +20,11 @@ from ipaddress import IPv4Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.fortytwo.inception.plugins.module_utils import _connection, _engine, _listeners
+from ansible_collections.fortytwo.inception.plugins.module_utils import _backup_state, _connection, _engine, _listeners
 
 GIB = 1024**3
 MANIFESTS = "/var/lib/fortytwo.inception"
+BACKUP_SETTINGS = Path("/", _backup_state.BACKUP, "settings.json")
 DPKG = Path("/var/lib/dpkg/status")
 DPKG_UPDATES = Path("/var/lib/dpkg/updates")
 APT_LISTS = Path("/var/lib/apt/lists")
@@ -822,6 +823,7 @@ def found(host: Host) -> dict[str, Any]:
     info = host.info
     return {
         "deployed": host.deployed,
+        "backed_up": BACKUP_SETTINGS.exists(),
         "foreign": [*sorted(foreign(host)), *foreign_paths(host)],
         "ssh_port": host.ssh_port,
         "firewall": host.firewall_is_on if host.asked.firewall else None,

@@ -21,7 +21,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TextIO
 
-from ansible_collections.fortytwo.inception.plugins.module_utils import _deployment, _health, _history, _tending
+from ansible_collections.fortytwo.inception.plugins.module_utils import (
+    _backup_commands,
+    _backup_state,
+    _deployment,
+    _health,
+    _history,
+    _tending,
+)
 from ansible_collections.fortytwo.inception.plugins.module_utils._failures import Failure, clean, likely, screen
 from ansible_collections.fortytwo.inception.plugins.module_utils._files import FileProblem
 from ansible_collections.fortytwo.inception.plugins.module_utils._history import Entry, History
@@ -78,7 +85,7 @@ def disks(places: list[str]) -> list[str]:
     return lines
 
 
-def status(history: History, lease: Lease, store: _health.Store) -> list[str]:
+def status(history: History, lease: Lease, store: _health.Store, backups: _backup_state.Store) -> list[str]:
     kept, lines = history.kept(), []
     if kept:
         lines.append(f"deployment {kept[-1].number} of {kept[-1].when} by {kept[-1].who}")
@@ -93,6 +100,7 @@ def status(history: History, lease: Lease, store: _health.Store) -> list[str]:
     )
     data = _history.settings(history.files(kept[-1].number)).get("DATA_DIR", "") if kept else ""
     lines += disks([asked.stdout.strip() or "/var/lib/docker", data, "/var/lib"])
+    lines += _backup_state.status(backups)
     return [*lines, *(_health.shown(store.load()) if store.settings() else [])]
 
 
@@ -155,6 +163,7 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("health", help="what is wrong with this machine now, and what to do; status 1 if something is")
     back = commands.add_parser("rollback", help="back to the former deployment, or to another one of the history")
     back.add_argument("number", type=int, nargs="?", metavar="TO", help="its number in the history")
+    _backup_commands.add(commands)
     # For the collection and for the machine itself.
     commands.add_parser("deploy").add_argument("question", type=Path)
     commands.add_parser("resume")
@@ -263,15 +272,19 @@ def main(argv: list[str] | None = None) -> int:
             return watch(options.number, options.seconds, history, lease)
         if options.command == "rollback":
             return go_back(options.number, history, lease)
+        if options.command in _backup_commands.COMMANDS:
+            return _backup_commands.run(options, history, lease, caller(), say)
         entries, kept = history.entries(), [one.number for one in history.kept()]
-        say("\n".join(table(entries, kept) if options.command == "history" else status(history, lease, store)))
+        backups = _backup_state.Store(options.root)
+        said = table(entries, kept) if options.command == "history" else status(history, lease, store, backups)
+        say("\n".join(said))
     except Held as held:
         say(f"inception: {held}", sys.stderr)
         return 1
     except GivenUp as error:
         say(told(error, options.root / FAILURES, platform.node()), sys.stderr)
         return 1
-    except (OSError, FileProblem) as error:
+    except (OSError, FileProblem, _backup_state.BackupProblem) as error:
         say(f"inception: {error}", sys.stderr)
         return 1
     return 0

@@ -17,7 +17,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ansible_collections.fortytwo.inception.plugins.module_utils import (
+    _as_owner,
+    _backup,
+    _backup_commands,
+    _backup_state,
     _deployment,
+    _dumps,
     _engine,
     _failures,
     _files,
@@ -28,10 +33,13 @@ from ansible_collections.fortytwo.inception.plugins.module_utils import (
     _notice,
     _program,
     _renewal,
+    _restic,
+    _restore,
     _stack_start,
     _stuck,
     _takeover,
     _tending,
+    _trial_restore,
 )
 
 # Seconds between two looks at whether it has answered.
@@ -41,6 +49,7 @@ PACKAGE = "ansible_collections.fortytwo.inception.plugins.module_utils"
 PARTS = (
     *(_deployment, _engine, _failures, _files, _health, _history, _images, _lease, _notice, _program, _renewal),
     *(_stack_start, _stuck, _takeover, _tending),
+    *(_as_owner, _backup, _backup_commands, _backup_state, _dumps, _restic, _restore, _trial_restore),
 )
 MAIN = f"import sys\n\nfrom {PACKAGE}._program import main\n\nsys.exit(main())\n"
 
@@ -135,6 +144,45 @@ PERIODIC_SCRIPT = f"""\
 [ -x /{PLACE} ] || exit 0
 exec nice -n 10 /{PLACE} tend --times 14 >/dev/null 2>&1
 """
+BACKUP, BACKUP_TIMER = "inception-backup.service", "inception-backup.timer"
+BACKUP_UNIT = f"""\
+# Written by fortytwo.inception.
+[Unit]
+Description=A backup of the stack
+ConditionPathExists=/{PLACE}
+After=docker.service network-online.target
+Wants=network-online.target
+
+[Service]
+Type=oneshot
+ExecStart=/{PLACE} backup --scheduled
+Environment=HOME=/root
+Nice=10
+IOSchedulingClass=idle
+TimeoutStartSec=infinity
+"""
+# Not all machines at one time; what was missed while the machine was off is made up for.
+BACKUP_TIMER_UNIT = """\
+# Written by fortytwo.inception.
+[Unit]
+Description=A backup of the stack, {schedule}
+
+[Timer]
+OnCalendar={schedule}
+RandomizedDelaySec={delay}
+Persistent=true
+
+[Install]
+WantedBy=timers.target
+"""
+DELAYS = {"hourly": "10min", "daily": "3h", "weekly": "6h"}
+BACKUP_PERIODIC = "etc/periodic/{schedule}/inception-backup"
+BACKUP_SCRIPT = f"""\
+#!/bin/sh
+# Written by fortytwo.inception.
+[ -x /{PLACE} ] || exit 0
+exec nice -n 10 /{PLACE} backup --scheduled >/dev/null 2>&1
+"""
 
 
 def _written(path: Path, text: str, mode: int) -> bool:
@@ -207,6 +255,34 @@ def _install_periodic(root: Path, health: bool) -> bool:
     if changed and root == Path("/"):
         _call("rc-update", "add", "crond", "default")
         _call("rc-service", "--ifstopped", "crond", "start")
+    return changed
+
+
+def install_backup(root: Path, schedule: str) -> bool:
+    """Has the machine make backups by itself, or not any more where there is no schedule. Whether that is new."""
+    own = root == Path("/")
+    if not Path("/run/systemd/system").is_dir():
+        others = [root / BACKUP_PERIODIC.format(schedule=one) for one in DELAYS if one != schedule]
+        changed = _gone(*others)
+        if schedule and Path("/etc/periodic").is_dir():
+            changed |= _written(root / BACKUP_PERIODIC.format(schedule=schedule), BACKUP_SCRIPT, 0o755)
+            if changed and own:
+                _call("rc-update", "add", "crond", "default")
+                _call("rc-service", "--ifstopped", "crond", "start")
+        return changed
+    units = root / UNITS
+    if schedule:
+        text = BACKUP_TIMER_UNIT.format(schedule=schedule, delay=DELAYS[schedule])
+        changed = _written(units / BACKUP, BACKUP_UNIT, 0o644) | _written(units / BACKUP_TIMER, text, 0o644)
+        changed |= _wanted(units, BACKUP_TIMER, "timers.target")
+    else:
+        if own and os.path.lexists(units / BACKUP_TIMER):
+            _call("systemctl", "stop", BACKUP_TIMER)
+        changed = _gone(units / "timers.target.wants" / BACKUP_TIMER, units / BACKUP_TIMER, units / BACKUP)
+    if changed and own:
+        _call("systemctl", "daemon-reload")
+    if schedule and own and (changed or not _call("systemctl", "is-active", "--quiet", BACKUP_TIMER)):
+        changed = _call("systemctl", "restart", BACKUP_TIMER) or changed
     return changed
 
 

@@ -138,6 +138,10 @@ deployed:
   description: Whether there is a stack of this collection for O(login).
   returned: success
   type: bool
+backed_up:
+  description: Whether it makes backups of a stack by itself.
+  returned: success
+  type: bool
 foreign:
   description: What others have under the name of the compose project, and under the paths that a stack uses.
   returned: success

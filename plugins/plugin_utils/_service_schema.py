@@ -292,6 +292,13 @@ CREDENTIALS = Record(
     },
     "{at: /adminer/, users: {ADMIN_USER: gate_password}}",
 )
+BACKUP = Record(
+    {
+        "dump": Key(COMMAND, "writes all of its data to its output, as it is at one moment", required=True),
+        "load": Key(COMMAND, "reads that from its input, into a service that has just begun", required=True),
+    },
+    "{dump: [dump-all], load: [load-all]}",
+)
 CONTRIBUTION = Record(
     {
         "env": Key(Table(VARIABLE, Scalar(), "{CACHE_SIZE: 64}"), "more of its `env`", default={}),
@@ -360,6 +367,11 @@ SERVICE = Record(
             default=False,
         ),
         "credentials": Key(CREDENTIALS, "what `make credentials` shows"),
+        "backup": Key(
+            BACKUP,
+            "commands of its container that say its data to a backup while it runs, and take it back; its volumes are not "
+            "kept as files then",
+        ),
         "copied": Key(
             Table(
                 Text("a folder of the service, such as 'site'", r"[a-z][a-z0-9_-]*", "site"),
@@ -384,7 +396,7 @@ SERVICE = Record(
         "volume": "put it into the list 'volumes'",
     },
 )
-# What a service that was given no word of these means. `credentials` alone has nothing to mean.
-DEFAULTS = {key: value for key, value in SERVICE.defaults().items() if key not in ("about", "credentials")}
+# What a service that was given no word of these means. `credentials` and `backup` alone have nothing to mean.
+DEFAULTS = {key: value for key, value in SERVICE.defaults().items() if key not in ("about", "credentials", "backup")}
 # A folder without a Dockerfile is no service of its own, and can say this only.
 CONTRIBUTOR_KEYS = ("about", "contributes_to")

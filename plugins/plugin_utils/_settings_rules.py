@@ -237,6 +237,70 @@ def check_relay_user(value: Any, settings: Settings) -> Iterator[str]:
             yield f"{shown(value)} has a password at the relay, which is missing as mail_password in inception_secrets"
 
 
+BACKUP_FOLDERS = ("/var/lib/fortytwo.inception", "/run", "/tmp", "/var/tmp", "/proc", "/sys", "/dev")
+SFTP = re.compile(r"sftp:(?://)?[A-Za-z0-9._-]+@[A-Za-z0-9.-]+(?::\d+/)?[:/]\S+")
+STORE = re.compile(r"(s3|rest):(https?)://([A-Za-z0-9.-]+|\[[0-9a-f:]+\])(?::\d+)?(?:/\S*)?")
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+
+
+def check_backup_place(value: Any, settings: Settings) -> Iterator[str]:
+    place = text(value)
+    if place is None or CONTROL.search(place):
+        yield f"{shown(value)} is not a line of text"
+    elif place.startswith("/"):
+        folder, login = place.rstrip("/") or "/", settings.get("inception_login")
+        lost = [*BACKUP_FOLDERS, f"/home/{login}/data", f"/home/{login}/inception"]
+        if folder == "/" or "//" in place or "/../" in f"{place}/":
+            yield f"{shown(value)} is no folder for backups"
+        elif inside := next((one for one in lost if f"{folder}/".startswith(f"{one}/")), None):
+            yield f"{shown(value)} is in {inside}, which goes when the stack does, or when the machine starts"
+    elif place.startswith("sftp:"):
+        if not SFTP.fullmatch(place):
+            yield f"{shown(value)} is not like sftp:user@host:/folder, or sftp://user@host:2222//folder"
+    elif found := STORE.fullmatch(place):
+        if found[2] == "http" and found[3] not in LOOPBACK:
+            yield f"{shown(value)} would show its credentials to the network; use https"
+    elif place:
+        hint = "; a name and a password belong into inception_backup_credentials" if "@" in place else ""
+        yield f"{shown(value)} is no absolute folder, and no sftp:, s3: or rest: that is known{hint}"
+
+
+def check_backup_credentials(value: Any, settings: Settings) -> Iterator[str]:
+    place = str(settings.get("inception_backup_place") or "")
+    if value == "":
+        if place.startswith(("sftp:", "s3:")):
+            yield f"is empty, and {place.partition(':')[0]} wants {'a private key' if place.startswith('sftp') else 'a key'}"
+    elif not Path(str(value)).expanduser().is_file():
+        yield f"{shown(value)} is no file on the control node"
+
+
+def check_known_hosts(value: Any, settings: Settings) -> Iterator[str]:
+    if value == "":
+        if str(settings.get("inception_backup_place") or "").startswith("sftp:"):
+            yield "is empty, and nobody could tell that host from another one"
+    elif not Path(str(value)).expanduser().is_file():
+        yield f"{shown(value)} is no file on the control node"
+
+
+def check_storage_authority(value: Any, settings: Settings) -> Iterator[str]:
+    if value != "" and (problem := _pem_problem(Path(str(value)).expanduser(), "CERTIFICATE")):
+        yield f"{shown(value)} {problem}"
+
+
+KEPT_UNITS = ("last", "hourly", "daily", "weekly", "monthly", "yearly")
+
+
+def check_backup_keep(value: Any, settings: Settings) -> Iterator[str]:
+    if not isinstance(value, Mapping):
+        yield f"{shown(value)} is not a table"
+        return
+    for unit, number in value.items():
+        if unit not in KEPT_UNITS:
+            yield f"{shown(unit)} is not one of {', '.join(KEPT_UNITS)}"
+        elif not (found := whole_number(number)) or found < 1:
+            yield f"{unit}: {shown(number)} is not a whole number from 1"
+
+
 def check_title(value: Any, settings: Settings) -> Iterator[str]:
     title = text(value)
     if title is None:
@@ -738,6 +802,14 @@ RULES: tuple[Rule, ...] = (
     Rule("inception_mail_from", check_email, _always("wordpress@wil.42.fr")),
     Rule("inception_timezone", or_empty(check_time_zone), _always("Europe/Paris")),
     Rule("inception_debian_mirror", check_url, _always("http://deb.debian.org/debian")),
+    Rule("inception_backup_place", check_backup_place, _always("/mnt/backup")),
+    Rule("inception_backup_credentials", check_backup_credentials, _always("/home/wil/backup.key")),
+    Rule("inception_backup_known_hosts", check_known_hosts, _always("/home/wil/.ssh/known_hosts")),
+    Rule("inception_backup_authority", check_storage_authority, _always("/home/wil/storage-ca.crt")),
+    Rule("inception_backup_schedule", one_of("hourly", "daily", "weekly"), _always("daily")),
+    Rule("inception_backup_keep", check_backup_keep, _always("{daily: 7, weekly: 5, monthly: 12}")),
+    Rule("inception_backup_append_only", check_truth, _always("false")),
+    Rule("inception_backup_trial", one_of("weekly", "monthly", "never"), _always("monthly")),
     Rule("inception_secrets", check_secrets, _always('{db_password: "{{ vault_db_password }}"}')),
     Rule("inception_vm_memory", number_from(1024, 4194304, " (MiB)"), _always("4096")),
     Rule("inception_vm_cpus", number_from(1, 255), _always("2")),

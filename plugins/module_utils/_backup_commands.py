@@ -1,0 +1,166 @@
+# Copyright: (c) 2026, fortytwo.inception contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The commands `backup`, `backups`, `restore`, `trial` and `key` of the machine's own program. Private to this collection."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import time
+from collections.abc import Callable
+from typing import Any
+
+from ansible_collections.fortytwo.inception.plugins.module_utils import _backup, _backup_state, _restore
+from ansible_collections.fortytwo.inception.plugins.module_utils._backup import Backup
+from ansible_collections.fortytwo.inception.plugins.module_utils._backup_state import BackupProblem, Store
+from ansible_collections.fortytwo.inception.plugins.module_utils._history import History
+from ansible_collections.fortytwo.inception.plugins.module_utils._lease import Lease
+from ansible_collections.fortytwo.inception.plugins.module_utils._restic import Repository
+from ansible_collections.fortytwo.inception.plugins.module_utils._trial_restore import Trial
+
+COMMANDS = ("backup", "backups", "restore", "trial", "key")
+KEEP_THE_KEY = (
+    "Keep its key where this machine is not: on paper, or in a vault of passwords. `make credentials`, or "
+    "`sudo inception key` here, shows it. Without it, nobody can ever read these backups."
+)
+# Seconds between two lines of what is under way.
+TOLD_EVERY = 10.0
+
+
+def add(commands: Any) -> None:
+    """The commands, for the parser of arguments."""
+    take = commands.add_parser("backup", help="a backup now: database, files, secrets, settings; the site goes on")
+    take.add_argument("--why", default="asked for", help="a few words, for the list")
+    take.add_argument("--scheduled", action="store_true", help=argparse.SUPPRESS)
+    commands.add_parser("backups", help="the backups that there are, the newest first")
+    back = commands.add_parser(
+        "restore", help="the site's data as a backup has it; what there is now is backed up first"
+    )
+    back.add_argument(
+        "wanted", nargs="?", default="", metavar="WHICH", help="its number, or a time in UTC: '2026-11-28 05:00'"
+    )
+    back.add_argument("--only", choices=_restore.ONLY, default=_restore.ALL, help="a part of it")
+    back.add_argument("--table", default="", help="one table of the database")
+    back.add_argument("--without-backup", action="store_true", help="what there is now is lost")
+    back.add_argument(
+        "--adopt", action="store_true", help="the backups in the place are another machine's, and become this one's"
+    )
+    commands.add_parser("trial", help="the newest backup restored beside the site, and looked at")
+    commands.add_parser("key", help="the key of the backups")
+
+
+def teller(say: Callable[[str], None]) -> Callable[[str], None]:
+    """Says what is under way: each new thing once, and how far it is from time to time."""
+    last: list[Any] = ["", 0.0]
+
+    def tell(line: str) -> None:
+        kind, at = line.lstrip("0123456789"), time.monotonic()
+        if kind != last[0] or at - last[1] >= TOLD_EVERY:
+            last[:] = [kind, at]
+            say(f"... {line}")
+
+    return tell
+
+
+def run(options: argparse.Namespace, history: History, lease: Lease, who: str, say: Callable[[str], None]) -> int:
+    """Does one of the commands."""
+    store = Store(options.root)
+    # A connection that is cut off ends nothing in the middle.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    if options.command == "key":
+        return show_key(store, say)
+    if options.command == "backups":
+        settings = _backup.configured(store)
+        say("\n".join(_backup.listed(Repository(store, settings.place).snapshots())))
+        return 0
+    with store.alone():
+        if options.command == "backup":
+            return take(options, store, history, lease, who, say)
+        if options.command == "trial":
+            return try_out(store, history, lease, who, say)
+        return restore(options, store, history, lease, who, say)
+
+
+def show_key(store: Store, say: Callable[[str], None]) -> int:
+    try:
+        key = store.key.read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        raise BackupProblem("there is no key: no backup was ever made here") from None
+    say(key)
+    state = store.state()
+    if not state.key_shown:
+        state.key_shown = True
+        store.save(state)
+    return 0
+
+
+def take(
+    options: argparse.Namespace, store: Store, history: History, lease: Lease, who: str, say: Callable[[str], None]
+) -> int:
+    if not (first := not store.state().succeeded) and store.under_way():
+        raise BackupProblem("a restore was cut off; restore first, then this machine has something to keep")
+    tell = teller(say)
+    why = "scheduled" if options.scheduled else options.why
+    work = Backup(store, history, lease, _backup.MACHINE if options.scheduled else who, tell)
+    work.patience = _backup.PATIENCE if options.scheduled else 0.0
+    snapshot = work.run(why)
+    for line in work.warnings:
+        say(f"WARNING: {line}")
+    say("\n".join(_backup_state.status(store)[:1]) or snapshot.short)
+    if first:
+        say(KEEP_THE_KEY)
+    settings, state = store.settings(), store.state()
+    if options.scheduled and _backup_state.trial_is_due(settings, state, time.time()):
+        return try_out(store, history, lease, _backup.MACHINE, say)
+    return 0
+
+
+def try_out(store: Store, history: History, lease: Lease, who: str, say: Callable[[str], None]) -> int:
+    settings = _backup.configured(store)
+    snapshot = Trial(store, history, lease, who, teller(say)).run(Repository(store, settings.place))
+    say(f"{snapshot.short} of {snapshot.when} was restored beside the site, and shows the same front page.")
+    return 0
+
+
+def restore(
+    options: argparse.Namespace, store: Store, history: History, lease: Lease, who: str, say: Callable[[str], None]
+) -> int:
+    settings, state, tell = _backup.configured(store), store.state(), teller(say)
+    repository = Repository(store, settings.place)
+    if options.table and options.only != _restore.ALL:
+        raise BackupProblem("--table is a part by itself; leave out --only")
+    if options.adopt or not state.repository:
+        found = repository.identity()
+        if found != state.repository:
+            state.repository = found
+            store.save(state)
+    repository.unlock()
+    stack = _backup.Stack.deployed(history)
+    snapshots = repository.snapshots()
+    own = [one for one in snapshots if one.host == stack.domain]
+    # Of another site only one that is named.
+    named = options.wanted not in ("", "latest") and not options.wanted[4:5] == "-"
+    snapshot = _backup.find(snapshots if named else own, options.wanted)
+    say(f"Restoring {snapshot.short} of {snapshot.when} ({snapshot.why}).")
+    work = _restore.Restore(store, history, lease, who, tell)
+    part = options.table or (options.only if options.only != _restore.ALL else "")
+    if under_way := store.under_way():
+        if part:
+            raise BackupProblem(
+                f"a restore of {under_way.get('snapshot')} was cut off, and what was there before is put aside: restore "
+                "all of it first"
+            )
+    elif not options.without_backup:
+        try:
+            before = Backup(store, history, lease, who, tell).run(f"before a restore of {snapshot.short}")
+        except BackupProblem as problem:
+            raise BackupProblem(
+                f"nothing was restored: what there is now could not be backed up first ({problem}). Where it is worth "
+                "nothing: --without-backup (make restore WITHOUT_BACKUP=yes)"
+            ) from problem
+        say(f"What there was is kept as {before.short}.")
+    work.run(repository, snapshot, options.only, options.table)
+    for line in work.warnings:
+        say(f"WARNING: {line}")
+    say(f"Restored: {snapshot.short} of {snapshot.when}{f', only {part}' if part else ''}. The site runs.")
+    return 0

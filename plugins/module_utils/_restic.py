@@ -1,0 +1,307 @@
+# Copyright: (c) 2026, fortytwo.inception contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""restic, driven: where the backups lie, and what it says. Private to this collection; part of the machine's own program.
+
+Nothing secret is in an argument or in the environment: place, key and credentials are files, for root alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import shutil
+import string
+import subprocess
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from ansible_collections.fortytwo.inception.plugins.module_utils._backup_state import BackupProblem, Store
+from ansible_collections.fortytwo.inception.plugins.module_utils._failures import last_lines
+
+TAG = "inception"
+# What is kept of the caller's environment: nobody leads restic elsewhere by it.
+KEPT = ("PATH", "LANG", "TZ", "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
+# Some files could not be read, and the snapshot was made (restic's manual, "Exit status codes").
+INCOMPLETE = 3
+# Kinds of failures, by what restic says.
+WORDS = (
+    (
+        r"wrong password|no key found",
+        "the backups in {place} are of another key than {key}; put theirs there (docs/backup.md), or name another place",
+    ),
+    (r"[Nn]o space left|[Dd]isk quota|507 ", "the storage of {place} is full; make room there, or keep less"),
+    (
+        r"already locked",
+        "another program works on {place}; try again when it has ended",
+    ),
+    (
+        r"config file (?:does not exist|already exists)|Is there a repository|does not exist|NoSuchBucket|404 Not Found",
+        "there are no backups in {place} where there were some; is it mounted, and its address right?",
+    ),
+    (
+        r"403|401|[Aa]ccess ?[Dd]enied|InvalidAccessKeyId|SignatureDoesNotMatch|Permission denied|Host key verification",
+        "{place} lets this machine in no more, or not to do that; look at inception_backup_credentials",
+    ),
+    (
+        r"connection refused|no such host|timed? ?out|unreachable|dial tcp|broken pipe|unexpectedly|EOF",
+        "{place} cannot be reached",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One backup."""
+
+    id: str
+    when: str
+    host: str
+    tags: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+
+    @property
+    def short(self) -> str:
+        return self.id[:8]
+
+    @property
+    def why(self) -> str:
+        return next((tag.removeprefix("why:").replace("_", " ") for tag in self.tags if tag.startswith("why:")), "")
+
+
+@dataclass
+class Taken:
+    """What a backup has put there."""
+
+    snapshot: str = ""
+    added: int = 0
+    total: int = 0
+    unread: list[str] = field(default_factory=list)
+
+
+def new_key() -> str:
+    """As long as a key of 256 bits."""
+    return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(48))
+
+
+class Repository:
+    """The backups of one place."""
+
+    def __init__(self, store: Store, place: str) -> None:
+        self.store, self.place = store, place
+
+    # -- how it is called --
+
+    def command(self, *words: str) -> list[str]:
+        program = shutil.which("restic", path="/usr/local/bin:/usr/bin:/bin")
+        if program is None:
+            raise BackupProblem("restic is not installed; a deployment with inception_backup_place installs it")
+        store = self.store
+        argv = [program, "--repository-file", str(store.repository), "--password-file", str(store.key)]
+        argv += ["--cache-dir", str(store.cache), "--cleanup-cache"]
+        if store.authority.exists():
+            argv += ["--cacert", str(store.authority)]
+        if found := re.fullmatch(r"sftp:(?://)?([^:/]+)(?::(\d+))?[:/].*", self.place):
+            # The key is a file, and only a host that is known is talked to.
+            ssh = ["ssh", "-F", "none", "-i", str(store.credentials), "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes"]
+            ssh += ["-o", f"UserKnownHostsFile={store.known_hosts}", "-o", "StrictHostKeyChecking=yes"]
+            ssh += ["-o", "ServerAliveInterval=30", "-o", "ServerAliveCountMax=6"]
+            ssh += [*(["-p", found[2]] if found[2] else []), found[1], "-s", "sftp"]
+            argv += ["-o", f"sftp.command={' '.join(ssh)}"]
+        return [*argv, *words]
+
+    def environment(self) -> dict[str, str]:
+        env = {name: os.environ[name] for name in KEPT if name in os.environ}
+        env["HOME"] = "/root"
+        if self.place.startswith("s3:"):
+            env["AWS_SHARED_CREDENTIALS_FILE"] = str(self.store.credentials)
+        return env
+
+    def failure(self, words: str) -> BackupProblem:
+        """What restic said, in a sentence."""
+        from ansible_collections.fortytwo.inception.plugins.module_utils._backup_state import shown_place
+
+        place = shown_place(self.place)
+        said = "; ".join(last_lines(hidden(words), 2))
+        for pattern, sentence in WORDS:
+            if re.search(pattern, words):
+                return BackupProblem(f"{sentence.format(place=place, key=self.store.key)} (restic: {said})")
+        return BackupProblem(f"restic failed: {said or 'it said nothing'}")
+
+    def ask(self, *words: str, accept: Iterable[int] = (0,)) -> str:
+        done = subprocess.run(
+            self.command(*words),
+            env=self.environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+        if done.returncode not in accept:
+            raise self.failure(done.stderr or done.stdout)
+        return done.stdout
+
+    # -- the repository itself --
+
+    def identity(self) -> str:
+        """Its number, when it is there and our key opens it."""
+        return str(json.loads(self.ask("cat", "config", "--no-lock"))["id"])
+
+    def is_missing(self, problem: BackupProblem) -> bool:
+        return "there are no backups in" in str(problem)
+
+    def ready(self, known: str) -> str:
+        """Makes it in a place that is empty. One that was there before is never made anew: its disk is not mounted."""
+        if self.place.startswith("/") and not Path(self.place).is_dir():
+            raise BackupProblem(f"the folder {self.place} is not there; is its disk mounted?")
+        try:
+            found = self.identity()
+        except BackupProblem as problem:
+            if known or not self.is_missing(problem):
+                raise
+            self.ask("init")
+            found = self.identity()
+        if known and found != known:
+            raise BackupProblem(
+                f"other backups lie in {self.place} than those of this machine; where they are meant, type: "
+                "inception restore --adopt"
+            )
+        return found
+
+    def unlock(self) -> None:
+        """Takes away the locks of those who died; restic leaves those alone that are renewed."""
+        self.ask("unlock")
+
+    # -- what is in it --
+
+    def snapshots(self, host: str = "") -> list[Snapshot]:
+        words = ["snapshots", "--json", "--no-lock", "--tag", TAG, *(["--host", host] if host else [])]
+        told = json.loads(self.ask(*words) or "[]") or []
+        found = [
+            Snapshot(
+                one["id"], utc(one["time"]), one.get("hostname", ""), tuple(one.get("tags") or ()), tuple(one["paths"])
+            )
+            for one in told
+        ]
+        return sorted(found, key=lambda one: one.when)
+
+    def take(self, paths: list[str], host: str, why: str, tell: Callable[[str], None]) -> Taken:
+        """A new snapshot."""
+        words = ["backup", "--json", "--host", host, "--tag", f"{TAG},why:{tag(why)}", *paths]
+        taken, said = Taken(), []
+        with subprocess.Popen(
+            self.command(*words),
+            env=self.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        ) as process:
+            for line in process.stdout or ():
+                told = json_of(line)
+                kind = told.get("message_type")
+                if kind == "summary":
+                    taken.snapshot = told.get("snapshot_id", "")[:8]
+                    # What has gone over the wire; before 0.16 the size before it was packed.
+                    taken.added = int(told.get("data_added_packed") or told.get("data_added") or 0)
+                    taken.total = int(told.get("total_bytes_processed") or 0)
+                elif kind == "error":
+                    what = (told.get("error") or {}).get("message") or str(told.get("error"))
+                    # What somebody removed meanwhile is nothing that could be kept.
+                    if "no such file or directory" not in what:
+                        taken.unread.append(f"{told.get('item')}: {what}")
+                elif kind == "status":
+                    tell(f"{100 * float(told.get('percent_done') or 0):.0f} % of the files are there")
+                elif kind != "verbose_status":
+                    said.append(line)
+            code = process.wait()
+        if code not in (0, INCOMPLETE) or not taken.snapshot:
+            raise self.failure("".join(said))
+        return taken
+
+    def forget(self, keep: dict[str, int], host: str) -> None:
+        """Removes what is older than what is kept."""
+        rules = [word for unit, number in sorted(keep.items()) for word in (f"--keep-{unit}", str(number))]
+        if rules:
+            self.ask("forget", "--tag", TAG, "--host", host, "--group-by", "host", "--prune", *rules)
+
+    def check(self, share: str = "") -> None:
+        """Whether all of it is there; of a share also whether it is what was put there."""
+        self.ask("check", *([f"--read-data-subset={share}"] if share else []))
+
+    def text(self, snapshot: str, path: str) -> bytes:
+        """One file."""
+        done = subprocess.run(
+            self.command("dump", snapshot, path),
+            env=self.environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise self.failure(done.stderr.decode(errors="replace"))
+        return done.stdout
+
+    @contextmanager
+    def stream(self, snapshot: str, path: str) -> Iterator[IO[bytes]]:
+        """A folder as an archive of tar. Whoever reads it is told at its end when it was not whole."""
+        words = ["dump", "--archive", "tar", f"{snapshot}:{path}", "/"]
+        with subprocess.Popen(
+            self.command(*words),
+            env=self.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        ) as process:
+            if process.stdout is None or process.stderr is None:
+                raise BackupProblem("restic has no output")
+            try:
+                yield process.stdout
+                # What is left is the end of the archive.
+                while process.stdout.read(1 << 16):
+                    pass
+            except BaseException:
+                process.kill()
+                raise
+            said = process.stderr.read().decode(errors="replace")
+            if process.wait() != 0:
+                raise self.failure(said)
+
+    def size(self, snapshot: str) -> int:
+        return int(json.loads(self.ask("stats", "--json", "--no-lock", snapshot)).get("total_size") or 0)
+
+
+def json_of(line: str) -> dict[str, Any]:
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def hidden(words: str) -> str:
+    """Without a name and a password in an address."""
+    return re.sub(r"//[^/@\s]*@", "//", words)
+
+
+def tag(text: str) -> str:
+    """Words as restic takes them for a tag."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", text)[:60] or "asked_for"
+
+
+def utc(text: str) -> str:
+    """The time of a snapshot, as people read it: restic's has nanoseconds, and the machine's own zone."""
+    import datetime
+
+    found = re.fullmatch(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(Z|[+-]\d\d:\d\d)", text)
+    if found is None:
+        return text
+    zone = "+00:00" if found[2] == "Z" else found[2]
+    at = datetime.datetime.fromisoformat(found[1] + zone).astimezone(datetime.UTC)
+    return at.strftime("%Y-%m-%d %H:%M:%S UTC")
