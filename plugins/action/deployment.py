@@ -16,9 +16,11 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.fortytwo.inception.plugins.action.stack_up import Teller
 
 # What the managed host has to know of a service.
-KEPT = ("name", "update_order", "trial", "starts_alone", "tcp_ports", "talks_to", "files", "env", "mounts")
-# What its backups have to know too.
-KEPT += ("volumes", "backup", "revision")
+KEPT = (
+    *("name", "update_order", "trial", "starts_alone", "tcp_ports", "talks_to", "files", "env", "mounts"),
+    # For its backups.
+    *("volumes", "backup", "revision"),
+)
 # How long the program of a run that died is waited for: it ends what it began.
 PATIENCE = 600.0
 PAUSE = 2.0

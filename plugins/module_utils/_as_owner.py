@@ -73,6 +73,14 @@ def unpack(stream: IO[bytes], target: str) -> None:
             os.utime(path, (member.mtime, member.mtime))
 
 
+def make(uid: int, gid: int, *paths: str, mode: int = 0o755) -> None:
+    def work() -> None:
+        for path in paths:
+            os.mkdir(path, mode)
+
+    as_owner(uid, gid, work)
+
+
 def fetch(uid: int, gid: int, stream: IO[bytes], target: str) -> None:
     as_owner(uid, gid, lambda: unpack(stream, target))
 
@@ -82,8 +90,8 @@ def remove(uid: int, gid: int, *paths: str) -> None:
 
     def work() -> None:
         for path in paths:
-            for folder, dummy, dummy2 in os.walk(path):
-                os.chmod(folder, 0o700)
+            for found in os.walk(path):
+                os.chmod(found[0], 0o700)
             if os.path.isdir(path) and not os.path.islink(path):
                 shutil.rmtree(path)
 

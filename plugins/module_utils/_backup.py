@@ -101,9 +101,9 @@ class Stack:
 def container_of(project: str, service: str) -> str:
     """The container of a service that runs."""
     label = "com.docker.compose"
+    filters = (f"label={label}.project={project}", f"label={label}.service={service}", f"label={label}.oneoff=False")
     done = subprocess.run(
-        ["docker", "ps", "--quiet", "--no-trunc", "--filter", f"label={label}.project={project}"]
-        + ["--filter", f"label={label}.service={service}", "--filter", f"label={label}.oneoff=False"],
+        ["docker", "ps", "--quiet", "--no-trunc", *(word for one in filters for word in ("--filter", one))],
         capture_output=True,
         text=True,
         check=False,
@@ -147,19 +147,9 @@ def front_page(project: str, services: list[dict[str, Any]], settings: dict[str,
     doors = [one["name"] for one in services if "HTTPS_PORT" in (one.get("env") or [])]
     if not doors:
         return []
+    ask = ["curl", "--silent", "--insecure", "--fail", "--max-time", "60", "--resolve", f"{domain}:{port}:127.0.0.1"]
     done = subprocess.run(
-        [
-            "docker",
-            "exec",
-            container_of(project, doors[0]),
-            "curl",
-            "--silent",
-            "--insecure",
-            "--fail",
-            "--max-time",
-            "60",
-        ]
-        + ["--resolve", f"{domain}:{port}:127.0.0.1", f"https://{domain}:{port}/"],
+        ["docker", "exec", container_of(project, doors[0]), *ask, f"https://{domain}:{port}/"],
         capture_output=True,
         check=False,
     )
@@ -301,8 +291,8 @@ def configured(store: Store) -> Settings:
         )
     if not store.key.exists():
         raise BackupProblem(
-            f"the key of the backups, {store.key}, is gone: put back what `make credentials` has shown, or deploy for a "
-            "new one, with another inception_backup_place"
+            f"the key of the backups, {store.key}, is gone: put back what `make credentials` has shown, or deploy for "
+            "a new one, with another inception_backup_place"
         )
     return settings
 

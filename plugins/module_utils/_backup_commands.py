@@ -1,6 +1,9 @@
 # Copyright: (c) 2026, fortytwo.inception contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The commands `backup`, `backups`, `restore`, `trial` and `key` of the machine's own program. Private to this collection."""
+"""The commands `backup`, `backups`, `restore`, `trial` and `key` of the machine's own program.
+
+Private to this collection.
+"""
 
 from __future__ import annotations
 
@@ -139,7 +142,7 @@ def restore(
     snapshots = repository.snapshots()
     own = [one for one in snapshots if one.host == stack.domain]
     # Of another site only one that is named.
-    named = options.wanted not in ("", "latest") and not options.wanted[4:5] == "-"
+    named = options.wanted not in ("", "latest") and options.wanted[4:5] != "-"
     snapshot = _backup.find(snapshots if named else own, options.wanted)
     say(f"Restoring {snapshot.short} of {snapshot.when} ({snapshot.why}).")
     work = _restore.Restore(store, history, lease, who, tell)
@@ -147,8 +150,8 @@ def restore(
     if under_way := store.under_way():
         if part:
             raise BackupProblem(
-                f"a restore of {under_way.get('snapshot')} was cut off, and what was there before is put aside: restore "
-                "all of it first"
+                f"a restore of {under_way.get('snapshot')} was cut off, and what was there before is put aside: "
+                "restore all of it first"
             )
     elif not options.without_backup:
         try:

@@ -1,6 +1,8 @@
 # Copyright: (c) 2026, fortytwo.inception contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""restic, driven: where the backups lie, and what it says. Private to this collection; part of the machine's own program.
+"""restic, driven: where the backups lie, and what it says.
+
+Private to this collection; part of the machine's own program.
 
 Nothing secret is in an argument or in the environment: place, key and credentials are files, for root alone.
 """
@@ -32,7 +34,8 @@ INCOMPLETE = 3
 WORDS = (
     (
         r"wrong password|no key found",
-        "the backups in {place} are of another key than {key}; put theirs there (docs/backup.md), or name another place",
+        "the backups in {place} are of another key than {key}; put theirs there (docs/backup.md), "
+        "or name another place",
     ),
     (r"[Nn]o space left|[Dd]isk quota|507 ", "the storage of {place} is full; make room there, or keep less"),
     (
@@ -40,11 +43,11 @@ WORDS = (
         "another program works on {place}; try again when it has ended",
     ),
     (
-        r"config file (?:does not exist|already exists)|Is there a repository|does not exist|NoSuchBucket|404 Not Found",
+        r"config file (?:does not|already) exist|Is there a repository|does not exist|NoSuchBucket|404 Not Found",
         "there are no backups in {place} where there were some; is it mounted, and its address right?",
     ),
     (
-        r"403|401|[Aa]ccess ?[Dd]enied|InvalidAccessKeyId|SignatureDoesNotMatch|Permission denied|Host key verification",
+        r"\b40[13]\b|[Aa]ccess ?[Dd]enied|InvalidAccessKeyId|SignatureDoesNotMatch|Permission denied|Host key verif",
         "{place} lets this machine in no more, or not to do that; look at inception_backup_credentials",
     ),
     (

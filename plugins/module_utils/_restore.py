@@ -143,8 +143,8 @@ class Work:
         made, here = self.manifest["domain"], self.stack.domain
         if made != here and self.only in (ALL, DATABASE):
             raise BackupProblem(
-                f"{self.snapshot.short} is a backup of {made}, and this machine has {here}, whose addresses stand in its "
-                f"database; set inception_domain: {made} and deploy, then restore"
+                f"{self.snapshot.short} is a backup of {made}, and this machine has {here}, whose addresses stand in "
+                f"its database; set inception_domain: {made} and deploy, then restore"
             )
         for dump in self.dumps.values():
             _dumps.chosen(dump, self.table)
@@ -154,20 +154,21 @@ class Work:
         free = shutil.disk_usage(self.stack.data).free
         if free < needed:
             raise BackupProblem(
-                f"the disk of {self.stack.data} has {free >> 20} MiB left, and {needed >> 20} MiB are wanted beside what "
-                "is there; make room"
+                f"the disk of {self.stack.data} has {free >> 20} MiB left, and {needed >> 20} MiB are wanted beside "
+                "what is there; make room"
             )
 
     def clear(self) -> None:
         """What was fetched and is not used; what is aside stays, where a restore was cut off."""
         _as_owner.remove(self.stack.uid, self.stack.gid, self.staged)
+        shutil.rmtree(self.restore.store.stage / "restore", ignore_errors=True)
         if not self.restore.store.under_way():
             _as_owner.remove(self.stack.uid, self.stack.gid, f"{self.stack.data}/{FORMER}")
 
     def fetch(self) -> None:
         """Beside what runs, and with the rights of its owner."""
         uid, gid = self.stack.uid, self.stack.gid
-        _as_owner.as_owner(uid, gid, lambda: os.mkdir(self.staged, 0o700))
+        _as_owner.make(uid, gid, self.staged, mode=0o700)
         for name, path in self.folders.items():
             self.restore.tell(f"fetching {name}")
             with self.repository.stream(self.snapshot.id, path) as stream:
@@ -181,7 +182,7 @@ class Work:
                 (target / file).write_bytes(b"")
                 self._fetch_file(f"{self.manifest['stage']}/dumps/{name}/{file}", target / file)
         fresh = [] if self.table else self.fresh_volumes()
-        _as_owner.as_owner(uid, gid, lambda: [os.mkdir(f"{self.staged}/{name}", 0o755) for name in fresh] and None)
+        _as_owner.make(uid, gid, *(f"{self.staged}/{name}" for name in fresh))
         if SECRETS in self.folders:
             self._keep_what_is_the_domain_s()
 
@@ -265,7 +266,7 @@ class Work:
             raise BackupProblem(f"docker compose {words[0]}: {said}")
 
     def _write_revisions(self) -> None:
-        """The restored files are other issues of the secrets: said now, so that the next deployment finds nothing to do."""
+        """The restored files are other issues of the secrets: said now, the next deployment finds nothing to do."""
         secrets = self.place(SECRETS)
 
         def work() -> None:

@@ -157,7 +157,7 @@ class Beside:
 
     def fetch(self, repository: Repository, snapshot: Snapshot) -> None:
         uid, gid = self.stack.uid, self.stack.gid
-        _as_owner.as_owner(uid, gid, lambda: os.mkdir(self.folder, 0o700))
+        _as_owner.make(uid, gid, self.folder, mode=0o700)
         for name, path in self.manifest["folders"].items():
             self.tell(f"fetching {name}")
             with repository.stream(snapshot.id, path) as stream:
@@ -180,7 +180,7 @@ class Beside:
             raise BackupProblem(f"the images {', '.join(sorted(missing))} of the backup are not there any more")
         (self.place / "beside.json").write_text(json.dumps(made), encoding="utf-8")
         empty = set(made["volumes"]) - set(self.manifest["folders"])
-        _as_owner.as_owner(uid, gid, lambda: [os.mkdir(f"{self.folder}/{name}", 0o755) for name in empty] and None)
+        _as_owner.make(uid, gid, *(f"{self.folder}/{name}" for name in empty))
         for name, dump in self.manifest["dumps"].items():
             self.tell(f"fetching the data of {name}")
             target = self.place / "dumps" / name

@@ -13,8 +13,8 @@ version_added: "1.0.0"
 author:
   - fortytwo.inception contributors (@fortytwo-inception)
 description:
-  - Writes down where the backups go and how often, has a timer make them, and makes their key, which stays on the managed
-    host and is in no result. The work itself is done by the managed host's own program C(inception).
+  - Writes down where the backups go and how often, has a timer make them, and makes their key, which stays on the
+    managed host and is in no result. The work itself is done by the managed host's own program C(inception).
   - No backup is made by this module.
 extends_documentation_fragment:
   - fortytwo.inception._attributes

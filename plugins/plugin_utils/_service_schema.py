@@ -369,8 +369,8 @@ SERVICE = Record(
         "credentials": Key(CREDENTIALS, "what `make credentials` shows"),
         "backup": Key(
             BACKUP,
-            "commands of its container that say its data to a backup while it runs, and take it back; its volumes are not "
-            "kept as files then",
+            "commands of its container that say its data to a backup while it runs, and take it back; its volumes are "
+            "not kept as files then",
         ),
         "copied": Key(
             Table(

@@ -269,7 +269,8 @@ def check_backup_credentials(value: Any, settings: Settings) -> Iterator[str]:
     place = str(settings.get("inception_backup_place") or "")
     if value == "":
         if place.startswith(("sftp:", "s3:")):
-            yield f"is empty, and {place.partition(':')[0]} wants {'a private key' if place.startswith('sftp') else 'a key'}"
+            kind = "a private key" if place.startswith("sftp:") else "a key"
+            yield f"is empty, and {place.partition(':')[0]} wants {kind}"
     elif not Path(str(value)).expanduser().is_file():
         yield f"{shown(value)} is no file on the control node"
 
