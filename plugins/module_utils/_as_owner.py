@@ -85,15 +85,19 @@ def fetch(uid: int, gid: int, stream: IO[bytes], target: str) -> None:
     as_owner(uid, gid, lambda: unpack(stream, target))
 
 
-def remove(uid: int, gid: int, *paths: str) -> None:
-    """Folders go with all that is in them, whatever their modes are."""
+def _remove(path: str) -> None:
+    """A folder goes with all that is in it, whatever the modes are: its owner may have forbidden himself to write."""
+    if not os.path.isdir(path) or os.path.islink(path):
+        return
+    for found in os.walk(path):
+        os.chmod(found[0], 0o700)
+    shutil.rmtree(path)
 
+
+def remove(uid: int, gid: int, *paths: str) -> None:
     def work() -> None:
         for path in paths:
-            for found in os.walk(path):
-                os.chmod(found[0], 0o700)
-            if os.path.isdir(path) and not os.path.islink(path):
-                shutil.rmtree(path)
+            _remove(path)
 
     as_owner(uid, gid, work)
 
@@ -105,7 +109,7 @@ def exchange(uid: int, gid: int, pairs: list[tuple[str, str, str]]) -> None:
         for new, place, aside in pairs:
             if os.path.lexists(place):
                 if os.path.lexists(aside):
-                    shutil.rmtree(place)
+                    _remove(place)
                 else:
                     Path(aside).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                     os.rename(place, aside)
@@ -115,13 +119,15 @@ def exchange(uid: int, gid: int, pairs: list[tuple[str, str, str]]) -> None:
 
 
 def give_back(uid: int, gid: int, pairs: list[tuple[str, str, str]]) -> None:
-    """What was put aside comes back."""
+    """What was put aside comes back first; then what had its place goes."""
 
     def work() -> None:
-        for dummy, place, aside in pairs:
+        for new, place, aside in pairs:
             if os.path.lexists(aside):
                 if os.path.lexists(place):
-                    shutil.rmtree(place)
+                    _remove(new)
+                    os.rename(place, new)
                 os.rename(aside, place)
+                _remove(new)
 
     as_owner(uid, gid, work)

@@ -30,8 +30,15 @@ TAG = "inception"
 KEPT = ("PATH", "LANG", "TZ", "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 # Some files could not be read, and the snapshot was made (restic's manual, "Exit status codes").
 INCOMPLETE = 3
+# Seconds in which it ends when nobody reads from it any more.
+PATIENCE = 10
 # Kinds of failures, by what restic says.
 WORDS = (
+    (
+        r"contains errors|[Dd]amaged pack|ciphertext verification failed|does not match id|invalid data",
+        "backups in {place} are damaged: what is there was changed by something else than this machine; keep it, have "
+        "its disk looked at, and begin new ones in another place",
+    ),
     (
         r"wrong password|no key found",
         "the backups in {place} are of another key than {key}; put theirs there (docs/backup.md), "
@@ -270,7 +277,15 @@ class Repository:
                 while process.stdout.read(1 << 16):
                     pass
             except BaseException:
-                process.kill()
+                # Where restic has failed, its words say more than those of whoever read from it.
+                process.stdout.close()
+                try:
+                    code = process.wait(PATIENCE)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    raise
+                if code > 0:
+                    raise self.failure(process.stderr.read().decode(errors="replace")) from None
                 raise
             said = process.stderr.read().decode(errors="replace")
             if process.wait() != 0:

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Backups: what is split, found, told and unpacked, without restic."""
+
+from __future__ import annotations
+
+import io
+import os
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.fortytwo.inception.plugins.module_utils import (
+    _as_owner,
+    _backup,
+    _backup_state,
+    _dumps,
+    _restic,
+    _trial_restore,
+)
+from ansible_collections.fortytwo.inception.plugins.module_utils._backup_state import BackupProblem, State, Store
+from ansible_collections.fortytwo.inception.plugins.module_utils._restic import Snapshot
+
+SANDBOX = b"/*M!999999\\- enable the sandbox mode */ \n"
+DUMP = (
+    SANDBOX + b"-- MariaDB dump 10.19-11.8.3-MariaDB\n-- Server version\t11.8.3-MariaDB-0+deb13u1\n"
+    b"/*!40101 SET NAMES utf8mb4 */;\n"
+    b"--\n-- Table structure for table `wp_posts`\n--\nCREATE TABLE `wp_posts` (\n) ENGINE=InnoDB;\n"
+    b"INSERT INTO `wp_posts` VALUES ('a\\n-- Table structure for table `no`');\n"
+    b"--\n-- Table structure for table `a/b`\n--\nCREATE TABLE `a/b` (\n) ENGINE=MyISAM;\n"
+    b"--\n-- Dumping events for database 'wordpress'\n--\n-- Dump completed\n"
+)
+
+
+def split(folder: Path, text: bytes) -> _dumps.Dump:
+    dump = _dumps.Dump("mariadb")
+    _dumps.split(io.BytesIO(text), folder, dump)
+    return dump
+
+
+def test_a_dump_is_a_file_for_each_table(tmp_path: Path) -> None:
+    dump = split(tmp_path, DUMP)
+    assert dump.files == ["begin.sql", "table.wp_posts.sql", "table.a%2Fb.sql", "rest.3.sql"]
+    assert b"".join((tmp_path / name).read_bytes() for name in dump.files) == DUMP.removeprefix(SANDBOX)
+    assert dump.server == "11.8.3-MariaDB-0+deb13u1"
+    assert dump.unprotected == ["a/b"]
+    assert _dumps.chosen(dump.told(), "wp_posts") == ["begin.sql", "table.wp_posts.sql"]
+    with pytest.raises(BackupProblem, match="no table wp_x; those of mariadb: a/b, wp_posts"):
+        _dumps.chosen(dump.told(), "wp_x")
+
+
+@pytest.mark.parametrize("text", [b"", DUMP.removesuffix(b"-- Dump completed\n"), DUMP[: len(DUMP) // 2]])
+def test_a_dump_without_an_end_is_none(tmp_path: Path, text: bytes) -> None:
+    with pytest.raises(BackupProblem, match="has no end"):
+        split(tmp_path, text)
+
+
+def archive(*members: tuple[str, bytes, str]) -> io.BytesIO:
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w", format=tarfile.PAX_FORMAT) as packed:
+        for name, kind, link in members:
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname, member.mode = kind, link, 0o755
+            packed.addfile(member)
+    made.seek(0)
+    return made
+
+
+def test_what_is_unpacked_stays_below_its_folder(tmp_path: Path) -> None:
+    target = tmp_path / "new"
+    _as_owner.unpack(
+        archive(("/", tarfile.DIRTYPE, ""), ("/a", tarfile.DIRTYPE, ""), ("/a/b", tarfile.REGTYPE, "")), str(target)
+    )
+    assert sorted(str(path.relative_to(target)) for path in target.rglob("*")) == ["a", "a/b"]
+    with pytest.raises(BackupProblem, match="has a file with the name"):
+        _as_owner.unpack(archive(("a/../../b", tarfile.REGTYPE, "")), str(tmp_path / "other"))
+    assert not (tmp_path / "b").exists()
+
+
+def test_what_was_there_first_comes_back(tmp_path: Path) -> None:
+    """Also when a second restore was begun after one that was cut off, and with folders that forbid to be written."""
+    place, new, aside = (str(tmp_path / name) for name in ("place", "new", "aside"))
+    pairs = [(new, place, aside)]
+
+    def put(text: str, at: str) -> None:
+        Path(at, "closed").mkdir(parents=True)
+        Path(at, "closed/file").write_text(text)
+        Path(at, "closed").chmod(0o555)
+
+    put("first", place)
+    for text in ("half", "second"):
+        put(text, new)
+        _as_owner.exchange(os.geteuid(), os.getegid(), pairs)
+        assert Path(place, "closed/file").read_text() == text
+    _as_owner.give_back(os.geteuid(), os.getegid(), pairs)
+    assert Path(place, "closed/file").read_text() == "first"
+    assert not os.path.exists(aside)
+    assert not os.path.exists(new)
+
+
+def test_the_failure_of_the_owner_s_work_is_told() -> None:
+    def work() -> None:
+        raise OSError("no room")
+
+    with pytest.raises(BackupProblem, match="no room"):
+        _as_owner.as_owner(os.geteuid(), os.getegid(), work)
+
+
+SNAPSHOTS = [
+    Snapshot("4f1c2d3e00", "2026-11-27 03:00:00 UTC", "wil.42.fr"),
+    Snapshot("5a1c2d3e00", "2026-11-28 03:00:00 UTC", "wil.42.fr"),
+]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        ("", "5a1c2d3e"),
+        ("latest", "5a1c2d3e"),
+        ("4f1c", "4f1c2d3e"),
+        ("2026-11-27", "4f1c2d3e"),
+        ("2026-11-28 02:59", "4f1c2d3e"),
+        ("2026-11-28 03:00", "5a1c2d3e"),
+        ("2026-11-26", "there is no backup of 2026-11-26 or before"),
+        ("ffff", "ffff is no backup"),
+    ],
+)
+def test_a_backup_is_found(wanted: str, found: str) -> None:
+    if " " not in found:
+        assert _backup.find(SNAPSHOTS, wanted).short == found
+        return
+    with pytest.raises(BackupProblem, match=found):
+        _backup.find(SNAPSHOTS, wanted)
+
+
+def test_times_and_tags() -> None:
+    assert _restic.utc("2026-11-28T05:00:01.123456789+02:00") == "2026-11-28 03:00:01 UTC"
+    assert _restic.utc("2026-11-28T05:00:01Z") == "2026-11-28 05:00:01 UTC"
+    assert _restic.tag("before a restore, of x") == "before_a_restore_of_x"
+
+
+@pytest.mark.parametrize(
+    ("state", "keys"),
+    [
+        (State(since="2026-11-28 00:00:00 UTC"), []),
+        (State(since="2026-11-20 00:00:00 UTC"), ["backup"]),
+        (State(since="2026-11-20 00:00:00 UTC", succeeded="2026-11-28 00:00:00 UTC"), []),
+        (State(succeeded="2026-11-27 00:00:00 UTC", failed="2026-11-28 00:00:00 UTC", said="full"), ["backup"]),
+        (State(succeeded="2026-11-28 00:00:00 UTC", trial_failed="2026-11-28 00:00:00 UTC"), ["backup trial"]),
+    ],
+)
+def test_what_a_person_is_told(tmp_path: Path, state: State, keys: list[str]) -> None:
+    store = Store(tmp_path)
+    store.save(state)
+    wall = _backup_state.seconds_of("2026-11-28 06:00:00 UTC")
+    assert list(_backup_state.troubles(store, wall)) == []
+    store.settings_file.write_text('{"place": "/mnt/backup"}', encoding="utf-8")
+    assert [one.key for one in _backup_state.troubles(store, wall)] == keys
+
+
+def test_a_stack_beside_has_no_way_out() -> None:
+    told: dict[str, Any] = {
+        "services": {"nginx": {"image": "nginx:1", "ports": ["443"], "build": {}, "networks": {"in": None}}},
+        "volumes": {
+            "wordpress": {"name": "inception_wordpress", "driver_opts": {"device": "/home/wil/data/wordpress"}}
+        },
+        "secrets": {"tls_key": {"file": "/t/secrets/tls.key"}},
+        "networks": {"in": {"name": "inception_in", "driver_opts": {"x": "y"}}},
+    }
+    made = _trial_restore.beside(told, "inception-trial", "/home/wil/data/.trial")
+    assert made["services"]["nginx"] == {"image": "nginx:1", "networks": {"in": None}, "restart": "no"}
+    assert made["networks"] == {"in": {"internal": True}}
+    assert made["volumes"]["wordpress"]["driver_opts"]["device"] == "/home/wil/data/.trial/wordpress"
+    assert made["secrets"] == {"tls_key": {"file": "/home/wil/data/.trial/secrets/tls.key"}}
