@@ -268,7 +268,8 @@ def check_backup_place(value: Any, settings: Settings) -> Iterator[str]:
 def check_backup_credentials(value: Any, settings: Settings) -> Iterator[str]:
     place = str(settings.get("inception_backup_place") or "")
     if value == "":
-        if place.startswith(("sftp:", "s3:")):
+        # A place that is none has its own message.
+        if SFTP.fullmatch(place) or place.startswith("s3:"):
             kind = "a private key" if place.startswith("sftp:") else "a key"
             yield f"is empty, and {place.partition(':')[0]} wants {kind}"
     elif not Path(str(value)).expanduser().is_file():
@@ -277,7 +278,7 @@ def check_backup_credentials(value: Any, settings: Settings) -> Iterator[str]:
 
 def check_known_hosts(value: Any, settings: Settings) -> Iterator[str]:
     if value == "":
-        if str(settings.get("inception_backup_place") or "").startswith("sftp:"):
+        if SFTP.fullmatch(str(settings.get("inception_backup_place") or "")):
             yield "is empty, and nobody could tell that host from another one"
     elif not Path(str(value)).expanduser().is_file():
         yield f"{shown(value)} is no file on the control node"
