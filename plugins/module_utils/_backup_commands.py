@@ -49,7 +49,8 @@ def add(commands: Any) -> None:
         "--adopt", action="store_true", help="the backups in the place are another machine's, and become this one's"
     )
     commands.add_parser("trial", help="the newest backup restored beside the site, and looked at")
-    commands.add_parser("key", help="the key of the backups")
+    shown = commands.add_parser("key", help="the key of the backups")
+    shown.add_argument("--if-there", action="store_true", help=argparse.SUPPRESS)
 
 
 def teller(say: Callable[[str], None]) -> Callable[[str], None]:
@@ -71,12 +72,18 @@ def run(options: argparse.Namespace, history: History, lease: Lease, who: str, s
     # A connection that is cut off ends nothing in the middle.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     if options.command == "key":
+        if options.if_there:
+            # For `make credentials`, which knows nothing of backups.
+            if not (store.key.exists() and store.settings().place):
+                return 0
+            say("the key of the backups, without which nobody can ever read them; keep it where this machine is not:")
         return show_key(store, say)
     if options.command == "backups":
         settings = _backup.configured(store)
         say("\n".join(_backup.listed(Repository(store, settings.place).snapshots())))
         return 0
     with store.alone():
+        _restore.settle(store, lease, who, lambda line: say(f"... {line}"))
         if options.command == "backup":
             return take(options, store, history, lease, who, say)
         if options.command == "trial":
@@ -100,9 +107,7 @@ def show_key(store: Store, say: Callable[[str], None]) -> int:
 def take(
     options: argparse.Namespace, store: Store, history: History, lease: Lease, who: str, say: Callable[[str], None]
 ) -> int:
-    if not (first := not store.state().succeeded) and store.under_way():
-        raise BackupProblem("a restore was cut off; restore first, then this machine has something to keep")
-    tell = teller(say)
+    first, tell = not store.state().succeeded, teller(say)
     why = "scheduled" if options.scheduled else options.why
     work = Backup(store, history, lease, _backup.MACHINE if options.scheduled else who, tell)
     work.patience = _backup.PATIENCE if options.scheduled else 0.0
@@ -147,13 +152,7 @@ def restore(
     say(f"Restoring {snapshot.short} of {snapshot.when} ({snapshot.why}).")
     work = _restore.Restore(store, history, lease, who, tell)
     part = options.table or (options.only if options.only != _restore.ALL else "")
-    if under_way := store.under_way():
-        if part:
-            raise BackupProblem(
-                f"a restore of {under_way.get('snapshot')} was cut off, and what was there before is put aside: "
-                "restore all of it first"
-            )
-    elif not options.without_backup:
+    if not options.without_backup:
         try:
             before = Backup(store, history, lease, who, tell).run(f"before a restore of {snapshot.short}")
         except BackupProblem as problem:

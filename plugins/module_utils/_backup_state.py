@@ -165,7 +165,7 @@ def troubles(store: Store, wall: float) -> Iterator[Trouble]:
     settings, state = store.settings(), store.state()
     if under_way := store.under_way():
         what = f"the restore of {under_way.get('snapshot')} by {under_way.get('who')} was cut off"
-        yield Trouble("restore", what, "`sudo inception restore` again: it begins anew with what was there before")
+        yield Trouble("restore", what, "`sudo inception resume` brings back what was there before; then restore again")
     if not settings.place:
         return
     again = "`sudo inception backup` tries again; docs/backup.md says what each of them means"

@@ -25,6 +25,7 @@ from ansible_collections.fortytwo.inception.plugins.module_utils import _backup_
 GIB = 1024**3
 MANIFESTS = "/var/lib/fortytwo.inception"
 BACKUP_SETTINGS = Path("/", _backup_state.BACKUP, "settings.json")
+RESTORE = Path("/", _backup_state.BACKUP, "restore.json")
 DPKG = Path("/var/lib/dpkg/status")
 DPKG_UPDATES = Path("/var/lib/dpkg/updates")
 APT_LISTS = Path("/var/lib/apt/lists")
@@ -789,9 +790,22 @@ def local_addresses() -> set[str]:
     return {str(address) for address in _listeners.addresses_of(["*"])}
 
 
+# ---- Backups ----
+
+
+def check_restore(host: Host) -> Iterator[str]:
+    """What a restore has left half done is no stack to deploy over."""
+    if RESTORE.exists():
+        yield (
+            "a backup is being restored, or that was cut off; wait for its end, or have the machine take it back: "
+            "inception resume"
+        )
+
+
 # ---- All ----
 
 ALWAYS = (
+    check_restore,
     check_other_logins,
     check_project,
     check_bare_names,

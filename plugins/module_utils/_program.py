@@ -27,6 +27,7 @@ from ansible_collections.fortytwo.inception.plugins.module_utils import (
     _deployment,
     _health,
     _history,
+    _restore,
     _tending,
 )
 from ansible_collections.fortytwo.inception.plugins.module_utils._failures import Failure, clean, likely, screen
@@ -195,8 +196,13 @@ def answer_deploy(question: Path, history: History, lease: Lease, root: Path) ->
     return 1 if answer.get("failed") else 0
 
 
-def go_on(history: History, lease: Lease) -> int:
+def go_on(history: History, lease: Lease, backups: _backup_state.Store) -> int:
     """After a start of the machine: what was cut off is gone on with, unless somebody else is at it."""
+    if backups.under_way():
+        with backups.alone():
+            _restore.settle(backups, lease, "the machine itself", say)
+    if not history.under_way():
+        return 0
     run = f"resume:{os.getpid()}"
     lease.take(run, "the machine itself", "going on with what was cut off")
     try:
@@ -263,7 +269,7 @@ def main(argv: list[str] | None = None) -> int:
         if options.command == "deploy":
             return answer_deploy(options.question, history, lease, options.root)
         if options.command == "resume":
-            return go_on(history, lease)
+            return go_on(history, lease, _backup_state.Store(options.root))
         if options.command == "tend":
             return tend(options.times, history, lease, store)
         if options.command == "health":

@@ -80,8 +80,9 @@ PERIODIC = "etc/periodic/15min/inception-health"
 RESUME_UNIT = f"""\
 # Written by fortytwo.inception.
 [Unit]
-Description=Go on with a deployment that was cut off
-ConditionPathExists=/{_program.HISTORY}/{_history.JOURNAL}
+Description=Go on with a deployment that was cut off, and take back a restore
+ConditionPathExists=|/{_program.HISTORY}/{_history.JOURNAL}
+ConditionPathExists=|/{_backup_state.BACKUP}/restore.json
 After=docker.service
 Wants=docker.service
 

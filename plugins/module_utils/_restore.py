@@ -4,7 +4,8 @@
 
 Private to this collection; part of the machine's own program. All that takes long, or can fail, is done beside what
 runs; then the stack stops, what is new takes the place of what was there, which is put aside, and comes back where the
-new does not start. Cut off, it is begun again: what was there first is aside.
+new does not start. One that was cut off is taken back by the machine itself (`settle`): at its next start, at its next
+look, or by whoever comes next.
 """
 
 from __future__ import annotations
@@ -35,12 +36,55 @@ from ansible_collections.fortytwo.inception.plugins.module_utils._restic import 
 
 ALL, FILES, DATABASE = "all", "files", "database"
 ONLY = (ALL, FILES, DATABASE, SECRETS)
-# Beside the data and the secrets, of the login's: what is new, and what was there.
+# Beside the data, and beside the secrets, which may be another file system: what is new, and what was there.
 NEW, FORMER = ".restore", ".former"
 # They belong to a name: those of this machine stay where the backup is of another one.
 OF_THE_DOMAIN = ("tls.crt", "tls.key", "ca.crt", "ca.key")
 SPARE = 256 << 20
 CHUNK = 1 << 20
+UP = ("up", "--detach", "--wait")
+
+
+def compose(root: str, uid: int, gid: int, *words: str) -> str:
+    """Has compose do something with the project as it is there. Why it could not; nothing where it could."""
+    done = subprocess.run(
+        ["docker", "compose", "--file", f"{root}/srcs/docker-compose.yml", *words],
+        env={**os.environ, "LOGIN_UID": str(uid), "LOGIN_GID": str(gid)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode == 0:
+        return ""
+    return "; ".join(last_lines(done.stderr or done.stdout, 2)) or f"it ended with {done.returncode}"
+
+
+def take_back(store: Store) -> bool:
+    """What was there before a restore that did not end comes back. Whether it runs. Cut off, it is begun again."""
+    told = store.under_way()
+    root, data, uid, gid = told["root"], told["data"], int(told["uid"]), int(told["gid"])
+    compose(root, uid, gid, "down")
+    _as_owner.give_back(uid, gid, [(new, place, aside) for new, place, aside in told["pairs"]])
+    runs = not compose(root, uid, gid, *UP)
+    store.journal.unlink(missing_ok=True)
+    remove_beside(root, data, uid, gid)
+    shutil.rmtree(store.stage / "restore", ignore_errors=True)
+    return runs
+
+
+def remove_beside(root: str, data: str, uid: int, gid: int) -> None:
+    _as_owner.remove(uid, gid, *(f"{place}/{name}" for place in (data, root) for name in (NEW, FORMER)))
+
+
+def settle(store: Store, lease: Lease, who: str, tell: Callable[[str], None]) -> None:
+    """Takes back a restore that was cut off, for whoever has the lock."""
+    if not (told := store.under_way()):
+        return
+    what = f"the restore of {told.get('snapshot')} of {told.get('since')} was cut off: what was there before comes back"
+    tell(what)
+    with _backup.leased(lease, f"restore:{os.getpid()}", who, "taking a restore back"):
+        take_back(store)
 
 
 @dataclass
@@ -94,13 +138,15 @@ class Work:
     only: str
     table: str
 
-    @property
-    def compose(self) -> list[str]:
-        return ["docker", "compose", "--file", f"{self.stack.root}/srcs/docker-compose.yml"]
+    def home(self, name: str) -> str:
+        """The folder in which one of those that are restored lies."""
+        return self.stack.root if name == SECRETS else self.stack.data
 
-    @property
-    def staged(self) -> str:
-        return f"{self.stack.data}/{NEW}"
+    def new(self, name: str) -> str:
+        return f"{self.home(name)}/{NEW}/{name}"
+
+    def place(self, name: str) -> str:
+        return f"{self.home(name)}/{name}"
 
     @property
     def folders(self) -> dict[str, str]:
@@ -123,14 +169,10 @@ class Work:
         told: dict[str, dict[str, Any]] = self.manifest["dumps"]
         return {name: one for name, one in told.items() if name in self.stack.said}
 
-    def place(self, name: str) -> str:
-        return f"{self.stack.root}/secrets" if name == SECRETS else f"{self.stack.data}/{name}"
-
     def pairs(self) -> list[tuple[str, str, str]]:
         """Each folder as it is new, its place, and where what was there is put aside."""
-        aside = f"{self.stack.data}/{FORMER}"
         names = [*self.folders, *(self.fresh_volumes() if not self.table else [])]
-        return [(f"{self.staged}/{name}", self.place(name), f"{aside}/{name}") for name in names]
+        return [(self.new(name), self.place(name), f"{self.home(name)}/{FORMER}/{name}") for name in names]
 
     def fresh_volumes(self) -> list[str]:
         """Of those who take their data from a dump: they begin with nothing, whatever was there."""
@@ -159,20 +201,20 @@ class Work:
             )
 
     def clear(self) -> None:
-        """What was fetched and is not used; what is aside stays, where a restore was cut off."""
-        _as_owner.remove(self.stack.uid, self.stack.gid, self.staged)
+        """What was fetched and is not used; what is aside stays, where it could not be given back."""
+        if self.restore.store.under_way():
+            return
+        remove_beside(self.stack.root, self.stack.data, self.stack.uid, self.stack.gid)
         shutil.rmtree(self.restore.store.stage / "restore", ignore_errors=True)
-        if not self.restore.store.under_way():
-            _as_owner.remove(self.stack.uid, self.stack.gid, f"{self.stack.data}/{FORMER}")
 
     def fetch(self) -> None:
         """Beside what runs, and with the rights of its owner."""
         uid, gid = self.stack.uid, self.stack.gid
-        _as_owner.make(uid, gid, self.staged, mode=0o700)
+        _as_owner.make(uid, gid, *(f"{place}/{NEW}" for place in (self.stack.data, self.stack.root)), mode=0o700)
         for name, path in self.folders.items():
             self.restore.tell(f"fetching {name}")
             with self.repository.stream(self.snapshot.id, path) as stream:
-                _as_owner.fetch(uid, gid, stream, f"{self.staged}/{name}")
+                _as_owner.fetch(uid, gid, stream, self.new(name))
         for name, dump in self.dumps.items():
             self.restore.tell(f"fetching the data of {name}")
             target = self.restore.store.stage / "restore" / name
@@ -182,7 +224,7 @@ class Work:
                 (target / file).write_bytes(b"")
                 self._fetch_file(f"{self.manifest['stage']}/dumps/{name}/{file}", target / file)
         fresh = [] if self.table else self.fresh_volumes()
-        _as_owner.make(uid, gid, *(f"{self.staged}/{name}" for name in fresh))
+        _as_owner.make(uid, gid, *(self.new(name) for name in fresh))
         if SECRETS in self.folders:
             self._keep_what_is_the_domain_s()
 
@@ -203,7 +245,7 @@ class Work:
         """Certificates are a name's."""
         if self.manifest["domain"] == self.stack.domain:
             return
-        here, new = self.place(SECRETS), f"{self.staged}/{SECRETS}"
+        here, new = self.place(SECRETS), self.new(SECRETS)
 
         def work() -> None:
             for name in OF_THE_DOMAIN:
@@ -215,11 +257,12 @@ class Work:
     # -- the change --
 
     def take(self) -> None:
-        journal = {"snapshot": self.snapshot.short, "who": self.restore.who, "since": _backup_state.now()}
-        self.restore.store.make()
-        # What one that was cut off has put aside was there first, and stays aside.
-        _history.write(self.restore.store.journal, journal)
-        uid, gid = self.stack.uid, self.stack.gid
+        told = {"snapshot": self.snapshot.short, "who": self.restore.who, "since": _backup_state.now()}
+        uid, gid, store = self.stack.uid, self.stack.gid, self.restore.store
+        # All that it takes to go back, whatever becomes of this process.
+        journal = {**told, "root": self.stack.root, "data": self.stack.data, "uid": uid, "gid": gid}
+        store.make()
+        _history.write(store.journal, {**journal, "pairs": self.pairs()})
         try:
             self.restore.tell("stopping the stack")
             self._do("down")
@@ -228,25 +271,21 @@ class Work:
                 self._write_revisions()
             self._load()
             self.restore.tell("starting the stack")
-            self._do("up", "--detach", "--wait")
+            self._do(*UP)
         except (BackupProblem, OSError) as problem:
             self.restore.tell("it did not start: what was there before comes back")
-            self._do("down", check=False)
-            _as_owner.give_back(uid, gid, self.pairs())
-            self._do("up", "--detach", "--wait", check=False)
-            self.restore.store.journal.unlink(missing_ok=True)
-            kept = (
-                "what was there before runs again"
-                if not self.table
-                else "the table may be there by half: restore it again"
-            )
+            runs = take_back(store)
+            if self.table:
+                kept = "the table may be there by half: restore it again"
+            else:
+                kept = f"what was there before {'runs again' if runs else 'is there again, and does not start either'}"
             raise BackupProblem(f"{self.snapshot.short} was not restored, and {kept}: {problem}") from problem
-        self.restore.store.journal.unlink(missing_ok=True)
+        store.journal.unlink(missing_ok=True)
 
     def _load(self) -> None:
         for name in self.dumps:
             self.restore.tell(f"giving {name} its data")
-            self._do("up", "--detach", "--wait", "--no-deps", name)
+            self._do(*UP, "--no-deps", name)
             container = _backup.container_of(self.stack.project, name)
             _dumps.load(name, container, self.stack.said[name]["load"], self._chunks(name))
 
@@ -256,13 +295,8 @@ class Work:
                 while chunk := opened.read(CHUNK):
                     yield chunk
 
-    def _do(self, *words: str, check: bool = True) -> None:
-        env = {**os.environ, "LOGIN_UID": str(self.stack.uid), "LOGIN_GID": str(self.stack.gid)}
-        done = subprocess.run(
-            [*self.compose, *words], env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-        )
-        if check and done.returncode != 0:
-            said = "; ".join(last_lines(done.stderr or done.stdout, 2))
+    def _do(self, *words: str) -> None:
+        if said := compose(self.stack.root, self.stack.uid, self.stack.gid, *words):
             raise BackupProblem(f"docker compose {words[0]}: {said}")
 
     def _write_revisions(self) -> None:

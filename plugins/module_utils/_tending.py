@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.fortytwo.inception.plugins.module_utils import (
+    _backup_state,
     _deployment,
     _health,
     _history,
     _notice,
     _renewal,
+    _restore,
     _stuck,
     _takeover,
 )
@@ -62,6 +64,7 @@ class Tending:
 
     def once(self) -> None:
         self._take_over_from_the_last()
+        self._take_back_a_restore()
         findings = self.look.findings()
         if findings is not None:
             findings = self._act(findings)
@@ -84,6 +87,14 @@ class Tending:
             self.lease.release(holder.run)
 
     # -- what is done --
+
+    def _take_back_a_restore(self) -> None:
+        """One that was cut off, and that nobody is at. Where it fails, the look after it tells."""
+        store = _backup_state.Store(self.look.root_of_all())
+        if not store.under_way():
+            return
+        with contextlib.suppress(_backup_state.BackupProblem, Held), store.alone():
+            _restore.settle(store, self.lease, MACHINE, self.tell)
 
     @contextlib.contextmanager
     def _at_work(self, what: str) -> Iterator[None]:
