@@ -78,7 +78,7 @@ restore: export INCEPTION_RESTORE_TO := $(value TO)
 restore: export INCEPTION_RESTORE_ONLY := $(value ONLY)
 restore: export INCEPTION_RESTORE_TABLE := $(value TABLE)
 restore: export INCEPTION_RESTORE_KEY := $(value KEY)
-restore: export INCEPTION_RESTORE_WITHOUT := $(value WITHOUT_BACKUP)
+restore remove destroy: export INCEPTION_WITHOUT_BACKUP := $(value WITHOUT_BACKUP)
 
 export: $(VENV)/ready ## bring the project here as a repository without secrets
 	@$(PLAYBOOK) playbooks/export.yml

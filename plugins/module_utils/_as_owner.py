@@ -46,7 +46,7 @@ def as_owner(uid: int, gid: int, work: Callable[[], None]) -> None:
         raise BackupProblem(said or f"the work of user {uid} ended with {status}")
 
 
-def unpack(stream: IO[bytes], target: str) -> None:
+def unpack(stream: IO[bytes], target: str, mode: int) -> None:
     """An archive of tar into a new folder. Whatever its names say, nothing is written outside of it."""
     os.makedirs(target, mode=0o700)
     with tarfile.open(fileobj=cast(BinaryIO, stream), mode="r|") as archive:
@@ -54,8 +54,7 @@ def unpack(stream: IO[bytes], target: str) -> None:
         for member in archive:
             name = member.name.strip("/")
             if name in ("", "."):
-                # The folder itself.
-                os.chmod(target, member.mode & 0o777)
+                # The folder itself: not every restic says it.
                 continue
             if any(part in ("", ".", "..") for part in name.split("/")):
                 raise BackupProblem(f"the backup has a file with the name {member.name}")
@@ -71,6 +70,7 @@ def unpack(stream: IO[bytes], target: str) -> None:
             path = os.path.join(target, member.name)
             os.chmod(path, member.mode & 0o777)
             os.utime(path, (member.mtime, member.mtime))
+    os.chmod(target, mode)
 
 
 def make(uid: int, gid: int, *paths: str, mode: int = 0o755) -> None:
@@ -81,8 +81,8 @@ def make(uid: int, gid: int, *paths: str, mode: int = 0o755) -> None:
     as_owner(uid, gid, work)
 
 
-def fetch(uid: int, gid: int, stream: IO[bytes], target: str) -> None:
-    as_owner(uid, gid, lambda: unpack(stream, target))
+def fetch(uid: int, gid: int, stream: IO[bytes], target: str, mode: int = 0o755) -> None:
+    as_owner(uid, gid, lambda: unpack(stream, target, mode))
 
 
 def _remove(path: str) -> None:

@@ -34,6 +34,7 @@ SECRETS = "secrets"
 MACHINE = "the machine itself"
 # Seconds that a backup of the machine's own waits for a deployment to end.
 PATIENCE, PAUSE = 1800.0, 5.0
+RUNS = ("backup:", "restore:")
 
 
 @dataclass(frozen=True)
@@ -171,6 +172,8 @@ class Backup:
     who: str
     tell: Callable[[str], None]
     patience: float = 0.0
+    # Whether older ones go then; not before a restore, which may be of one of them.
+    tidies: bool = True
     warnings: list[str] = field(default_factory=list)
 
     def run(self, why: str) -> Snapshot:
@@ -208,7 +211,7 @@ class Backup:
         state.succeeded, state.snapshot, state.said = _backup_state.now(), taken.snapshot, ""
         state.seconds, state.added, state.total = round(time.monotonic() - began, 1), taken.added, taken.total
         self.store.save(state)
-        if not settings.append_only and settings.keep:
+        if self.tidies and not settings.append_only and settings.keep:
             self.tell("removing what is older than what is kept")
             try:
                 repository.forget(settings.keep, stack.domain)
@@ -299,7 +302,11 @@ def configured(store: Store) -> Settings:
 
 @contextmanager
 def leased(lease: Lease, run: str, who: str, what: str, patience: float = 0.0) -> Iterator[None]:
-    """With the lease; waits for somebody else's to end."""
+    """With the lease, for whoever has the lock; waits for somebody else's to end."""
+    holder = lease.holder()
+    if holder is not None and holder.run.startswith(RUNS):
+        # There is one backup or restore at a time: that one was killed.
+        lease.release(holder.run)
     end = time.monotonic() + patience
     while True:
         try:

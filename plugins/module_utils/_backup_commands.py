@@ -154,7 +154,8 @@ def restore(
     part = options.table or (options.only if options.only != _restore.ALL else "")
     if not options.without_backup:
         try:
-            before = Backup(store, history, lease, who, tell).run(f"before a restore of {snapshot.short}")
+            work_before = Backup(store, history, lease, who, tell, tidies=False)
+            before = work_before.run(f"before a restore of {snapshot.short}")
         except BackupProblem as problem:
             raise BackupProblem(
                 f"nothing was restored: what there is now could not be backed up first ({problem}). Where it is worth "

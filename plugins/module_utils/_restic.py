@@ -30,6 +30,7 @@ TAG = "inception"
 KEPT = ("PATH", "LANG", "TZ", "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 # Some files could not be read, and the snapshot was made (restic's manual, "Exit status codes").
 INCOMPLETE = 3
+KEPT_ANYWAY = "2d"
 # Seconds in which it ends when nobody reads from it any more.
 PATIENCE = 10
 # Kinds of failures, by what restic says.
@@ -238,7 +239,9 @@ class Repository:
     def forget(self, keep: dict[str, int], host: str) -> None:
         """Removes what is older than what is kept."""
         rules = [word for unit, number in sorted(keep.items()) for word in (f"--keep-{unit}", str(number))]
-        if rules:
+        # Whatever the rules say: what was made today before a mistake is what is wanted after it.
+        rules += ["--keep-within", KEPT_ANYWAY]
+        if keep:
             self.ask("forget", "--tag", TAG, "--host", host, "--group-by", "host", "--prune", *rules)
 
     def check(self, share: str = "") -> None:

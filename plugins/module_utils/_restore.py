@@ -69,7 +69,7 @@ def take_back(store: Store) -> bool:
     runs = not compose(root, uid, gid, *UP)
     store.journal.unlink(missing_ok=True)
     remove_beside(root, data, uid, gid)
-    shutil.rmtree(store.stage / "restore", ignore_errors=True)
+    shutil.rmtree(store.stage, ignore_errors=True)
     return runs
 
 
@@ -169,6 +169,13 @@ class Work:
         told: dict[str, dict[str, Any]] = self.manifest["dumps"]
         return {name: one for name, one in told.items() if name in self.stack.said}
 
+    def mode(self, name: str) -> int:
+        """That of the folder as a deployment has made it."""
+        try:
+            return stat.S_IMODE(os.lstat(self.place(name)).st_mode)
+        except FileNotFoundError:
+            return 0o700 if name == SECRETS else 0o755
+
     def pairs(self) -> list[tuple[str, str, str]]:
         """Each folder as it is new, its place, and where what was there is put aside."""
         names = [*self.folders, *(self.fresh_volumes() if not self.table else [])]
@@ -205,7 +212,7 @@ class Work:
         if self.restore.store.under_way():
             return
         remove_beside(self.stack.root, self.stack.data, self.stack.uid, self.stack.gid)
-        shutil.rmtree(self.restore.store.stage / "restore", ignore_errors=True)
+        shutil.rmtree(self.restore.store.stage, ignore_errors=True)
 
     def fetch(self) -> None:
         """Beside what runs, and with the rights of its owner."""
@@ -214,7 +221,7 @@ class Work:
         for name, path in self.folders.items():
             self.restore.tell(f"fetching {name}")
             with self.repository.stream(self.snapshot.id, path) as stream:
-                _as_owner.fetch(uid, gid, stream, self.new(name))
+                _as_owner.fetch(uid, gid, stream, self.new(name), self.mode(name))
         for name, dump in self.dumps.items():
             self.restore.tell(f"fetching the data of {name}")
             target = self.restore.store.stage / "restore" / name
@@ -224,7 +231,8 @@ class Work:
                 (target / file).write_bytes(b"")
                 self._fetch_file(f"{self.manifest['stage']}/dumps/{name}/{file}", target / file)
         fresh = [] if self.table else self.fresh_volumes()
-        _as_owner.make(uid, gid, *(self.new(name) for name in fresh))
+        for name in fresh:
+            _as_owner.make(uid, gid, self.new(name), mode=self.mode(name))
         if SECRETS in self.folders:
             self._keep_what_is_the_domain_s()
 

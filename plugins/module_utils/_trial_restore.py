@@ -153,7 +153,7 @@ class Beside:
             if ids := self._docker(kind, "ls", "--quiet", *found).split():
                 self._docker(kind, "rm", *ids)
         _as_owner.remove(self.stack.uid, self.stack.gid, self.folder)
-        shutil.rmtree(self.place, ignore_errors=True)
+        shutil.rmtree(self.place.parent, ignore_errors=True)
 
     def fetch(self, repository: Repository, snapshot: Snapshot) -> None:
         uid, gid = self.stack.uid, self.stack.gid
