@@ -182,14 +182,15 @@ def troubles(store: Store, wall: float) -> Iterator[Trouble]:
         )
 
 
-def status(store: Store) -> list[str]:
-    """Some lines for `make status`."""
+def status(store: Store, wall: float | None = None) -> list[str]:
+    """Some lines for `make status`; with the time also what is wrong, where nobody looks for that by himself."""
     settings, state = store.settings(), store.state()
+    wrong = [f"backup: WARNING: {one.what}; {one.todo}" for one in troubles(store, wall)] if wall is not None else []
     if not settings.place:
-        return []
+        return wrong
     place = shown_place(settings.place)
     if not state.succeeded:
-        return [f"backup: none yet (to {place}, {settings.schedule})"]
+        return [f"backup: none yet (to {place}, {settings.schedule})", *wrong]
     lines = [
         f"backup: {state.succeeded}, {state.snapshot} in {place}; {size(state.total)}, "
         f"of which {size(state.added)} were new, in {state.seconds:.0f} s"
@@ -200,7 +201,7 @@ def status(store: Store) -> list[str]:
         lines.append(
             "backup: WARNING: nobody has seen its key yet, without which it cannot be read: `make credentials`"
         )
-    return lines
+    return [*lines, *wrong]
 
 
 def size(number: float) -> str:

@@ -101,8 +101,9 @@ def status(history: History, lease: Lease, store: _health.Store, backups: _backu
     )
     data = _history.settings(history.files(kept[-1].number)).get("DATA_DIR", "") if kept else ""
     lines += disks([asked.stdout.strip() or "/var/lib/docker", data, "/var/lib"])
-    lines += _backup_state.status(backups)
-    return [*lines, *(_health.shown(store.load()) if store.settings() else [])]
+    if not store.settings():
+        return [*lines, *_backup_state.status(backups, time.time())]
+    return [*lines, *_backup_state.status(backups), *_health.shown(store.load())]
 
 
 # ---- What is done ----

@@ -68,11 +68,18 @@ def refused(bench: Bench, command: str) -> str:
     return str(done.stderr)
 
 
+def timers(bench: Bench, do: str) -> None:
+    """Starts or stops those that are there."""
+    for name in ("inception-backup.timer", "inception-health.timer"):
+        if bench.host.file(f"/etc/systemd/system/{name}").exists:
+            bench.root(f"systemctl {do} {name}")
+
+
 def settled(bench: Bench) -> None:
     """All is well, and a deployment has nothing to do, with the timers as they were."""
-    bench.root("systemctl start inception-backup.timer inception-health.timer")
+    timers(bench, "start")
     bench.settled()
-    bench.root("systemctl stop inception-backup.timer inception-health.timer")
+    timers(bench, "stop")
 
 
 def nothing_is_left(bench: Bench) -> None:
@@ -84,9 +91,9 @@ def nothing_is_left(bench: Bench) -> None:
 @pytest.fixture(autouse=True)
 def quiet(bench: Bench) -> Iterator[None]:
     """No backup by the clock, and no look, comes in between."""
-    bench.root("systemctl stop inception-backup.timer inception-health.timer")
+    timers(bench, "stop")
     yield
-    bench.root("systemctl start inception-backup.timer inception-health.timer")
+    timers(bench, "start")
 
 
 @contextmanager
@@ -260,7 +267,9 @@ def test_a_restore_that_is_cut_off_is_taken_back_by_the_machine(bench: Bench) ->
 def test_a_disk_that_is_not_mounted_is_not_written_beside(bench: Bench) -> None:
     with changed(bench, f"mv {PLACE} {PLACE}.away; mkdir {PLACE}", f"rmdir {PLACE}; mv {PLACE}.away {PLACE}"):
         assert "there are no backups in /mnt/backup/wil where there were some" in refused(bench, "inception backup")
-        assert "there are no backups in /mnt/backup/wil where there were some" in bench.root("inception status")
+        assert "there are no backups in /mnt/backup/wil where there were some" in bench.root(
+            "inception tend; inception status"
+        )
         assert bench.root(f"ls -A {PLACE}") == ""
     bench.root("inception backup")
 
@@ -302,7 +311,8 @@ def test_a_trial_finds_a_spoiled_backup_and_a_person_is_told(bench: Bench) -> No
         assert re.search(r"a trial restore of .* failed: backups in /mnt/backup/wil are damaged", told), told
     nothing_is_left(bench)
     bench.root("inception trial")
-    assert "a trial restore" not in bench.root("inception tend; inception status")
+    # What was told is over when it was not there for some looks.
+    assert "a trial restore" not in bench.root("for look in 1 2 3 4 5 6; do inception tend; done; inception status")
 
 
 # ---- The machine is gone ----
@@ -317,7 +327,7 @@ def test_a_machine_that_is_gone_comes_back_with_the_key_on_paper(bench: Bench, t
     before = len(bench.root("inception backups").splitlines())
     gone = playbook(bench, "remove", inception_yes="true")
     assert gone.status == 0, gone.output[-3000:]
-    left = bench.root("ls /var/lib/fortytwo.inception /home/wil /etc/systemd/system 2>&1; ls /root/.cache/restic 2>&1")
+    left = bench.root("ls /var/lib/fortytwo.inception /home/wil /etc/systemd/system 2>&1; ls /root/.cache/restic 2>&1 || true")
     assert "inception-backup" not in left, left
     assert len(bench.root(f"ls {PLACE}/snapshots").split()) == before + 1
     bench.root("rm -r /etc/fortytwo.inception")

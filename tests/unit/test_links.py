@@ -16,7 +16,7 @@ DOCUMENTS = sorted(
 )
 COMMANDS = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 # Commands of the deployed project, whose Makefile is another one.
-OF_THE_PROJECT = {"status", "credentials", "down"}
+OF_THE_PROJECT = {"status", "credentials", "down", "fclean"}
 
 
 def prose(document: Path) -> str:

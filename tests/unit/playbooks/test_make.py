@@ -63,11 +63,11 @@ def variables(repository: Path) -> set[str]:
 
 def test_all_variables_are_known(repository: Path) -> None:
     assert variables(repository) == {
-        "ADDRESS", "ALPINE_MIRROR", "ALPINE_RELEASE", "ALPINE_SERVICES", "ARGS", "INVENTORY",
-        "LC_ALL", "LIMIT", "LOGIN", "PYTHON", "REPO", "TO", "VENV",
+        "ADDRESS", "ALPINE_MIRROR", "ALPINE_RELEASE", "ALPINE_SERVICES", "ARGS", "INVENTORY", "KEY",
+        "LC_ALL", "LIMIT", "LOGIN", "ONLY", "PYTHON", "REPO", "TABLE", "TO", "VENV", "WITHOUT_BACKUP",
     }  # fmt: skip
     text = (repository / "Makefile").read_text()
-    names = "ADDRESS|ALPINE_[A-Z]+|ARGS|INVENTORY|LC_ALL|LIMIT|LOGIN|PYTHON|REPO|TO"
+    names = "ADDRESS|ALPINE_[A-Z]+|ARGS|INVENTORY|KEY|LC_ALL|LIMIT|LOGIN|ONLY|PYTHON|REPO|TABLE|TO|WITHOUT_BACKUP"
     expanded = re.findall(rf"(?<!\$)\$\(({names})\)", text)
     assert not expanded
 
