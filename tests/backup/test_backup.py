@@ -22,6 +22,7 @@ from tests.verify.support import wait_until
 PLACE, KEY, DATA = "/mnt/backup/wil", "/etc/fortytwo.inception/backup.key", "/home/wil/data"
 STATE, JOURNAL = "/var/lib/fortytwo.inception/backup", "/var/lib/fortytwo.inception/backup/restore.json"
 RESTIC = f"restic --repository-file {STATE}/repository --password-file {KEY} --no-cache"
+LARGE = f"{DATA}/wordpress/wp-content/uploads/large"
 CUTS = 8
 
 
@@ -84,8 +85,12 @@ def settled(bench: Bench) -> None:
 
 def nothing_is_left(bench: Bench) -> None:
     """Of what is made beside, and put aside."""
-    left = bench.root(f"ls -A {DATA} {STATE}; docker ps --all --format '{{{{.Names}}}}'; docker network ls; docker volume ls")
-    assert not [word for word in (".restore", ".former", ".trial", "stage", "restore.json", "-trial") if word in left], left
+    left = bench.root(
+        f"ls -A {DATA} {STATE}; docker ps --all --format '{{{{.Names}}}}'; docker network ls; docker volume ls"
+    )
+    assert not [
+        word for word in (".restore", ".former", ".trial", "stage", "restore.json", "-trial") if word in left
+    ], left
 
 
 @pytest.fixture(autouse=True)
@@ -214,15 +219,14 @@ def run_apart(bench: Bench, unit: str, command: str) -> None:
 def test_backups_that_are_cut_off_spoil_nothing(bench: Bench) -> None:
     bench.root("inception backup")
     for _time in range(CUTS):
-        write = f"head -c 8M /dev/urandom >{DATA}/wordpress/wp-content/uploads/large; chown wil: {DATA}/wordpress/wp-content/uploads/large"
-        bench.root(write)
+        bench.root(f"head -c 8M /dev/urandom >{LARGE}; chown wil: {LARGE}")
         run_apart(bench, "cut-backup", "backup")
         time.sleep(random.uniform(0.2, 5.0))
         kill_all(bench, "cut-backup")
     bench.root("inception backup")
     nothing_is_left(bench)
     bench.root(f"{RESTIC} check --read-data")
-    bench.root(f"rm {DATA}/wordpress/wp-content/uploads/large")
+    bench.root(f"rm {LARGE}")
 
 
 def test_a_restore_that_is_cut_off_is_taken_back_by_the_machine(bench: Bench) -> None:
@@ -275,11 +279,12 @@ def test_a_disk_that_is_not_mounted_is_not_written_beside(bench: Bench) -> None:
 
 
 def test_a_full_place_spoils_nothing(bench: Bench) -> None:
-    rubbish = f"head -c 30M /dev/urandom >{DATA}/wordpress/wp-content/uploads/large"
-    bench.root(rubbish)
-    with changed(bench, "fallocate -l $(($(stat -f -c '%a * %S' /mnt/backup) - 4000000)) /mnt/backup/full", "rm /mnt/backup/full"):
+    bench.root(f"head -c 30M /dev/urandom >{LARGE}")
+    with changed(
+        bench, "fallocate -l $(($(stat -f -c '%a * %S' /mnt/backup) - 4000000)) /mnt/backup/full", "rm /mnt/backup/full"
+    ):
         assert "the storage of /mnt/backup/wil is full" in refused(bench, "inception backup")
-    bench.root(f"rm {DATA}/wordpress/wp-content/uploads/large")
+    bench.root(f"rm {LARGE}")
     bench.root("inception backup")
     bench.root(f"{RESTIC} check --read-data")
 
@@ -287,7 +292,9 @@ def test_a_full_place_spoils_nothing(bench: Bench) -> None:
 def test_a_wrong_key_is_said_and_a_lost_one_is_not_made_anew(bench: Bench) -> None:
     with changed(bench, f"mv {KEY} {KEY}.away; echo wrong >{KEY}", f"mv -f {KEY}.away {KEY}"):
         for command in ("backup", "restore", "backups", "trial"):
-            assert "are of another key than /etc/fortytwo.inception/backup.key" in refused(bench, f"inception {command}")
+            assert "are of another key than /etc/fortytwo.inception/backup.key" in refused(
+                bench, f"inception {command}"
+            )
     with changed(bench, f"mv {KEY} {KEY}.away", f"mv {KEY}.away {KEY}"):
         assert "is gone: put back what `make credentials` has shown" in refused(bench, "inception backup")
     bench.root("inception backup")
@@ -302,7 +309,9 @@ def test_a_trial_finds_a_spoiled_backup_and_a_person_is_told(bench: Bench) -> No
     nothing_is_left(bench)
     assert not bench.unwell()
     largest = bench.root(f"find {PLACE}/data -type f -printf '%s %p\\n' | sort -n | tail -n 1").split()[1]
-    spoil = f"cp -p {largest} /root/pack; chmod u+w {largest}; printf spoiled | dd of={largest} bs=1 seek=1000 conv=notrunc"
+    spoil = (
+        f"cp -p {largest} /root/pack; chmod u+w {largest}; printf spoiled | dd of={largest} bs=1 seek=1000 conv=notrunc"
+    )
     with changed(bench, spoil, f"cat /root/pack >{largest}; rm /root/pack"):
         # The share that is read is another one each time.
         wait_until("a trial finds it", lambda: bench.host.run("inception trial").rc != 0, 900)
@@ -327,7 +336,9 @@ def test_a_machine_that_is_gone_comes_back_with_the_key_on_paper(bench: Bench, t
     before = len(bench.root("inception backups").splitlines())
     gone = playbook(bench, "remove", inception_yes="true")
     assert gone.status == 0, gone.output[-3000:]
-    left = bench.root("ls /var/lib/fortytwo.inception /home/wil /etc/systemd/system 2>&1; ls /root/.cache/restic 2>&1 || true")
+    left = bench.root(
+        "ls /var/lib/fortytwo.inception /home/wil /etc/systemd/system 2>&1; ls /root/.cache/restic 2>&1 || true"
+    )
     assert "inception-backup" not in left, left
     assert len(bench.root(f"ls {PLACE}/snapshots").split()) == before + 1
     bench.root("rm -r /etc/fortytwo.inception")

@@ -69,7 +69,9 @@ def archive(*members: tuple[str, bytes, str]) -> io.BytesIO:
 def test_what_is_unpacked_stays_below_its_folder(tmp_path: Path) -> None:
     target = tmp_path / "new"
     _as_owner.unpack(
-        archive(("/", tarfile.DIRTYPE, ""), ("/a", tarfile.DIRTYPE, ""), ("/a/b", tarfile.REGTYPE, "")), str(target), 0o750
+        archive(("/", tarfile.DIRTYPE, ""), ("/a", tarfile.DIRTYPE, ""), ("/a/b", tarfile.REGTYPE, "")),
+        str(target),
+        0o750,
     )
     assert target.stat().st_mode & 0o777 == 0o750
     assert sorted(str(path.relative_to(target)) for path in target.rglob("*")) == ["a", "a/b"]
