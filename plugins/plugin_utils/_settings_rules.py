@@ -265,6 +265,11 @@ def check_backup_place(value: Any, settings: Settings) -> Iterator[str]:
         yield f"{shown(value)} is no absolute folder, and no sftp:, s3: or rest: that is known{hint}"
 
 
+def _is_file(value: Any) -> bool:
+    """Whether that is the path of a file here; one with a null byte is none of any."""
+    return "\0" not in str(value) and Path(str(value)).expanduser().is_file()
+
+
 def check_backup_credentials(value: Any, settings: Settings) -> Iterator[str]:
     place = str(settings.get("inception_backup_place") or "")
     if value == "":
@@ -272,7 +277,7 @@ def check_backup_credentials(value: Any, settings: Settings) -> Iterator[str]:
         if SFTP.fullmatch(place) or place.startswith("s3:"):
             kind = "a private key" if place.startswith("sftp:") else "a key"
             yield f"is empty, and {place.partition(':')[0]} wants {kind}"
-    elif not Path(str(value)).expanduser().is_file():
+    elif not _is_file(value):
         yield f"{shown(value)} is no file on the control node"
 
 
@@ -280,7 +285,7 @@ def check_known_hosts(value: Any, settings: Settings) -> Iterator[str]:
     if value == "":
         if SFTP.fullmatch(str(settings.get("inception_backup_place") or "")):
             yield "is empty, and nobody could tell that host from another one"
-    elif not Path(str(value)).expanduser().is_file():
+    elif not _is_file(value):
         yield f"{shown(value)} is no file on the control node"
 
 
@@ -609,6 +614,8 @@ def _pem_problem(path: Path, kind: str) -> str | None:
     """What is wrong with a certificate or a key, without a word of what is in it."""
     try:
         beginning = path.read_bytes()[:65536]
+    except ValueError:
+        return "is no path"
     except OSError as error:
         return f"cannot be read: {error.strerror}"
     if beginning.startswith(b"$ANSIBLE_VAULT;") or re.search(rb"-----BEGIN [A-Z ]*" + kind.encode(), beginning):

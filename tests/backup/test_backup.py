@@ -353,6 +353,8 @@ def test_a_machine_that_is_gone_comes_back_with_the_key_on_paper(bench: Bench, t
     assert "/paper/" in bench.site.own().get("/").text
     bench.root("inception backup")
     assert len(json.loads(bench.root(f"{RESTIC} snapshots --json"))) == before + 2
+    # The authority is the old one again, which the control node learns.
+    assert bench.deploy().changed == 1
     settled(bench)
 
 
