@@ -16,7 +16,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
@@ -168,7 +168,8 @@ class Backup:
 
     store: Store
     history: History
-    lease: Lease
+    # None of its own where whoever calls has it.
+    lease: Lease | None
     who: str
     tell: Callable[[str], None]
     patience: float = 0.0
@@ -199,7 +200,8 @@ class Backup:
             self.store.save(state)
         repository.unlock()
         self.clear()
-        with leased(self.lease, f"backup:{os.getpid()}", self.who, f"backup ({why})", self.patience):
+        run, what = f"backup:{os.getpid()}", f"backup ({why})"
+        with leased(self.lease, run, self.who, what, self.patience) if self.lease else nullcontext():
             stack = Stack.deployed(self.history)
             paths = self._stage(stack, why)
         taken = repository.take(paths, stack.domain, why, self.tell)
@@ -270,6 +272,14 @@ class Backup:
         }
         _history.write(stage / MANIFEST, manifest)
         return [str(stage), *sorted(folders.values())]
+
+
+def before(history: History, who: str, why: str, tell: Callable[[str], None]) -> None:
+    """One before what cannot be undone, where backups are wanted; for whoever has the lease."""
+    store = Store(history.folder.parents[3])
+    if store.settings().place:
+        with store.alone():
+            Backup(store, history, None, who, tell, tidies=False).run(why)
 
 
 def ask_for_room(stage: Path, source: str) -> None:

@@ -16,8 +16,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.fortytwo.inception.plugins.module_utils import _history, _takeover
-from ansible_collections.fortytwo.inception.plugins.module_utils._failures import Failure, last_lines
+from ansible_collections.fortytwo.inception.plugins.module_utils import _backup, _history, _takeover
+from ansible_collections.fortytwo.inception.plugins.module_utils._backup_state import BackupProblem
+from ansible_collections.fortytwo.inception.plugins.module_utils._failures import Cause, Failure, last_lines
 from ansible_collections.fortytwo.inception.plugins.module_utils._history import Entry, Files, History, Project
 from ansible_collections.fortytwo.inception.plugins.module_utils._lease import utc
 from ansible_collections.fortytwo.inception.plugins.module_utils._stack_start import GivenUp, Stack
@@ -41,6 +42,7 @@ class Wish:
     patience: float = 120
     timeout: float = 3600
     trial_seconds: int = 300
+    backup_before: bool = True
 
     @property
     def source(self) -> str:
@@ -154,6 +156,7 @@ class Deployment:
             return plan.lines()
         if not tried:
             takeover.try_out(plan)
+            self._keep()
             note()
         takeover.take(plan)
         # What compose could not plan, or what somebody did meanwhile.
@@ -161,6 +164,22 @@ class Deployment:
         if rest.unconnected:
             takeover.connect(rest)
         return plan.lines()
+
+    def _keep(self) -> None:
+        """A backup, before a service is built in another way that may write its data as no older one reads them."""
+        former = self.history.current()
+        if former is None or not self.wish.backup_before:
+            return
+        anew = built_anew(self.wish.services, self.history.files(former.number), self.project.read())
+        if not anew:
+            return
+        try:
+            _backup.before(self.history, self.who, f"before another {anew[0]}", self.tell)
+        except (BackupProblem, OSError) as problem:
+            what = f"{' and '.join(anew)}: built in another way, and what there is could not be backed up: {problem}"
+            todo = "put that right, and deploy again; or without: -e stack_backup_before=false"
+            failure = Failure(what, cause=Cause("the place of the backups, or its disk", todo))
+            raise GivenUp(failure, anew[0]) from problem
 
     def _backward(self, entry: Entry, former: Entry | None, error: GivenUp, before: set[tuple[str, str]]) -> None:
         """Gives way to the former one, and says so in the failure."""
@@ -315,6 +334,18 @@ def roll_back(history: History, number: int | None, who: str, tell: Callable[[st
 
 
 # -- going on --
+
+
+def built_anew(services: list[dict[str, Any]], former: Files, files: Files) -> list[str]:
+    """The services with data of their own whose Dockerfile is another one: another base, version or source."""
+    found = []
+    for one in services:
+        recipes = [f"srcs/requirements/{folder}{one['name']}/Dockerfile" for folder in ("", "bonus/")]
+        before = [former[name].data for name in recipes if name in former]
+        now = [files[name].data for name in recipes if name in files]
+        if (one.get("volumes") or one.get("backup")) and before and before != now:
+            found.append(str(one["name"]))
+    return found
 
 
 def resume(history: History, tell: Callable[[str], None]) -> None:

@@ -81,6 +81,12 @@ options:
     description: Seconds that a trial may take, and a container that takes over from another until it is healthy.
     type: int
     default: 300
+  backup_before:
+    description:
+      - Whether a backup is made, where there are any, before a service with data of its own is built in another way.
+        The deployment does not go on where that fails.
+    type: bool
+    default: true
   health:
     description:
       - With O(state=begun), how the managed host looks after itself from then on. Without it, that stays as it is.
@@ -222,6 +228,7 @@ def wish(module: AnsibleModule) -> _deployment.Wish:
         patience=module.params["patience"],
         timeout=module.params["timeout"],
         trial_seconds=module.params["trial_timeout"],
+        backup_before=module.params["backup_before"],
     )
 
 
@@ -379,6 +386,7 @@ def main() -> None:
             "patience": {"type": "int", "default": 120},
             "timeout": {"type": "int", "default": 3600},
             "trial_timeout": {"type": "int", "default": 300},
+            "backup_before": {"type": "bool", "default": True},
             "health": {
                 "type": "dict",
                 "options": {

@@ -861,6 +861,7 @@ RULES: tuple[Rule, ...] = (
     Rule("host_ssh_port", _port_range, _always("22")),
     Rule("stack_xmlrpc", check_truth, _always("false")),
     Rule("stack_env", check_env, _always("{MARIADB_PORT: 3307}")),
+    Rule("stack_backup_before", check_truth, _always("true")),
     Rule("stack_health", check_truth, _always("true")),
     Rule("stack_health_mail", check_health_mail, _always("wil@example.org")),
     Rule("stack_health_webhook", check_webhook, _always("https://hooks.example.org/services/inception")),

@@ -9,10 +9,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible_collections.fortytwo.inception.plugins.module_utils import _deployment
+from ansible_collections.fortytwo.inception.plugins.module_utils import _backup, _deployment
+from ansible_collections.fortytwo.inception.plugins.module_utils._backup_state import BackupProblem
 from ansible_collections.fortytwo.inception.plugins.module_utils._deployment import Deployment, Wish, resume, roll_back
 from ansible_collections.fortytwo.inception.plugins.module_utils._failures import Failure
-from ansible_collections.fortytwo.inception.plugins.module_utils._history import History
+from ansible_collections.fortytwo.inception.plugins.module_utils._history import File, History
 from ansible_collections.fortytwo.inception.plugins.module_utils._stack_start import GivenUp
 from ansible_collections.fortytwo.inception.plugins.module_utils._takeover import Plan
 
@@ -123,6 +124,55 @@ def test_what_fails_in_its_trial_has_changed_nothing(machine: Machine) -> None:
         machine.deploy("2")
     assert failure.value.failure.what.startswith("it is not well\nNothing was replaced: deployment 1")
     assert (machine.wanted(), machine.results()[-1]) == ("1", (2, "deployment", "refused"))
+
+
+DATABASE = [{"name": "mariadb", "volumes": [{"name": "mariadb"}]}, {"name": "nginx", "volumes": []}]
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "found"),
+    [
+        ({"mariadb": "FROM debian:bookworm"}, {"mariadb": "FROM debian:trixie"}, ["mariadb"]),
+        ({"mariadb": "FROM debian:bookworm"}, {"mariadb": "FROM debian:bookworm"}, []),
+        ({"bonus/mariadb": "FROM a"}, {"bonus/mariadb": "FROM b"}, ["mariadb"]),
+        ({"nginx": "FROM a"}, {"nginx": "FROM b"}, []),
+        ({}, {"mariadb": "FROM a"}, []),
+    ],
+)
+def test_which_services_with_data_are_built_in_another_way(
+    before: dict[str, str], now: dict[str, str], found: list[str]
+) -> None:
+    files = [
+        {f"srcs/requirements/{name}/Dockerfile": File(text.encode(), 0o644) for name, text in one.items()}
+        for one in (before, now)
+    ]
+    assert _deployment.built_anew(DATABASE, *files) == found
+
+
+def test_a_backup_comes_before_what_cannot_be_undone(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the trial, before anything is replaced; where it fails, nothing is."""
+    asked: list[str] = []
+    fails = [BackupProblem("the storage is full")]
+
+    def before(history: History, who: str, why: str, tell: Any) -> None:
+        asked.append(f"{why}, {machine.runs} runs")
+        if fails:
+            raise fails.pop()
+
+    monkeypatch.setattr(_deployment, "built_anew", lambda services, former, files: ["mariadb"])
+    monkeypatch.setattr(_backup, "before", before)
+    machine.deploy("1")
+    assert asked == []
+    machine.at_trial = {"2": bad("it is not well")}
+    with pytest.raises(GivenUp, match="it is not well"):
+        machine.deploy("2")
+    assert asked == []
+    with pytest.raises(GivenUp) as failure:
+        machine.deploy("2")
+    assert "could not be backed up: the storage is full\nNothing was replaced" in failure.value.failure.what
+    assert (machine.wanted(), machine.runs) == ("1", "1")
+    machine.deploy("2")
+    assert asked == ["before another mariadb, 1 runs"] * 2
 
 
 def test_what_fails_later_gives_way(machine: Machine) -> None:

@@ -97,6 +97,7 @@ BAD: dict[str, list[tuple[Any, str]]] = {
     ],
     "stack_unused_data": [("delete", "not one of keep, remove"), (True, "not one of"), ("", "not one of")],
     "stack_xmlrpc": [("maybe", "neither")],
+    "stack_backup_before": [("daily", "neither")],
     "stack_health": [("daily", "neither")],
     "stack_health_mail": [
         ("wil", "no '@'"),
@@ -213,6 +214,7 @@ GOOD: dict[str, list[Any]] = {
     "stack_env": [{}, {"MARIADB_PORT": 3307, "PHP_FPM_PORT": "9001", "A_B": ""}],
     "stack_unused_data": ["remove"],
     "stack_xmlrpc": ["yes"],
+    "stack_backup_before": ["false", True],
     "stack_health": ["false", True],
     "stack_health_mail": [""],
     "stack_health_webhook": ["", "https://chat.example.org:8443/hooks/T0/B0?key=x", "https://[::1]/x"],
