@@ -96,7 +96,7 @@ class Taken:
 
 def new_key() -> str:
     """As long as a key of 256 bits."""
-    return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(48))
+    return "".join(secrets.choice(string.ascii_letters + string.digits) for dummy in range(48))
 
 
 class Repository:
