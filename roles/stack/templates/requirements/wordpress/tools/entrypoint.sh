@@ -7,7 +7,7 @@ source=/usr/src/wordpress
 site=/var/www/html
 
 # Without its database it would not serve: then the volume, which another container may be serving, stays as it is.
-php /usr/local/lib/inception/install.php database
+database=$(php /usr/local/lib/inception/install.php database)
 
 # Another container may be serving the site from the same volume: a file changes at once, or not at all.
 put() {
@@ -16,22 +16,7 @@ put() {
     mv "${2%/*}/.new" "$2"
 }
 
-wp_version() {
-    # shellcheck disable=SC2016  # the variables are PHP's, not the shell's
-    php -r 'include $argv[1]; echo $wp_version;' "$1/wp-includes/version.php"
-}
-
-# The file .release arrives last: an interrupted copy is repeated. A newer WordPress, updated from the dashboard, stays.
-if ! cmp -s "$source.release" "$site/.release"; then
-    if [ -e "$site/.release" ] && [ "$(printf '%s\n' "$(wp_version "$source")" "$(wp_version "$site")" | sort -V | tail -n 1)" != "$(wp_version "$source")" ]; then
-        echo "WordPress $(wp_version "$site") on the volume is newer than the image's $(wp_version "$source"): it stays."
-    else
-        echo "Copying WordPress $(wp_version "$source") into the volume."
-        cp -R "$source/." "$site/"
-        sync
-        cp "$source.release" "$site/.release"
-    fi
-fi
+php /usr/local/lib/inception/files.php "$source" "$site" "$database"
 
 mkdir -p "$site/wp-content/mu-plugins" "$site/wp-content/uploads"
 # They tell of versions.

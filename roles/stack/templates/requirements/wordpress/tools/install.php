@@ -58,6 +58,26 @@ function begin_installation(mysqli $database): bool
     return true;
 }
 
+/** The number that WordPress gives to what it wrote there; 0 where it wrote nothing, or not all. */
+function database_version(mysqli $database): int
+{
+    if ($database->query("SHOW TABLES LIKE 'installing'")->num_rows > 0 || $database->query("SHOW TABLES LIKE 'wp\\_options'")->num_rows === 0) {
+        return 0;
+    }
+    return (int) ($database->query("SELECT option_value FROM wp_options WHERE option_name = 'db_version'")->fetch_row()[0] ?? 0);
+}
+
+/** What the dashboard would ask its administrator for after newer files came. */
+function upgrade_database(): void
+{
+    global $wp_db_version;
+    $number = (int) get_option('db_version');
+    if ($number < $wp_db_version) {
+        say("Bringing the database up to WordPress's files (db_version $number to $wp_db_version).");
+        wp_upgrade();
+    }
+}
+
 function end_installation(mysqli $database): void
 {
     $database->query('DROP TABLE IF EXISTS installing');
@@ -177,6 +197,7 @@ function wp_new_blog_notification(): void
 $database = wait_for_database();
 // The entrypoint asks for no more, before it touches the site's files.
 if (($argv[1] ?? '') === 'database') {
+    echo database_version($database);
     exit(0);
 }
 $new = begin_installation($database);
@@ -198,6 +219,7 @@ if (!is_blog_installed()) {
     update_option('comment_previously_approved', 0);
     update_option('timezone_string', getenv('TZ') ?: 'UTC');
 }
+upgrade_database();
 apply_changed_settings();
 ensure_user(getenv('ADMIN_USER'), getenv('ADMIN_EMAIL'), 'administrator', 'wp_admin_password');
 ensure_user(getenv('USER_NAME'), getenv('USER_EMAIL'), 'author', 'wp_user_password');
