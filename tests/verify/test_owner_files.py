@@ -194,9 +194,8 @@ def test_on_the_site_itself(stack: Stack, site: Site) -> None:
     number = stack.sql("SELECT option_value FROM wp_options WHERE option_name = 'db_version'")[0][0]
     try:
         assert stack.execute("wordpress", "sh", "-euc", prepare).rc == 0
-        stack.execute(
-            "wordpress", "php", "-r", f'require "{SITE}/wp-load.php"; update_option("db_version", $argv[1]);', "1"
-        )
+        program = f'require "{SITE}/wp-load.php"; update_option("db_version", $argv[1]);'
+        assert stack.execute("wordpress", "php", "-r", program, str(int(number) - 1)).rc == 0
         stack.compose("restart wordpress")
         stack.wait_healthy()
         site.wait_answers()

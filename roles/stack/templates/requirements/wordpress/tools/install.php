@@ -8,6 +8,8 @@ declare(strict_types=1);
 
 const SITE = '/var/www/html';
 const DATABASE_SECONDS = 60;
+/** The db_version of WordPress 3.0. */
+const OLDEST_DATABASE = 15260;
 
 function secret(string $name): string
 {
@@ -67,12 +69,15 @@ function database_version(mysqli $database): int
     return (int) ($database->query("SELECT option_value FROM wp_options WHERE option_name = 'db_version'")->fetch_row()[0] ?? 0);
 }
 
-/** What the dashboard would ask its administrator for after newer files came. */
+/**
+ * What the dashboard would ask its administrator for after newer files came. A number from before WordPress 3.0 is none of ours:
+ * WordPress would take passwords for those of that time, and make them useless.
+ */
 function upgrade_database(): void
 {
     global $wp_db_version;
     $number = (int) get_option('db_version');
-    if ($number < $wp_db_version) {
+    if ($number >= OLDEST_DATABASE && $number < $wp_db_version) {
         say("Bringing the database up to WordPress's files (db_version $number to $wp_db_version).");
         wp_upgrade();
     }
