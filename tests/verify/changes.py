@@ -29,14 +29,14 @@ class Editor:
     def __init__(self, visitor: Site) -> None:
         self.visitor = visitor
         nonce = visitor.get("/wp-admin/admin-ajax.php?action=rest-nonce").text
-        self._headers = {"X-WP-Nonce": nonce, "Content-Type": "application/json"}
+        self.headers = {"X-WP-Nonce": nonce, "Content-Type": "application/json"}
         self._made: list[str] = []
 
     def get(self, path: str) -> Any:
-        return self.visitor.get(f"/wp-json/wp/v2/{path}", self._headers).json()
+        return self.visitor.get(f"/wp-json/wp/v2/{path}", self.headers).json()
 
     def post(self, path: str, **fields: Any) -> Any:
-        return self.visitor.request("POST", f"/wp-json/wp/v2/{path}", json.dumps(fields), self._headers).json()
+        return self.visitor.request("POST", f"/wp-json/wp/v2/{path}", json.dumps(fields), self.headers).json()
 
     def make(self, path: str, **fields: Any) -> Any:
         """The same of something new, which goes in the end."""
@@ -45,7 +45,7 @@ class Editor:
         return made
 
     def delete(self, path: str) -> Page:
-        return self.visitor.request("DELETE", f"/wp-json/wp/v2/{path}", headers=self._headers)
+        return self.visitor.request("DELETE", f"/wp-json/wp/v2/{path}", headers=self.headers)
 
     def clean(self) -> None:
         """Remove what was made, the last first."""

@@ -23,6 +23,7 @@ mkdir -p "$site/wp-content/mu-plugins" "$site/wp-content/uploads"
 rm -f "$site/readme.html" "$site/license.txt" "$site/wp-config-sample.php"
 put /usr/src/inception/wp-config.php "$site/wp-config.php"
 put /usr/src/inception/inception.php "$site/wp-content/mu-plugins/inception.php"
+put /usr/src/inception/pictures.php "$site/wp-content/mu-plugins/inception-pictures.php"
 {% if stack_page_cache | bool %}
 put /usr/src/inception/pages.php "$site/wp-content/mu-plugins/inception-pages.php"
 {% else %}
@@ -51,5 +52,8 @@ fi
 cat /etc/ssl/certs/ca-certificates.crt /run/secrets/ca_certificate >/tmp/ca-bundle.crt
 
 php /usr/local/lib/inception/install.php
+
+# The rows of a large picture go back to the system when it is done. In the heap, one small thing above them would keep them all, in each child.
+export MALLOC_MMAP_THRESHOLD_=8192
 
 exec "$@"
