@@ -10,6 +10,7 @@ What has no rule here is checked by its argument spec (_settings_specs.py).
 from __future__ import annotations
 
 import datetime
+import ipaddress
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -220,6 +221,20 @@ def check_address(value: Any, settings: Settings) -> Iterator[str]:
         yield f"{shown(value)} is not text"
     elif not ADDRESS.fullmatch(address):
         yield f"{shown(value)} is neither an IPv4 address nor a host name"
+
+
+def check_network(value: Any, settings: Settings) -> Iterator[str]:
+    network = text(value)
+    try:
+        ipaddress.ip_network(network or "")
+    except ValueError:
+        yield f"{shown(value)} is neither an address nor a network"
+
+
+def check_proxy_protocol(value: Any, settings: Settings) -> Iterator[str]:
+    yield from check_truth(value, settings)
+    if truth(value) and not settings.get("inception_trusted_proxies"):
+        yield "nobody is believed whom he brings; name in inception_trusted_proxies who speaks the protocol"
 
 
 def check_relay(value: Any, settings: Settings) -> Iterator[str]:
@@ -800,6 +815,9 @@ RULES: tuple[Rule, ...] = (
     Rule("inception_docker_source", one_of("distribution", "docker"), _always("distribution")),
     Rule("inception_wordpress_source", check_wordpress_source, _always("archive")),
     Rule("inception_tls", one_of("local_ca", "provided"), _always("local_ca")),
+    Rule("inception_hsts", check_truth, _always("false")),
+    Rule("inception_trusted_proxies", each(check_network), _always("[192.0.2.7, 2001:db8::/32]")),
+    Rule("inception_proxy_protocol", check_proxy_protocol, _always("false")),
     Rule("inception_ftp_port", port_other_than({22: "ssh"}, ["inception_https_port"]), _always("21")),
     Rule("inception_ftp_passive_ports", check_passive_ports, _always("21000-21009")),
     Rule("inception_ftp_passive_address", check_address, _always("203.0.113.7")),
@@ -859,9 +877,11 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule("host_open_ports", each(check_open_port), _always("[8080, 51820/udp]")),
     Rule("host_ssh_port", _port_range, _always("22")),
-    Rule("stack_xmlrpc", check_truth, _always("false")),
     Rule("stack_env", check_env, _always("{MARIADB_PORT: 3307}")),
     Rule("stack_backup_before", check_truth, _always("true")),
+    Rule("stack_upload_size", shaped(re.compile(r"[1-9]\d{0,4}M"), "a size in megabytes"), _always("64M")),
+    Rule("stack_xmlrpc", check_truth, _always("false")),
+    Rule("stack_shared_addresses", each(check_network), _always("[10.0.2.2]")),
     Rule("stack_health", check_truth, _always("true")),
     Rule("stack_health_mail", check_health_mail, _always("wil@example.org")),
     Rule("stack_health_webhook", check_webhook, _always("https://hooks.example.org/services/inception")),

@@ -128,6 +128,19 @@ def test_service_has_only_its_secrets(compose_config: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("service", SERVICES)
+def test_what_is_in_memory_has_a_size(
+    containers: dict[str, dict[str, Any]], compose_config: dict[str, Any], service: str
+) -> None:
+    """Whoever fills a tmpfs fills the memory next door; all of them are less than the container's."""
+    options = containers[service]["HostConfig"].get("Tmpfs") or {}
+    sizes = {path: re.search(r"(?:^|,)size=(\d+)m(?:,|$)", option) for path, option in options.items()}
+    assert all(sizes.values()), options
+    # A machine that is a container itself has no limits; the compose file says them all the same.
+    most = int(compose_config["services"][service]["deploy"]["resources"]["limits"]["memory"])
+    assert sum(int(size[1]) for size in sizes.values() if size) * 1024**2 < most
+
+
+@pytest.mark.parametrize("service", SERVICES)
 def test_the_image_runs_as_nobody_special(stack: Stack, containers: dict[str, dict[str, Any]], service: str) -> None:
     """By itself too, as one number everywhere; and no program in it makes who calls it somebody else."""
     image = json.loads(stack.root("docker image inspect %s", containers[service]["Image"]))[0]

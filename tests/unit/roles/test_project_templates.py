@@ -246,7 +246,7 @@ def test_the_page_cache_can_be_off(files: dict[str, str], variant: str) -> None:
     assert ("pages.php" in files[f"{rooms}/wordpress/Dockerfile"]) == on
     configuration = "".join(content for name, content in files.items() if name.startswith(f"{rooms}/nginx/conf/"))
     assert ("proxy_cache" in configuration) == on
-    assert ("/var/cache/nginx" in files["srcs/docker-compose.yml"]) == on
+    assert ("/var/cache/pages" in files["srcs/docker-compose.yml"]) == on
 
 
 def test_memory_follows_the_limits(files: dict[str, str], compose: dict[str, Any]) -> None:

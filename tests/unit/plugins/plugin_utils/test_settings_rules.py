@@ -32,6 +32,9 @@ GOOD: dict[str, Any] = {
     "inception_docker_source": "distribution",
     "inception_wordpress_source": "package",
     "inception_tls": "local_ca",
+    "inception_hsts": False,
+    "inception_trusted_proxies": [],
+    "inception_proxy_protocol": False,
     "inception_ftp_port": 21,
     "inception_ftp_passive_ports": "21000-21009",
     "inception_ftp_passive_address": "127.0.0.1",
@@ -285,6 +288,17 @@ BAD_VALUES: dict[str, list[tuple[Any, str]]] = {
     "inception_docker_source": [("podman", "is not one of distribution, docker"), (None, "is not one of")],
     "inception_wordpress_source": [("git", "is not one of package, archive"), (None, "is not one of")],
     "inception_tls": [("acme", "is not one of local_ca, provided"), (None, "is not one of")],
+    "inception_hsts": [("a year", "is neither true nor false"), (None, "is neither")],
+    "inception_trusted_proxies": [
+        ("10.0.0.1", "is not a list"),
+        (["proxy.example.org"], "is neither an address nor a network"),
+        (["10.0.0.1/8"], "is neither an address nor a network"),
+        (["0.0.0.0/0; }"], "is neither an address nor a network"),
+    ],
+    "inception_proxy_protocol": [
+        ("haproxy", "is neither true nor false"),
+        (True, "inception_trusted_proxies"),
+    ],
     "inception_timezone": [
         ("Paris, France", "is not the name of a time zone"),
         ("../etc/passwd", "is not the name"),

@@ -2,7 +2,7 @@
 /**
  * Plugin Name: Inception
  * Description: What this machine asks of WordPress: trust in its own certificate authority, links that work through every port and calls
- * of itself too, and mail through the relay that was named.
+ * of itself too, mail through the relay that was named, and no help for who guesses passwords.
  */
 
 // WordPress brings its own list of authorities; the one made at the container's start has this machine's too.
@@ -85,3 +85,116 @@ add_filter('wp_xmlrpc_server_class', static function (): string {
     return 'Inception_XMLRPC';
 });
 {% endif %}
+
+/** The names that people sign in with are for those who are signed in. */
+final class Inception_Names
+{
+    private const WRONG = ['invalid_username', 'invalid_email', 'incorrect_password', 'invalidcombo'];
+
+    public static function register(): void
+    {
+        add_filter('authenticate', [self::class, 'refusal'], 1000, 3);
+        add_filter('lostpassword_errors', [self::class, 'lost']);
+        add_filter('request', [self::class, 'request']);
+        add_filter('author_link', [self::class, 'link'], 10, 3);
+        add_filter('rest_pre_dispatch', [self::class, 'rest'], 10, 3);
+        add_filter('wp_sitemaps_add_provider', static fn ($provider, $name) => $name === 'users' ? false : $provider, 10, 2);
+        add_filter('the_author', [self::class, 'shown']);
+        add_filter('get_the_author_display_name', [self::class, 'shown']);
+        add_filter('get_comment_author', [self::class, 'shown']);
+        add_filter('comment_class', [self::class, 'classes']);
+        add_filter('oembed_response_data', [self::class, 'embedded']);
+        add_filter('rest_prepare_comment', [self::class, 'comment']);
+    }
+
+    /** A refusal does not tell whether it was the name or the password. */
+    public static function refusal($user, $name = '', $password = '')
+    {
+        if (!is_wp_error($user) || !in_array($user->get_error_code(), self::WRONG, true)) {
+            return $user;
+        }
+        if ($user->get_error_code() !== 'incorrect_password') {
+            // A name that does not exist takes as long as one that does.
+            wp_hash_password((string) $password);
+        }
+        return new WP_Error('incorrect_password', 'The name or the password is wrong.');
+    }
+
+    /** Nor does the form for a forgotten password. */
+    public static function lost(WP_Error $errors): WP_Error
+    {
+        foreach (self::WRONG as $code) {
+            if ($errors->get_error_messages($code)) {
+                $errors->remove($code);
+                $errors->add('unknown', 'If there is such a user, ask the site\'s administrator for help.');
+            }
+        }
+        return $errors;
+    }
+
+    /** Whether this author's address is the name to sign in with, which the owner has not changed. */
+    private static function is_telling(WP_User $user): bool
+    {
+        return !is_user_logged_in() && $user->user_nicename === sanitize_title($user->user_login);
+    }
+
+    /** ?author=1 leads to nobody, and neither does a page whose address is a name to sign in with. */
+    public static function request(array $asked): array
+    {
+        if (is_user_logged_in()) {
+            return $asked;
+        }
+        // WordPress answers with the front page where a list of addresses is none.
+        if (($asked['sitemap'] ?? '') === 'users') {
+            return ['error' => '404'];
+        }
+        $user = isset($asked['author_name']) ? get_user_by('slug', sanitize_title_for_query($asked['author_name'])) : null;
+        if (!is_admin() && (isset($asked['author']) || (isset($asked['author_name']) && (!$user || self::is_telling($user))))) {
+            return ['error' => '404'];
+        }
+        return $asked;
+    }
+
+    public static function link(string $address, $id, $name = ''): string
+    {
+        $user = get_userdata((int) $id);
+        return $user && self::is_telling($user) ? home_url('/') : $address;
+    }
+
+    public static function rest($answer, $server, WP_REST_Request $request)
+    {
+        if (!is_user_logged_in() && preg_match('~^/wp/v2/users(?:/|$)~i', $request->get_route())) {
+            return new WP_Error('rest_login_required', 'Sign in to see the users.', ['status' => 401]);
+        }
+        return $answer;
+    }
+
+    /** Who has chosen no name to be shown is shown as the site. */
+    public static function shown($name)
+    {
+        $is_login = is_string($name) && $name !== '' && !is_admin() && !is_user_logged_in() && get_user_by('login', $name) !== false;
+        return $is_login ? wp_specialchars_decode(get_option('blogname'), ENT_QUOTES) : $name;
+    }
+
+    public static function classes(array $classes): array
+    {
+        return is_user_logged_in() ? $classes : preg_grep('/^comment-author-/', $classes, PREG_GREP_INVERT);
+    }
+
+    public static function embedded(array $data): array
+    {
+        unset($data['author_url']);
+        $data['author_name'] = self::shown($data['author_name'] ?? '');
+        return $data;
+    }
+
+    public static function comment(WP_REST_Response $answer): WP_REST_Response
+    {
+        if (isset($answer->data['author_name'])) {
+            $answer->data['author_name'] = self::shown($answer->data['author_name']);
+        }
+        return $answer;
+    }
+}
+
+Inception_Names::register();

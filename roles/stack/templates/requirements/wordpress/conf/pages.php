@@ -348,6 +348,10 @@ final class Inception_Pages
         ) {
             return 0;
         }
+        // What anybody can think up is not kept among the site's own pages (NGINX's conf/pages.conf): without end, it would push them out.
+        if (($_SERVER['HTTP_X_PAGE_ZONE'] ?? '') === 'pages' && ($status !== 200 || is_search() || get_query_var('cpage'))) {
+            return 0;
+        }
         return $status !== 200 || is_search() || is_feed() ? self::SHORT_SECONDS : self::PAGE_SECONDS;
     }
 

@@ -19,6 +19,10 @@ put() {
 php /usr/local/lib/inception/files.php "$source" "$site" "$database"
 
 mkdir -p "$site/wp-content/mu-plugins" "$site/wp-content/uploads"
+# Bodies of requests, while they are worked on; a container that was killed has left some.
+mkdir -p "$site/wp-content/.incoming"
+chmod 700 "$site/wp-content/.incoming"
+find "$site/wp-content/.incoming" -type f -mmin +1440 -delete
 # They tell of versions.
 rm -f "$site/readme.html" "$site/license.txt" "$site/wp-config-sample.php"
 put /usr/src/inception/wp-config.php "$site/wp-config.php"
