@@ -73,11 +73,6 @@ BAD: dict[str, list[tuple[Any, str]]] = {
         (["br-*x"], "an interface"),
         ([0], "an interface"),
     ],
-    "host_containers_reach": [
-        ("10.0.0.1", "not a list"),
-        (["proxy.example.org"], "neither an address nor a network"),
-        (["10.0.0.1/8"], "neither an address nor a network"),
-    ],
     "host_open_ports": [
         (8080, "not a list"),
         ("8080", "not a list"),
@@ -221,7 +216,6 @@ GOOD: dict[str, list[Any]] = {
     ],
     "host_firewall": ["false", "off", 0, True],
     "host_firewall_trusted_interfaces": [["docker0", "br-*", "wg0", "eth0.100"], []],
-    "host_containers_reach": [[], ["192.168.1.10", "10.1.0.0/16", "fd00::/8"]],
     "host_open_ports": [[8080, "9000", "51820/udp", "60000-61000/udp", "80/tcp"], []],
     "host_ssh_port": [2222, "22"],
     "stack_env": [{}, {"MARIADB_PORT": 3307, "PHP_FPM_PORT": "9001", "A_B": ""}],
