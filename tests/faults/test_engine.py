@@ -3,10 +3,17 @@
 
 from __future__ import annotations
 
+import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from tests.faults.bench import Bench
-from tests.verify.support import wait_until
+from tests.verify.support import Page, add_comment, wait_until
+
+PAGE = "/var/www/html/slow.php"
+# Children of php-fpm and who waits for one (its conf/php-fpm.conf), and some more.
+CROWD = 8 + 128 + 24
 
 
 def engine(bench: Bench) -> bool:
@@ -40,3 +47,76 @@ def test_one_that_hangs_is_started_again(bench: Bench) -> None:
     assert bench.site.own().get(f"/?fresh={time.monotonic_ns()}").status == 200
     # Who waits for it is left alone.
     assert "restarting wordpress" not in bench.root("journalctl --no-pager -u inception-health")
+
+
+def fresh(bench: Bench) -> Page:
+    """A page that WordPress makes now: who has a cookie gets no copy."""
+    return bench.site.own().get(f"/?fresh={time.monotonic_ns()}", {"Cookie": "asked_by=tests"})
+
+
+@contextmanager
+def without_engine(bench: Bench) -> Iterator[None]:
+    wait_until("all is well", lambda: not bench.unwell(), 120)
+    # The health check has found the others by then.
+    time.sleep(20)
+    bench.root("systemctl stop docker.socket docker.service")
+    try:
+        yield
+    finally:
+        bench.root("systemctl start docker.socket docker.service")
+        wait_until("the engine is there", lambda: engine(bench), 60)
+        wait_until("all is well", lambda: not bench.unwell(), 120)
+
+
+def test_without_the_engine_the_site_goes_on(bench: Bench) -> None:
+    visitor = bench.site.sign_in("guest", bench.stack.secrets()["wp_user_password"])
+    with without_engine(bench):
+        for _time in range(5):
+            began = time.monotonic()
+            page = fresh(bench)
+            assert page.status == 200, page.text[:500]
+            assert time.monotonic() - began < 10
+        add_comment(visitor, f"without the engine {time.monotonic_ns()}")
+    # And when it is back, with whoever has another address now.
+    bench.root("docker restart inception-wordpress-1")
+    wait_until("all is well", lambda: not bench.unwell(), 120)
+    assert fresh(bench).status == 200
+    bench.settled()
+
+
+def test_more_visitors_than_there_are_children_are_told_to_come_again(bench: Bench) -> None:
+    bench.root(f"docker exec inception-wordpress-1 sh -c \"echo '<?php sleep(40); echo 1;' >{PAGE}\"")
+    try:
+        asked = (
+            "curl --silent --insecure --max-time 20 --output /dev/null "
+            "--write-out '%{http_code} %header{retry-after} %{time_total}\\n' --resolve wil.42.fr:443:127.0.0.1 "
+        )
+        crowd = f"for n in $(seq {CROWD}); do {asked} https://wil.42.fr/slow.php?n=$n & done; wait"
+        told_by = bench.stack.execute("nginx", "sh", "-c", crowd)
+        answers = [line.split() for line in told_by.stdout.splitlines()]
+        told = [one for one in answers if one[0] == "503"]
+        assert len(told) >= 16, answers
+        assert {one[1] for one in told} == {"10"}
+        assert max(float(one[2]) for one in told) < 15
+        # Nobody was told anything else: the others still wait.
+        assert {one[0] for one in answers} == {"503", "000"}
+    finally:
+        bench.root(f"docker exec inception-wordpress-1 rm {PAGE}")
+    # An end to it: it passes by itself.
+    wait_until("the site is there", lambda: fresh(bench).status == 200, 400)
+
+
+def test_a_database_that_gives_no_connection_says_so_and_comes_back(bench: Bench) -> None:
+    hold = (
+        "$all = []; $secret = rtrim(file_get_contents('/run/secrets/db_password'));"
+        "try { while (true) { $all[] = new mysqli('mariadb', getenv('MARIADB_USER'), $secret); } }"
+        "catch (mysqli_sql_exception $error) { touch('/tmp/full'); sleep(20); unlink('/tmp/full'); }"
+    )
+    bench.root(f'docker exec --detach inception-wordpress-1 php -r "{hold.replace("$", chr(92) + "$")}"')
+    wait_until("it is full", lambda: bench.host.run("docker exec inception-wordpress-1 test -e /tmp/full").rc == 0, 30)
+    page = fresh(bench)
+    assert page.status == 503
+    assert page.headers["Retry-After"] == "10"
+    assert "The site is busy" in page.text
+    assert not re.search("mysql|mariadb|database", page.text, re.IGNORECASE)
+    wait_until("the site is there", lambda: fresh(bench).status == 200, 60)

@@ -6,7 +6,17 @@
 
 $inception_secret = static fn (string $name): string => rtrim(file_get_contents("/run/secrets/$name"), "\r\n");
 
-define('DB_HOST', 'mariadb:' . getenv('MARIADB_PORT'));
+/** Where a service is. Docker's name server goes with its engine, and knows not even us then: where the health check found it last (tools/check.sh). */
+function inception_address(string $service): string
+{
+    $address = gethostbyname($service);
+    if ($address !== $service || gethostbyname('wordpress') !== 'wordpress') {
+        return $address;
+    }
+    return @file_get_contents("/tmp/known.$service") ?: $service;
+}
+
+define('DB_HOST', inception_address('mariadb') . ':' . getenv('MARIADB_PORT'));
 define('DB_NAME', getenv('MARIADB_DATABASE'));
 define('DB_USER', getenv('MARIADB_USER'));
 define('DB_PASSWORD', $inception_secret('db_password'));
@@ -17,7 +27,7 @@ $table_prefix = 'wp_';
 
 // For the object cache's plugin: while Redis is away, the site goes on; and no script runs in Redis.
 define('WP_REDIS_CLIENT', 'phpredis');
-define('WP_REDIS_HOST', 'redis');
+define('WP_REDIS_HOST', inception_address('redis'));
 define('WP_REDIS_PORT', (int) getenv('REDIS_PORT'));
 define('WP_REDIS_PASSWORD', $inception_secret('redis_password'));
 define('WP_REDIS_PREFIX', getenv('DOMAIN') . ':');

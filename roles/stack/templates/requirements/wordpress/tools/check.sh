@@ -8,5 +8,18 @@ ask() {
 
 ask /ping /ping | grep -q pong
 
+# Where another service is, for a time when Docker's name server is away (conf/wp-config.php).
+note() {
+    address=$(getent ahostsv4 "$1" | sed -n '1s/[^0-9.].*//p')
+    if [ -n "$address" ] && [ "$address" != "$(cat "/tmp/known.$1" 2>/dev/null)" ]; then
+        printf '%s' "$address" >"/tmp/known.$1.new"
+        mv "/tmp/known.$1.new" "/tmp/known.$1"
+    fi
+}
+note mariadb
+{% if 'redis' in inception_bonus_services %}
+note redis
+{% endif %}
+
 # It answers before it works, so the check waits for nothing; and WordPress's own lock keeps it to one at a time.
 ask /wp-cron.php /var/www/html/wp-cron.php >/dev/null

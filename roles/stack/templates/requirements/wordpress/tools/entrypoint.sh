@@ -28,6 +28,10 @@ rm -f "$site/readme.html" "$site/license.txt" "$site/wp-config-sample.php"
 put /usr/src/inception/wp-config.php "$site/wp-config.php"
 put /usr/src/inception/inception.php "$site/wp-content/mu-plugins/inception.php"
 put /usr/src/inception/pictures.php "$site/wp-content/mu-plugins/inception-pictures.php"
+# One that somebody has written stays.
+if [ ! -e "$site/wp-content/db-error.php" ] || grep -q 'Inception: ' "$site/wp-content/db-error.php"; then
+    put /usr/src/inception/db-error.php "$site/wp-content/db-error.php"
+fi
 {% if stack_page_cache | bool %}
 put /usr/src/inception/pages.php "$site/wp-content/mu-plugins/inception-pages.php"
 {% else %}

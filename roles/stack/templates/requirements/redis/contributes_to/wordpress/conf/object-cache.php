@@ -287,11 +287,12 @@ final class Inception_Object_Cache
             return;
         }
         try {
-            $redis = new Redis();
-            // The error is in the exception, and in the log once.
-            @$redis->pconnect('redis', (int) getenv('REDIS_PORT'), self::CONNECT_SECONDS, null, 0, self::ANSWER_SECONDS);
-            @$redis->auth(rtrim(file_get_contents('/run/secrets/redis_password'), "\r\n")) ?: self::refused($redis);
-            $this->redis = $redis;
+            // A connection that is open needs no address.
+            try {
+                $this->redis = self::connected('redis');
+            } catch (RedisException) {
+                $this->redis = self::connected(inception_address('redis'));
+            }
         } catch (RedisException $error) {
             $this->lose($error->getMessage());
             return;
@@ -302,6 +303,15 @@ final class Inception_Object_Cache
                 error_log('The object cache: Redis is back.');
             }
         }
+    }
+
+    private static function connected(string $host): Redis
+    {
+        $redis = new Redis();
+        // The error is in the exception, and in the log once.
+        @$redis->pconnect($host, (int) getenv('REDIS_PORT'), self::CONNECT_SECONDS, null, 0, self::ANSWER_SECONDS);
+        @$redis->auth(rtrim(file_get_contents('/run/secrets/redis_password'), "\r\n")) ?: self::refused($redis);
+        return $redis;
     }
 
     private static function refused(Redis $redis)
