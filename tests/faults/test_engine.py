@@ -69,7 +69,7 @@ def without_engine(bench: Bench) -> Iterator[None]:
 
 
 def test_without_the_engine_the_site_goes_on(bench: Bench) -> None:
-    visitor = bench.site.sign_in("guest", bench.stack.secrets()["wp_user_password"])
+    visitor = bench.site.sign_in("guest", bench.stack.secrets()["wp_user_password.txt"])
     with without_engine(bench):
         for _time in range(5):
             began = time.monotonic()

@@ -21,8 +21,12 @@ if [ ! -d "$volume/data" ]; then
     mv "$volume/data.new" "$volume/data"
 fi
 
-mariadbd --version >"$volume/server.new"
-mv "$volume/server.new" "$volume/server"
+# From here on nothing is written that is there already: a database starts on a full disk too.
+server=$(mariadbd --version)
+if [ "$(cat "$volume/server" 2>/dev/null)" != "$server" ]; then
+    printf '%s\n' "$server" >"$volume/server.new"
+    mv "$volume/server.new" "$volume/server"
+fi
 
 password=$(cat /run/secrets/db_password)
 root_password=$(cat /run/secrets/db_root_password)
@@ -30,7 +34,7 @@ user=$(sql_string "$MARIADB_USER")
 
 # Under another name, the database has the tables that it had under a former one. Each is moved at once or not at all.
 names="$volume/databases"
-touch "$names"
+[ -e "$names" ] || touch "$names"
 grep -qxF "$MARIADB_DATABASE" "$names" || printf '%s\n' "$MARIADB_DATABASE" >>"$names"
 renamed_tables() {
     grep -x '[A-Za-z0-9_]*' "$names" | while read -r former; do
@@ -44,14 +48,32 @@ renamed_tables() {
     done
 }
 
+# A statement, where a condition in SQL does not hold. An account that is written again would wait for a full disk to be emptied.
+unless() {
+    printf 'SELECT COUNT(*) INTO @is_so FROM %s;\n' "$1"
+    printf "EXECUTE IMMEDIATE IF(@is_so, 'DO 0', %s);\n" "$(sql_string "$2")"
+}
+
+# An account's password: its name and host as SQL strings, and the value.
+password_of() {
+    value=$(sql_string "$3")
+    unless "mysql.global_priv WHERE User = $1 AND Host = $2 AND JSON_VALUE(Priv, '$.plugin') = 'mysql_native_password' \
+AND JSON_VALUE(Priv, '$.authentication_string') = PASSWORD($value)" "ALTER USER $1@$2 IDENTIFIED BY $value"
+}
+
+database=$(sql_string "$MARIADB_DATABASE")
+rights="Select_priv, Insert_priv, Update_priv, Delete_priv, Create_priv, Drop_priv, References_priv, Index_priv, Alter_priv, Create_tmp_table_priv, \
+Lock_tables_priv, Create_view_priv, Show_view_priv, Create_routine_priv, Alter_routine_priv, Execute_priv, Event_priv, Trigger_priv, Delete_history_priv"
+
 # The server reads this before its first connection, on every start: the accounts follow the secrets.
 cat >"$run/init.sql" <<SQL
 CREATE DATABASE IF NOT EXISTS \`$MARIADB_DATABASE\` CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci;
 $(renamed_tables)
 CREATE USER IF NOT EXISTS $user@'%';
-ALTER USER $user@'%' IDENTIFIED BY $(sql_string "$password");
-GRANT ALL PRIVILEGES ON \`$MARIADB_DATABASE\`.* TO $user@'%';
-ALTER USER 'root'@'localhost' IDENTIFIED BY $(sql_string "$root_password");
+$(password_of "$user" "'%'" "$password")
+$(unless "mysql.db WHERE User = $user AND Host = '%' AND Db = $database AND 'N' NOT IN ($rights)" \
+    "GRANT ALL PRIVILEGES ON \`$MARIADB_DATABASE\`.* TO $user@'%'")
+$(password_of "'root'" "'localhost'" "$root_password")
 DELETE FROM mysql.global_priv WHERE User = '' OR (User = 'root' AND Host <> 'localhost');
 FLUSH PRIVILEGES;
 SQL
