@@ -2,14 +2,11 @@
 """Deployments and rotations that are cut off at random moments: visitors lose ten seconds at most, what runs is whole
 without anybody's help, and the next run settles it. Of a machine that is switched off, they lose its start as well.
 
-INCEPTION_CUTS says how often (3). Each cut is noted at once in .cache/faults-cuts.json, so that batches add up:
-    python -c 'from tests.faults.test_cuts import table; print(table())'
+INCEPTION_CUTS says how often (3). Each cut is noted at once, so that batches add up: python -m tests.faults.notes
 """
 
 from __future__ import annotations
 
-import collections
-import json
 import os
 import random
 import re
@@ -19,11 +16,11 @@ from typing import Any
 
 import pytest
 
+from tests.faults import notes
 from tests.faults.bench import Bench
-from tests.verify.support import ROOT, wait_until
+from tests.verify.support import wait_until
 
 TIMES = int(os.environ.get("INCEPTION_CUTS", "3"))
-NOTES = ROOT / ".cache/faults-cuts.json"
 # Seconds without a page that visitors may notice.
 LOST = 10.0
 # What runs when it is cut off: a playbook and its settings.
@@ -83,28 +80,6 @@ def at_work(bench: Bench) -> bool:
     return bool(told.rc != 0 or re.search("^(at work|cut off):", told.stdout, re.MULTILINE))
 
 
-def note(**what: Any) -> None:
-    NOTES.parent.mkdir(exist_ok=True)
-    notes = json.loads(NOTES.read_text()) if NOTES.exists() else []
-    NOTES.write_text(json.dumps([*notes, what], indent=1))
-
-
-def table() -> str:
-    """Tried, survived, lost seconds, by what was cut off and what died."""
-    notes = json.loads(NOTES.read_text()) if NOTES.exists() else []
-    by: dict[tuple[str, str], list[dict[str, Any]]] = collections.defaultdict(list)
-    for one in notes:
-        by[one["what"], one["died"]].append(one)
-    lines = [
-        "| what was cut off | what died | tried | survived | most seconds without a page |",
-        "|---|---|---|---|---|",
-    ]
-    for (what, died), found in sorted(by.items()):
-        good = sum(one["survived"] for one in found)
-        lines.append(f"| {what} | {died} | {len(found)} | {good} | {max(one['seconds'] for one in found):.1f} |")
-    return "\n".join(lines)
-
-
 @pytest.mark.parametrize("cut", range(TIMES))
 def test_cut_off_at_a_random_moment(bench: Bench, cut: int) -> None:
     chance = random.Random()
@@ -141,4 +116,12 @@ def test_cut_off_at_a_random_moment(bench: Bench, cut: int) -> None:
     finally:
         prober.seconds()
         if was_running:
-            note(what=what, died=died, task=task, moment=round(moment, 1), survived=survived, seconds=round(seconds, 1))
+            notes.note(
+                notes.CUTS,
+                what=what,
+                died=died,
+                task=task,
+                moment=round(moment, 1),
+                survived=survived,
+                seconds=round(seconds, 1),
+            )

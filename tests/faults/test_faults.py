@@ -14,7 +14,9 @@ from typing import Any
 
 import pytest
 
+from tests.faults import notes
 from tests.faults.bench import Bench
+from tests.rotation.load import Tally
 
 SCREEN = 25
 # A service as users write one.
@@ -79,6 +81,14 @@ BAD: dict[str, Bad] = {
         service=service("true", more={"Dockerfile": "FROM localhost:1/none:1\n"}),
         says=("The image of broken was not built", "Nothing was replaced"),
     ),
+    "a disk without room for the image": Bad(
+        service=service("true", more={"Dockerfile": f"{FROM}RUN echo x >/dev/full\n"}),
+        says=("The image of broken was not built", "No space left on device", "Nothing was replaced"),
+    ),
+    "a service that was taken away and is talked to": Bad(
+        service=service("true", more={"service.yml": f"{SERVICE}talks_to: [redis]\n"}),
+        says=("talks to 'redis', which is no other service of this stack",),
+    ),
     "a secret that nobody has": Bad(
         service=service("sleep 100000", more={"compose.yml": f"    secrets: [nobody]\n{COMPOSE % 'true'}"}),
         says=("nobody", "Nothing was replaced"),
@@ -106,19 +116,29 @@ def test_a_bad_deployment_is_not_noticed_and_the_next_good_one_heals(bench: Benc
     """The same bad one twice, as somebody does who does not believe it."""
     bad = BAD[name]
     before = bench.root("docker ps --no-trunc --format '{{.ID}}' | sort")
-    with bench.visitors():
-        for _time in range(2):
-            done = bench.deploy(bad.settings, bad.service)
-            assert done.status != 0, done.output[-3000:]
-            shown = done.screen()
-            assert len(shown.splitlines()) <= SCREEN, shown
-            missing = [words for words in bad.says if words not in shown]
-            assert not missing, shown
-            assert not bench.unwell()
-        good = bench.deploy()
-        assert good.status == 0, good.output[-3000:]
-    assert bench.root("docker ps --no-trunc --format '{{.ID}}' | sort") == before
-    bench.settled()
+    seconds, healed = 0.0, False
+    tally = Tally()
+    try:
+        with bench.visitors() as tally:
+            for _time in range(2):
+                done = bench.deploy(bad.settings, bad.service)
+                seconds = max(seconds, done.seconds)
+                assert done.status != 0, done.output[-3000:]
+                shown = done.screen()
+                assert len(shown.splitlines()) <= SCREEN, shown
+                missing = [words for words in bad.says if words not in shown]
+                assert not missing, shown
+                assert not bench.unwell()
+            good = bench.deploy()
+            assert good.status == 0, good.output[-3000:]
+        assert bench.root("docker ps --no-trunc --format '{{.ID}}' | sort") == before
+        bench.settled()
+        healed = True
+    finally:
+        answered, failed = tally.answers.total(), len(tally.failures)
+        notes.note(
+            notes.BAD, kind=name, tried=2, healed=healed, answered=answered, failed=failed, seconds=round(seconds, 1)
+        )
 
 
 def test_a_service_that_does_not_last_gives_way_by_itself(bench: Bench) -> None:
