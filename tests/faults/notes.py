@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).resolve().parents[2] / ".cache"
-CUTS, BAD, BOUNDS = "faults-cuts.json", "faults-bad.json", "faults-bounds.json"
+CUTS, BAD, BOUNDS, POWER = (f"faults-{name}.json" for name in ("cuts", "bad", "bounds", "power"))
 
 
 def read(name: str) -> list[dict[str, Any]]:
@@ -77,5 +77,17 @@ def bounds() -> list[str]:
     return lines
 
 
+def power() -> list[str]:
+    """The power's ends, with a disk that forgets what was not flushed."""
+    found = read(POWER)
+    acknowledged, lost = (sum(one[key] for one in found) for key in ("acknowledged", "lost"))
+    slowest = max((one["seconds"] for one in found), default=0.0)
+    return [
+        "| power cuts | comments acknowledged | lost | seconds until the site was there, at most |",
+        "|---|---|---|---|",
+        f"| {len(found)} | {acknowledged} | {lost} | {slowest:.0f} |",
+    ]
+
+
 if __name__ == "__main__":
-    print("\n".join([*bad(), "", *cuts(), "", *bounds()]))
+    print("\n".join([*bad(), "", *cuts(), "", *bounds(), "", *power()]))

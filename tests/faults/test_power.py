@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The power goes while somebody writes, and the disk forgets what was not flushed: nothing acknowledged is lost.
+
+The disk is forgetful.py, under the database's folder. INCEPTION_POWER_CUTS says how often (3); batches add up in notes.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.faults import notes
+from tests.faults.bench import Bench
+from tests.verify.support import Site, wait_until
+
+TIMES = int(os.environ.get("INCEPTION_POWER_CUTS", "3"))
+DATA = "/home/wil/data/mariadb"
+PLACE = "/root/power"
+DATABASE = "inception-mariadb-1"
+# What is started again by itself would be so without its disk.
+SETTLE = f"""
+apt-get -qq install --yes python3-fusepy >/dev/null
+mknod -m 600 /dev/fuse c 10 229 || true
+systemctl stop inception-health.timer
+docker update --restart=no {DATABASE} >/dev/null
+docker stop {DATABASE}
+mkdir -p {PLACE}/disk
+cp -a {DATA}/. {PLACE}/disk/
+chown --reference={DATA} {PLACE}/disk
+chmod --reference={DATA} {PLACE}/disk
+"""
+ON = f"""
+systemd-run --quiet --unit=forgetful --collect python3 {PLACE}/forgetful.py {PLACE}/disk {PLACE}/live {DATA}
+until mountpoint -q {DATA}; do sleep 0.1; done
+docker start {DATABASE}
+"""
+OFF = f"""
+systemctl kill --signal=KILL forgetful
+docker kill {DATABASE} || true
+umount --lazy {DATA}
+until ! systemctl is-active --quiet forgetful; do sleep 0.1; done
+"""
+LEAVE = f"""
+docker stop {DATABASE}
+cp -a {DATA} {PLACE}/kept
+systemctl stop forgetful
+umount --lazy {DATA} || true
+cp -a {PLACE}/kept/. {DATA}/
+rm -rf {PLACE}
+docker update --restart={{restart}} {DATABASE} >/dev/null
+docker start {DATABASE}
+systemctl start inception-health.timer
+"""
+
+
+class Writer(threading.Thread):
+    """Somebody who writes comments, and knows which of them the site has taken."""
+
+    def __init__(self, visitor: Site, post: str) -> None:
+        super().__init__(daemon=True)
+        self.visitor, self.post, self.over = visitor, post, threading.Event()
+        self.mark = f"Comment {time.time_ns():x}"
+        self.taken: list[int] = []
+
+    def run(self) -> None:
+        number = 0
+        while not self.over.is_set():
+            number += 1
+            fields = {"comment": f"{self.mark}-{number}.", "comment_post_ID": self.post, "comment_parent": "0"}
+            try:
+                page = self.visitor.post("/wp-comments-post.php", {**fields, "submit": "Post Comment"})
+            except OSError:
+                continue
+            if page.status == 302 and "#comment-" in page.location:
+                self.taken.append(number)
+            else:
+                time.sleep(0.1)
+
+
+@contextmanager
+def forgetful(bench: Bench) -> Iterator[None]:
+    restart = bench.root(f"docker inspect --format '{{{{.HostConfig.RestartPolicy.Name}}}}' {DATABASE}").strip()
+    bench.root(f"bash -ec '{SETTLE}'")
+    source = Path(__file__).with_name("forgetful.py")
+    bench.host.ansible("ansible.builtin.copy", f"src={source} dest={PLACE}/forgetful.py", check=False)
+    bench.root(f"bash -ec '{ON}'")
+    wait_until("all is well", lambda: not bench.unwell(), 120)
+    try:
+        yield
+    finally:
+        bench.root(f"bash -ec '{LEAVE.format(restart=restart)}'")
+        wait_until("all is well", lambda: not bench.unwell(), 120)
+
+
+@pytest.fixture(scope="module")
+def disk(bench: Bench) -> Iterator[None]:
+    with forgetful(bench):
+        yield
+    bench.settled()
+
+
+def test_the_disk_forgets(bench: Bench, disk: None) -> None:
+    """Else nothing below would be proved."""
+    block = "head -c 400000 /dev/urandom"
+    bench.root(f"{block} >{DATA}/loose; {block} >{DATA}/flushed; sync {DATA}/flushed; cp {DATA}/flushed {PLACE}/same")
+    try:
+        bench.root(f"bash -ec '{OFF}'")
+        assert bench.host.run(f"cmp {PLACE}/disk/flushed {PLACE}/same").rc == 0
+        assert int(bench.root(f"tr -d '\\0' <{PLACE}/disk/loose | wc -c")) < 300000
+    finally:
+        bench.root(f"rm {PLACE}/disk/loose {PLACE}/disk/flushed; bash -ec '{ON}'")
+    wait_until("all is well", lambda: not bench.unwell(), 120)
+
+
+@pytest.mark.parametrize("cut", range(TIMES))
+def test_nothing_that_was_acknowledged_is_lost_with_the_power(bench: Bench, disk: None, cut: int) -> None:
+    post = str(bench.site.get("/wp-json/wp/v2/posts?per_page=1&orderby=id&order=asc").json()[0]["id"])
+    password = bench.stack.secrets()["wp_admin_password.txt"]
+    writers = [Writer(bench.site.sign_in(bench.stack.settings.admin_user, password), post) for _one in range(3)]
+    for writer in writers:
+        writer.start()
+    time.sleep(random.uniform(2, 8))
+    bench.root(f"bash -ec '{OFF}'")
+    began = time.monotonic()
+    for writer in writers:
+        writer.over.set()
+    for writer in writers:
+        writer.join()
+    bench.root(f"bash -ec '{ON}'")
+    wait_until("all is well", lambda: not bench.unwell(), 120)
+    seconds = time.monotonic() - began
+    lost: list[str] = []
+    for writer in writers:
+        query = f"SELECT comment_content FROM wp_comments WHERE comment_content LIKE '{writer.mark}-%'"
+        there = [row[0] for row in bench.stack.sql(query)]
+        lost += [text for number in writer.taken if there.count(text := f"{writer.mark}-{number}.") != 1]
+    acknowledged = sum(len(writer.taken) for writer in writers)
+    notes.note(notes.POWER, acknowledged=acknowledged, lost=len(lost), seconds=round(seconds, 1))
+    assert acknowledged > 0
+    assert not lost
+    assert bench.stack.sql("CHECK TABLE wp_comments EXTENDED")[-1][-1] == "OK"
