@@ -67,6 +67,11 @@ def test_one_that_hangs_is_started_again(bench: Bench) -> None:
     assert "restarting wordpress" not in bench.root("journalctl --no-pager -u inception-health")
 
 
+def wordpress(bench: Bench) -> str:
+    """Its container, which has another number after each taking over."""
+    return bench.root("docker ps --quiet --filter label=com.docker.compose.service=wordpress").strip()
+
+
 def fresh(bench: Bench) -> Page:
     """A page that WordPress makes now: who has a cookie gets no copy."""
     return bench.site.own().get(f"/?fresh={time.monotonic_ns()}", {"Cookie": "asked_by=tests"})
@@ -96,14 +101,14 @@ def test_without_the_engine_the_site_goes_on(bench: Bench) -> None:
             assert time.monotonic() - began < 10
         add_comment(visitor, f"without the engine {time.monotonic_ns()}")
     # And when it is back, with whoever has another address now.
-    bench.root("docker restart inception-wordpress-1")
+    bench.root(f"docker restart {wordpress(bench)}")
     wait_until("all is well", lambda: not bench.unwell(), 120)
     assert fresh(bench).status == 200
     bench.settled()
 
 
 def test_more_visitors_than_there_are_children_are_told_to_come_again(bench: Bench) -> None:
-    bench.root(f"docker exec inception-wordpress-1 sh -c \"echo '<?php sleep(40); echo 1;' >{PAGE}\"")
+    bench.root(f"docker exec {wordpress(bench)} sh -c \"echo '<?php sleep(40); echo 1;' >{PAGE}\"")
     try:
         told_by = bench.host.run("python3 -c %s", CROWDING)
         answers = [line.split() for line in told_by.stdout.splitlines()]
@@ -114,7 +119,7 @@ def test_more_visitors_than_there_are_children_are_told_to_come_again(bench: Ben
         # Nobody was told anything else: the others still wait.
         assert {one[0] for one in answers} == {"503", "000"}
     finally:
-        bench.root(f"docker exec inception-wordpress-1 rm {PAGE}")
+        bench.root(f"docker exec {wordpress(bench)} rm {PAGE}")
     # An end to it: it passes by itself.
     wait_until("the site is there", lambda: fresh(bench).status == 200, 400)
 
@@ -125,8 +130,8 @@ def test_a_database_that_gives_no_connection_says_so_and_comes_back(bench: Bench
         "try { while (true) { $all[] = new mysqli('mariadb', getenv('MARIADB_USER'), $secret); } }"
         "catch (mysqli_sql_exception $error) { touch('/tmp/full'); sleep(20); unlink('/tmp/full'); }"
     )
-    bench.root(f'docker exec --detach inception-wordpress-1 php -r "{hold.replace("$", chr(92) + "$")}"')
-    wait_until("it is full", lambda: bench.host.run("docker exec inception-wordpress-1 test -e /tmp/full").rc == 0, 30)
+    bench.root(f'docker exec --detach {wordpress(bench)} php -r "{hold.replace("$", chr(92) + "$")}"')
+    wait_until("it is full", lambda: bench.host.run(f"docker exec {wordpress(bench)} test -e /tmp/full").rc == 0, 30)
     page = fresh(bench)
     assert page.status == 503
     assert page.headers["Retry-After"] == "10"
