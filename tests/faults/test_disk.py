@@ -16,31 +16,24 @@ from tests.verify.support import Page, Site, wait_until
 
 DATA = "/home/wil/data/mariadb"
 FULL = f"{DATA}/full"
-# A loop device has no node in a system container.
 MOUNT = f"""
 docker stop inception-mariadb-1
-truncate --size=400M /root/disk
-mkfs.ext4 -q -m 0 /root/disk
-mknod -m 600 /dev/loop-control c 10 237 || true
-number=$(losetup --find | tr -dc 0-9)
-mknod -m 600 /dev/loop$number b 7 $number || true
-losetup /dev/loop$number /root/disk
-mount /dev/loop$number {DATA}.new --mkdir
+mount --mkdir -t tmpfs -o size=400m disk {DATA}.new
 cp -a {DATA}/. {DATA}.new/
 chown --reference={DATA} {DATA}.new
 chmod --reference={DATA} {DATA}.new
-umount {DATA}.new
-rmdir {DATA}.new
-mount /dev/loop$number {DATA}
+mount --move {DATA}.new {DATA} || mount --bind {DATA}.new {DATA}
 docker start inception-mariadb-1
 """
 UMOUNT = f"""
 docker stop inception-mariadb-1
 rm -f {FULL}
 cp -a {DATA} /root/kept
-umount -d {DATA}
+umount {DATA}
 cp -a /root/kept/. {DATA}/
-rm -rf /root/kept /root/disk {DATA}/lost+found
+rm -rf /root/kept
+umount {DATA}.new || true
+rmdir {DATA}.new
 docker start inception-mariadb-1
 """
 

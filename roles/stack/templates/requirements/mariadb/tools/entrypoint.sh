@@ -58,7 +58,7 @@ unless() {
 password_of() {
     value=$(sql_string "$3")
     unless "mysql.global_priv WHERE User = $1 AND Host = $2 AND JSON_VALUE(Priv, '$.plugin') = 'mysql_native_password' \
-AND JSON_VALUE(Priv, '$.authentication_string') = PASSWORD($value)" "ALTER USER $1@$2 IDENTIFIED BY $value"
+AND JSON_VALUE(Priv, '$.authentication_string') = PASSWORD($value) AND NOT JSON_EXISTS(Priv, '$.auth_or[1]')" "ALTER USER $1@$2 IDENTIFIED BY $value"
 }
 
 database=$(sql_string "$MARIADB_DATABASE")
