@@ -336,6 +336,12 @@ SERVICE = Record(
             default=[],
         ),
         "egress": Key(Flag(), "it connects to other machines: a way out", default=False),
+        "listens": Key(
+            List(Port(), "[6379]"),
+            "the ports at which those who talk to it reach it; with `ports`, all that it listens at. In the networks "
+            "where it is asked, and only there, it has the name `asked.<service>` too, to listen at no other",
+            default=[],
+        ),
         "aliases": Key(List(HOST, '["${DOMAIN}"]'), "more names by which those who talk to it can call it", default=[]),
         "ports": Key(List(PORT, "[{published: 8080}]"), "what is reached from outside", default=[]),
         "waits_for": Key(SERVICES, "who must be healthy before it starts", default=[]),

@@ -875,6 +875,7 @@ RULES: tuple[Rule, ...] = (
         each(shaped(INTERFACE, "the name of an interface")),
         _always("[docker0, br-*]"),
     ),
+    Rule("host_containers_reach", each(check_network), _always("[192.168.1.10, 10.1.0.0/16]")),
     Rule("host_open_ports", each(check_open_port), _always("[8080, 51820/udp]")),
     Rule("host_ssh_port", _port_range, _always("22")),
     Rule("stack_env", check_env, _always("{MARIADB_PORT: 3307}")),

@@ -449,7 +449,7 @@ def networks(folders: Iterable[Folder]) -> list[dict[str, Any]]:
             # Who waits for the other is the one that begins.
             turned = folder.name in (by_name[other].said.get("waits_for") or [])
             first, second = (other, folder.name) if turned else (folder.name, other)
-            pairs.setdefault(frozenset((first, second)), f"{first}-{second}")
+            pairs.setdefault(frozenset((first, second)), f"{first}-to-{second}")
     found = [
         {"name": name, "members": name_order(pair, name), "internal": True, "way_in": False, "way_out": False}
         for pair, name in pairs.items()
@@ -460,7 +460,7 @@ def networks(folders: Iterable[Folder]) -> list[dict[str, Any]]:
             found.append(
                 {
                     # Another way is another network: compose does not change one that is there.
-                    "name": f"{folder.name}{'-in' if way_in else ''}{'-out' if way_out else ''}",
+                    "name": f"{folder.name}-way{'-in' if way_in else ''}{'-out' if way_out else ''}",
                     "members": [folder.name],
                     "internal": False,
                     "way_in": way_in,
@@ -470,7 +470,7 @@ def networks(folders: Iterable[Folder]) -> list[dict[str, Any]]:
         elif not any(folder.name in pair for pair in pairs):
             found.append(
                 {
-                    "name": f"{folder.name}-alone",
+                    "name": f"{folder.name}-apart",
                     "members": [folder.name],
                     "internal": True,
                     "way_in": False,
@@ -481,7 +481,7 @@ def networks(folders: Iterable[Folder]) -> list[dict[str, Any]]:
 
 
 def network_collisions(folders: Iterable[Folder]) -> Iterator[str]:
-    """Two networks that would have one name, as those of a with b-c and of a-b with c."""
+    """Two networks that would have one name, as those of a with b-to-c and of a-to-b with c."""
     folders = list(folders)
     by_name = {folder.name: folder for folder in folders}
     found: dict[str, list[str]] = {}
@@ -497,7 +497,7 @@ def network_collisions(folders: Iterable[Folder]) -> Iterator[str]:
 
 def name_order(pair: frozenset[str], name: str) -> list[str]:
     """The two of a pair, the one that begins first."""
-    return sorted(pair, key=lambda member: not name.startswith(f"{member}-"))
+    return sorted(pair, key=lambda member: not name.startswith(f"{member}-to-"))
 
 
 def networks_of(
@@ -506,10 +506,40 @@ def networks_of(
     """A service's networks, each with the names that it has there besides its own."""
     callers = {one.name for one in folders if folder.name in (one.said.get("talks_to") or [])}
     return {
-        network["name"]: list(folder.said.get("aliases") or []) if callers & set(network["members"]) else []
+        network["name"]: [f"asked.{folder.name}", *(folder.said.get("aliases") or [])]
+        if callers & set(network["members"])
+        else []
         for network in all_networks
         if folder.name in network["members"]
     }
+
+
+def reach(folders: Iterable[Folder]) -> list[tuple[str, str, int]]:
+    """Who reaches whom at which port of TCP over the networks: the one that asks, the one that is asked, the port.
+
+    A published port is open to everybody who shares a network with it, as it is to the world.
+    """
+    folders = list(folders)
+    together = [set(network["members"]) for network in networks(folders)]
+    found = []
+    for asked in folders:
+        env = asked.said.get("env") or {}
+        inner = {one for port in asked.said.get("listens") or [] for one in _span(port_range(port, env))}
+        public = {
+            one
+            for port in asked.said.get("ports") or []
+            if port.get("protocol", "tcp") == "tcp"
+            for one in _span(port_range(port.get("target", port["published"]), env))
+        }
+        for asks in folders:
+            if asks.name != asked.name and any({asks.name, asked.name} <= members for members in together):
+                talks = asked.name in (asks.said.get("talks_to") or [])
+                found += [(asks.name, asked.name, port) for port in sorted(public | (inner if talks else set()))]
+    return found
+
+
+def _span(ports: tuple[int, int] | None) -> range:
+    return range(ports[0], ports[1] + 1) if ports else range(0)
 
 
 # All together
@@ -609,5 +639,6 @@ def stack(
         "secrets": unique(secret for one in services for secret in one["secrets"]),
         "mounts": {name: file for one in services for name, file in one["mounts"].items()},
         "volumes": unique(volume["name"] for one in services for volume in one["volumes"]),
+        "reach": reach(whole),
         "networks": all_networks,
     }

@@ -54,7 +54,7 @@ def test_the_firewall_lets_in_this_port_and_no_neighbour(stack: Stack, protocol:
 
 def test_it_reaches_nobody_and_nobody_reaches_it(stack: Stack, containers: dict[str, dict[str, Any]]) -> None:
     """It talks to nobody: its only network is the way in to its port."""
-    assert set(containers["echo"]["NetworkSettings"]["Networks"]) == {"inception_echo-in"}
+    assert set(containers["echo"]["NetworkSettings"]["Networks"]) == {"inception_echo-way-in"}
     look = "import socket; socket.gethostbyname('mariadb')"
     assert stack.execute("echo", "python3", "-c", look).rc != 0
     assert "echo" in shlex.split(stack.compose("ps --services"))

@@ -79,7 +79,7 @@ while True:
 def gateway(stack: Stack) -> str:
     """The machine as WordPress's container sees it."""
     networks = stack.containers()["wordpress"]["NetworkSettings"]["Networks"]
-    return str(networks["inception_wordpress-out"]["Gateway"])
+    return str(networks["inception_wordpress-way-out"]["Gateway"])
 
 
 @contextlib.contextmanager

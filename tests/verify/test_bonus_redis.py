@@ -144,7 +144,7 @@ def test_dangerous_commands_are_off(stack: Stack, settings: Settings, command: s
 def test_redis_is_for_wordpress_only(stack: Stack, containers: dict[str, dict[str, Any]]) -> None:
     """In a network with WordPress alone, published nowhere, and unknown to nginx."""
     container = containers["redis"]
-    assert set(container["NetworkSettings"]["Networks"]) == {"inception_wordpress-redis"}
+    assert set(container["NetworkSettings"]["Networks"]) == {"inception_wordpress-to-redis"}
     assert not container["HostConfig"]["PortBindings"]
     assert stack.execute("nginx", "getent", "hosts", "redis").rc != 0
     assert stack.execute("wordpress", "getent", "hosts", "redis").rc == 0

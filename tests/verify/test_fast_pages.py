@@ -35,7 +35,7 @@ def forget(stack: Stack) -> None:
 def asked_of_php(stack: Stack) -> int:
     """How many requests php-fpm has taken, this one left out."""
     request = "SCRIPT_NAME=/status SCRIPT_FILENAME=/status REQUEST_METHOD=GET"
-    told = stack.execute("wordpress", "sh", "-c", f'{request} cgi-fcgi -bind -connect "127.0.0.1:$WORDPRESS_PORT"')
+    told = stack.execute("wordpress", "sh", "-c", f'{request} cgi-fcgi -bind -connect "$(cat /tmp/listen)"')
     found = re.search(r"^accepted conn:\s+(\d+)", told.stdout, re.MULTILINE)
     assert found
     return int(found[1])

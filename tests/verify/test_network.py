@@ -77,7 +77,7 @@ def test_each_two_who_talk_have_a_network_of_their_own(stack: Stack, containers:
         assert len(found) == (2 if network["Internal"] else 1), network["Name"]
         masquerade = network["Options"].get("com.docker.network.bridge.enable_ip_masquerade", "true")
         assert network["Internal"] or masquerade == str("out" in network["Name"].split("-")).lower(), network["Name"]
-    assert {name for name in containers if f"inception_{name}-out" in members} == {"wordpress"}
+    assert {name for name in containers if f"inception_{name}-way-out" in members} == {"wordpress"}
 
 
 @pytest.mark.vm_core
@@ -91,7 +91,7 @@ def test_database_is_in_no_network_with_a_way_out(stack: Stack, containers: dict
 @pytest.mark.vm_core
 def test_nginx_does_not_reach_the_database(stack: Stack, containers: dict[str, dict[str, Any]]) -> None:
     """Neither by name nor by address; WordPress, by the same address, does."""
-    address = containers["mariadb"]["NetworkSettings"]["Networks"]["inception_wordpress-mariadb"]["IPAddress"]
+    address = containers["mariadb"]["NetworkSettings"]["Networks"]["inception_wordpress-to-mariadb"]["IPAddress"]
     connect = 'exit(@fsockopen($argv[1], (int) getenv("MARIADB_PORT"), $e, $m, 10) ? 0 : 1);'
     assert stack.execute("wordpress", "php", "-r", connect, address).rc == 0
     assert stack.execute("wordpress", "php", "-r", connect, "mariadb").rc == 0

@@ -350,7 +350,7 @@ def test_who_counts_as_one(stack: Stack) -> None:
     }
     # The gateway of its own network, which is everybody who comes from the machine itself.
     networks = stack.containers()["nginx"]["NetworkSettings"]["Networks"]
-    wanted[networks["inception_nginx-in"]["Gateway"]] = ""
+    wanted[networks["inception_nginx-way-in"]["Gateway"]] = ""
     container = stack.containers()["nginx"]["Id"]
     told = stack.root(
         "printf %%s %s | docker exec -i %s sh -c %s asked" + " %s" * len(wanted), _BOUNDS, container, _COUNTED, *wanted

@@ -37,7 +37,14 @@ def render(text: str, given: dict[str, Any]) -> Any:
 
 def rules(**given: Any) -> list[str]:
     text = (ROLES / "host/templates/inception-firewall.nft.j2").read_text()
-    rendered = render(text, variables("host") | {"__host_firewall_ports": {"tcp": [22, 443], "udp": []}} | given)
+    told = {
+        "__host_firewall_ports": {"tcp": [22, 443], "udp": []},
+        "__host_firewall_published": {"tcp": [443], "udp": []},
+        "inception_bonus_services": [],
+        "inception_mail_host": "",
+        "inception_mail_port": 587,
+    }
+    rendered = render(text, variables("host") | told | given)
     return [line.strip() for line in rendered.splitlines()]
 
 
@@ -90,6 +97,37 @@ def test_the_firewall_trusts_the_interfaces_that_are_named() -> None:
     assert 'iifname "mine0" accept' in lines
     assert 'fib daddr oifname "mine0" jump refuse' in lines
     assert not [line for line in lines if "docker0" in line]
+
+
+def chain(lines: list[str], name: str) -> list[str]:
+    inside = lines[lines.index(f"chain {name} {{") + 1 :]
+    return inside[: inside.index("}")]
+
+
+def test_the_firewall_closes_the_host_and_private_networks_to_our_containers() -> None:
+    """Published ports alone, and not that of ssh; names are answered, and nothing else is before the refusal."""
+    lines = rules()
+    assert 'iifname "inc-*" goto containers' in chain(lines, "prerouting")
+    inside = chain(lines, "containers")
+    assert [line for line in inside if not line.startswith("#")] == [
+        "meta l4proto { icmp, ipv6-icmp } accept",
+        'fib daddr oifname "inc-*" accept',
+        "meta l4proto { tcp, udp } th dport 53 accept",
+        "fib daddr type local tcp dport { 443 } accept",
+        "fib daddr type != unicast jump refuse",
+        "ip daddr { 10.0.0.0/8, 100.64.0.0/10, 169.254.0.0/16, 172.16.0.0/12, 192.168.0.0/16 } jump refuse",
+        "ip6 daddr { fc00::/7, fe80::/10 } jump refuse",
+        "accept",
+    ]
+
+
+def test_the_firewall_lets_our_containers_reach_what_the_settings_name() -> None:
+    """A network, and the relay where mails go out; a relay without the service is asked by nobody."""
+    given = {"host_containers_reach": ["192.168.1.10", "fd00::/8"], "inception_mail_host": "smtp.example.org"}
+    inside = chain(rules(**given, inception_bonus_services=["mail"]), "containers")
+    for rule in ("ip daddr 192.168.1.10 accept", "ip6 daddr fd00::/8 accept", "tcp dport 587 accept"):
+        assert rule in inside, rule
+    assert "tcp dport 587 accept" not in chain(rules(**given), "containers")
 
 
 def ports(connection: str, **given: Any) -> dict[str, list[int | str]]:

@@ -181,7 +181,7 @@ def test_networks_and_volumes(compose: dict[str, Any]) -> None:
     for name, network in compose["networks"].items():
         members = [service for service, networks in joined.items() if name in networks]
         assert len(members) == (2 if (network or {}).get("internal") else 1), name
-    assert [name for name, networks in joined.items() if f"{name}-out" in networks] == ["wordpress"]
+    assert [name for name, networks in joined.items() if f"{name}-way-out" in networks] == ["wordpress"]
 
 
 def test_every_service_is_hardened_and_limited(compose: dict[str, Any], variant: str) -> None:

@@ -109,29 +109,55 @@ SITE = [
 def test_each_two_who_talk_have_a_network_of_their_own() -> None:
     found = {one["name"]: one for one in stack(*SITE)["networks"]}
     assert {name: one["members"] for name, one in found.items()} == {
-        "site-data": ["site", "data"],
+        "site-to-data": ["site", "data"],
         # Who waits for the other begins.
-        "door-site": ["door", "site"],
-        "site-out": ["site"],
-        "door-in": ["door"],
-        "lonely-alone": ["lonely"],
+        "door-to-site": ["door", "site"],
+        "site-way-out": ["site"],
+        "door-way-in": ["door"],
+        "lonely-apart": ["lonely"],
     }
-    assert {name for name, one in found.items() if not one["internal"]} == {"site-out", "door-in"}
-    assert {name for name, one in found.items() if one["way_out"]} == {"site-out"}
+    assert {name for name, one in found.items() if not one["internal"]} == {"site-way-out", "door-way-in"}
+    assert {name for name, one in found.items() if one["way_out"]} == {"site-way-out"}
 
 
 def test_only_who_talks_is_in_a_network() -> None:
     joined = {one["name"]: one["networks"] for one in stack(*SITE)["services"]}
     assert not joined["door"].keys() & joined["data"].keys()
-    assert joined["door"] == {"door-site": ["${DOMAIN}"], "door-in": []}
-    assert joined["data"] == {"site-data": []}
+    assert joined["door"] == {"door-to-site": ["asked.door", "${DOMAIN}"], "door-way-in": []}
+    assert joined["data"] == {"site-to-data": ["asked.data"]}
+
+
+def test_a_service_has_a_name_where_it_is_asked_and_only_there() -> None:
+    """By it, it finds the one address to listen at."""
+    site = next(one for one in stack(*SITE)["services"] if one["name"] == "site")
+    assert site["networks"] == {"site-to-data": [], "door-to-site": ["asked.site"], "site-way-out": []}
+
+
+def test_who_reaches_whom() -> None:
+    """Who talks reaches what the other listens at. Who is asked reaches back what is published, and no more."""
+    folders = [
+        folder("site", talks_to=["data", "door"], env={"SITE_PORT": 9000}, listens=["SITE_PORT"]),
+        folder("door", talks_to=["site", "page"], ports=[{"published": 443, "target": 4430}]),
+        folder("data", listens=[3306, "33060-33061"]),
+        folder("page", listens=[8080]),
+        folder("lonely", listens=[7000], ports=[{"published": 53, "protocol": "udp"}]),
+    ]
+    assert set(stack_services.reach(folders)) == {
+        ("site", "data", 3306),
+        ("site", "data", 33060),
+        ("site", "data", 33061),
+        ("site", "door", 4430),
+        ("door", "site", 9000),
+        ("door", "page", 8080),
+        ("page", "door", 4430),
+    }
 
 
 def test_what_others_contribute_opens_a_way() -> None:
     viewer = folder("viewer", contributes_to={"door": {"talks_to": ["viewer"], "egress": True}})
     joined = {one["name"]: list(one["networks"]) for one in stack(*SITE, viewer)["services"]}
-    assert joined["viewer"] == ["door-viewer"]
-    assert joined["door"] == ["door-site", "door-viewer", "door-in-out"]
+    assert joined["viewer"] == ["door-to-viewer"]
+    assert joined["door"] == ["door-to-site", "door-to-viewer", "door-way-in-out"]
 
 
 # Ports
@@ -358,16 +384,22 @@ def test_what_the_shell_and_docker_have_is_not_for_env(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("names", "name"), [(("a", "b-c", "a-b", "c"), "a-b-c"), (("nginx", "in"), "nginx-in"), (("x", "alone"), "x-alone")]
+    ("names", "name"),
+    [
+        (("a", "b-to-c", "a-to-b", "c"), "a-to-b-to-c"),
+        (("nginx", "web-way-in", "nginx-to-web", "x"), "nginx-to-web-way-in"),
+        (("nginx", "way-in"), ""),
+        (("x", "apart"), ""),
+    ],
 )
 def test_two_networks_cannot_have_one_name(names: tuple[str, ...], name: str) -> None:
     pairs = list(zip(names[::2], names[1::2], strict=True))
     folders = [
-        folder(one, talks_to=[other], ports=[{"published": 80}] if one == "nginx" else []) for one, other in pairs
+        folder(one, talks_to=[other], ports=[{"published": 80}] if "nginx-" in one else []) for one, other in pairs
     ]
     folders += [folder(other) for dummy, other in pairs]
     found = stack_services.problems(folders)
-    assert [f"both be called '{name}'" in problem for problem in found] == ([] if name == "x-alone" else [True])
+    assert [f"both be called '{name}'" in problem for problem in found] == ([True] if name else [])
 
 
 def test_a_volume_hides_nothing() -> None:

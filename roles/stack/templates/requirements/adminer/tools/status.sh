@@ -3,6 +3,6 @@
 set -eu
 
 version=$(REQUEST_METHOD=GET REQUEST_URI=/adminer/ SCRIPT_NAME=/adminer/index.php SCRIPT_FILENAME=/srv/adminer/index.php \
-    cgi-fcgi -bind -connect 127.0.0.1:9000 | sed -n "s/.*class=[\"']version[\"']>\([0-9.]*\).*/\1/p")
+    cgi-fcgi -bind -connect "$(cat /tmp/listen)" | sed -n "s/.*class=[\"']version[\"']>\([0-9.]*\).*/\1/p")
 [ -n "$version" ]
 echo "version $version shows its sign-in"

@@ -3,7 +3,7 @@
 set -eu
 
 ask() {
-    SCRIPT_NAME="$1" SCRIPT_FILENAME="$2" REQUEST_METHOD=GET cgi-fcgi -bind -connect "127.0.0.1:$WORDPRESS_PORT"
+    SCRIPT_NAME="$1" SCRIPT_FILENAME="$2" REQUEST_METHOD=GET cgi-fcgi -bind -connect "$(cat /tmp/listen)"
 }
 
 ask /ping /ping | grep -q pong

@@ -61,6 +61,10 @@ cat /etc/ssl/certs/ca-certificates.crt /run/secrets/ca_certificate >/tmp/ca-bund
 
 php /usr/local/lib/inception/install.php
 
+# Not where it asks others: they would have PHP run what they like.
+WORDPRESS_LISTEN=$(php /usr/local/lib/inception/asked.php wordpress):$WORDPRESS_PORT
+export WORDPRESS_LISTEN
+echo "$WORDPRESS_LISTEN" >/tmp/listen
 # The rows of a large picture go back to the system when it is done. In the heap, one small thing above them would keep them all, in each child.
 export MALLOC_MMAP_THRESHOLD_=8192
 
