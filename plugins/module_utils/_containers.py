@@ -8,8 +8,10 @@ Docker is asked for them by their labels: no file of the project, which its owne
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -18,6 +20,11 @@ SERVICE = "com.docker.compose.service"
 NUMBER = "com.docker.compose.container-number"
 # Of a container of `docker compose run`, which is a trial or somebody's shell, and not the service.
 ONE_OFF = "com.docker.compose.oneoff"
+
+# How often a command is begun in a container before its runtime is believed, and the seconds between.
+BEGINNINGS, PAUSE = 3, 1.0
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -64,3 +71,24 @@ def of_project(module: AnsibleModule, project: str) -> list[Container]:
     found = [Container.of(told) for told in json.loads(output or "[]")]
     services = [container for container in found if not container.one_off]
     return sorted(services, key=lambda container: (container.service, container.number, container.name))
+
+
+def never_began(code: int | None, *said: str) -> bool:
+    """Whether `docker exec` says that its runtime could not begin the command: nothing of it ran.
+
+    A machine that is busy or short of memory loses the process between two steps ("read init-p: connection reset by
+    peer", moby#40399). A program that the container lacks or may not run is an answer, and none of these.
+    """
+    failed = [text for text in said if text.startswith("OCI runtime exec failed")]
+    return code in (126, 128) and bool(failed) and 'exec: "' not in failed[0]
+
+
+def begun(command: Callable[[], Answer], ended: Callable[[Answer], tuple[int | None, str]]) -> Answer:
+    """What a `docker exec` answers, which is run again where it never began; `ended` tells its status and its words."""
+    answer = command()
+    for dummy in range(BEGINNINGS - 1):
+        if not never_began(*ended(answer)):
+            break
+        time.sleep(PAUSE)
+        answer = command()
+    return answer

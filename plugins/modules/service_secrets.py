@@ -183,11 +183,15 @@ def tell(module: AnsibleModule, container: str, lines: list[tuple[bytes, str, by
         b"%s %s %s\n" % (word, name.encode(), line) for word, name, value in lines for line in value.splitlines()
     )
     values = [value for dummy, unused, value in lines]
-    try:
+
+    def once() -> tuple[int, str, str]:
         done = subprocess.run(command, input=told, capture_output=True, timeout=module.params["timeout"], check=False)
+        return done.returncode, blotted(done.stdout, values), blotted(done.stderr, values)
+
+    try:
+        return _containers.begun(once, lambda answer: (answer[0], answer[1] or answer[2]))
     except subprocess.TimeoutExpired:
         return 124, "", f"it did not answer within {module.params['timeout']} s"
-    return done.returncode, blotted(done.stdout, values), blotted(done.stderr, values)
 
 
 def run(module: AnsibleModule) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from typing import Any
 
 import jinja2
 import yaml
+from ansible_collections.fortytwo.inception.plugins.module_utils._containers import begun
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -199,7 +200,10 @@ class Stack:
     def execute(self, service: str, *argv: str) -> Any:
         """A command inside a service's container; it may fail."""
         container = self.containers()[service]["Id"]
-        return self.host.run("docker exec %s" + " %s" * len(argv), container, *argv)
+        return begun(
+            lambda: self.host.run("docker exec %s" + " %s" * len(argv), container, *argv),
+            lambda answer: (answer.rc, answer.stdout or answer.stderr),
+        )
 
     def fetch(self, url: str) -> tuple[int, str]:
         """A page as the machine itself gets it, with its certificate verified; 0 and the reason without an answer."""

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.fortytwo.inception.plugins.module_utils._containers import begun
 from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation import adminer
 from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.adminer import Account
 from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.run import Answer, run
@@ -163,9 +164,16 @@ def containers_of(project: str) -> dict[str, dict[str, Any]]:
     return {one["Config"]["Labels"]["com.docker.compose.service"]: one for one in mine}
 
 
+def execute(container: dict[str, Any], *argv: str, timeout: float = 60) -> Answer:
+    """A command in a container, as the user that the image names."""
+    return begun(
+        lambda: docker("exec", container["Id"], *argv, timeout=timeout), lambda answer: (answer.code, answer.output)
+    )
+
+
 def inside(container: dict[str, Any], script: str, *args: str, timeout: float = 60) -> Answer:
-    """A shell script in a container, as the user that the image names."""
-    return docker("exec", container["Id"], "sh", "-c", script, "sh", *args, timeout=timeout)
+    """A shell script in a container."""
+    return execute(container, "sh", "-c", script, "sh", *args, timeout=timeout)
 
 
 def release(container: dict[str, Any]) -> dict[str, str]:
@@ -251,7 +259,7 @@ def ask_wordpress(container: dict[str, Any], domain: str) -> WordPress:
     php = next((line for line in found if re.search(r"/php[\d.]*$", line)), "")
     if not folder or not php:
         return WordPress(problem="no wp-load.php in its container" if not folder else "no php for the command line")
-    answer = docker("exec", container["Id"], php, "-r", _ASK, f"{folder}/wp-load.php", domain, timeout=120)
+    answer = execute(container, php, "-r", _ASK, f"{folder}/wp-load.php", domain, timeout=120)
     dummy, mark, told = answer.output.rpartition("<<<inception>>>")
     if not mark:
         return WordPress(folder=folder, php=php, problem=f"WordPress does not start: {answer.tail(5)}")
@@ -273,7 +281,7 @@ def account(container: dict[str, Any], told: WordPress, domain: str) -> Account 
     """The account that WordPress has in the database. It goes to the project's own Adminer, and to nobody else."""
     if told.problem:
         return None
-    answer = docker("exec", container["Id"], told.php, "-r", _ACCOUNT, f"{told.folder}/wp-load.php", domain)
+    answer = execute(container, told.php, "-r", _ACCOUNT, f"{told.folder}/wp-load.php", domain)
     dummy, mark, values = answer.output.rpartition("<<<inception>>>")
     try:
         server, user, password, database = map(str, json.loads(values if mark else "null"))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.fortytwo.inception.plugins.module_utils import _containers
 from ansible_collections.fortytwo.inception.plugins.modules import service_secrets
 
 HARD = 'it\'s 4 "big" $HOME \\ `secret` #1 100%'
@@ -165,6 +166,49 @@ def test_a_failure_is_told_without_a_value(run_module: Any, module_failed: Any, 
     assert failure.value.result["told"] == ["db"]
     said = json.dumps(failure.value.result)
     assert not [value for value in ("old-root", "$HOME", "new-value") if value in said]
+
+
+NO_BEGINNING = "OCI runtime exec failed: exec failed: unable to start container process: "
+LOST = f"{NO_BEGINNING}waiting for init preliminary setup: read init-p: connection reset by peer: unknown"
+
+
+def test_a_command_that_never_began_is_begun_again(
+    run_module: Any, machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_containers, "PAUSE", 0)
+    machine.accept(f'[ -e "$0.lost" ] || {{ touch "$0.lost"; echo "{LOST}"; exit 126; }}; cat >>"$0.$1"')
+    assert run_module(service_secrets, machine.options("finalized", "user"))["told"] == ["db", "site"]
+    assert machine.told("db-1") == f"accept root old-root\naccept user {HARD}\n"
+    assert machine.called().count("exec --interactive db-1") == 2
+    assert machine.called().count("exec --interactive site-1") == 1
+
+
+def test_a_command_that_never_begins(
+    run_module: Any, module_failed: Any, machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_containers, "PAUSE", 0)
+    machine.accept(f'echo "{LOST}"; exit 126')
+    with pytest.raises(module_failed, match=r"^db: OCI runtime exec failed"):
+        run_module(service_secrets, machine.options("finalized", "user"))
+    assert machine.called().count("exec --interactive") == _containers.BEGINNINGS
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "never"),
+    [
+        (126, LOST, True),
+        (128, f"{NO_BEGINNING}error executing setns process: exit status 1: unknown", True),
+        # Answers: what is not there, or may not be run, and what a program that ran says itself.
+        (126, f'{NO_BEGINNING}exec: "accept": permission denied: unknown', False),
+        (127, f'{NO_BEGINNING}exec: "accept": executable file not found in $PATH: unknown', False),
+        (126, "sh: accept: Permission denied", False),
+        (1, LOST, False),
+        (0, LOST, False),
+        (None, "", False),
+    ],
+)
+def test_what_never_began(code: int | None, said: str, never: bool) -> None:
+    assert _containers.never_began(code, said) is never
 
 
 @pytest.mark.parametrize(
