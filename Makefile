@@ -15,7 +15,8 @@ PLAYBOOK = $(ANSIBLE) --inventory "$$INCEPTION_INVENTORY" $${INCEPTION_LIMIT:+--
 # The playbook writes a script that runs a command as the login.
 SSH = rm -f .ansible/ssh.sh; $(PLAYBOOK) playbooks/ssh.yml -e ssh_script=.ansible/ssh.sh >/dev/null && LC_ALL="$$USER_LC_ALL" sh .ansible/ssh.sh
 WITH_ARGS = $(VENV)/bin/python -P .config/make/with_args.py
-PIP = $(VENV)/bin/python -m pip install
+# What is installed is what .config/locked says, by its checksums; the requirements say what that was made from.
+PIP = $(VENV)/bin/python -m pip install --require-hashes
 # What the tests call is the virtual environment's.
 TOOL = PATH="$$PWD/$(VENV)/bin:$$PATH"
 
@@ -118,6 +119,14 @@ readmes: $(VENV)/ready-dev ## write what is made of other files: the settings in
 	@$(TOOL) python -m tests.unit.service_reference --write
 	@$(TOOL) python -m tests.unit.evaluation_reference --write
 
+lock: $(VENV)/ready-dev ## the newest releases that requirements*.txt allow, for each Python, with their checksums, into .config/locked
+	@# What is used alone is what the tests use.
+	@set -e; constraints=/dev/null; for name in requirements-dev requirements-evaluate requirements; do \
+		$(TOOL) uv pip compile --quiet --universal --python-version 3.11 --fork-strategy requires-python --generate-hashes --no-header \
+			--no-emit-index-url --no-emit-find-links --upgrade --constraints "$$constraints" "$$name.txt" --output-file ".config/locked/$$name.txt"; \
+		constraints=.config/locked/requirements-dev.txt; \
+	done
+
 sanity: $(VENV)/ready-dev ## what Galaxy and Ansible's own tools check, on the installed collection; every version of Ansible: ARGS=--all
 	@$(TOOL) $(WITH_ARGS) python -m tests.sanity
 
@@ -181,7 +190,7 @@ bench: $(VENV)/ready-dev ## figures, beside a reference stack; some parts, or an
 	@$(TOOL) $(WITH_ARGS) python -m tests.bench
 
 # The collection is found where Ansible's own are, so that no path has to be set.
-$(VENV)/ready: requirements.txt
+$(VENV)/ready: .config/locked/requirements.txt
 	@echo 'Installing Ansible into $(VENV), some minutes the first time ...'
 	@"$$INCEPTION_PYTHON" -m venv $(VENV)
 	@$(PIP) --progress-bar off --requirement $<
@@ -189,12 +198,12 @@ $(VENV)/ready: requirements.txt
 		ln -sfn ../../../../../.. ansible_collections/fortytwo/inception
 	@touch $@
 
-$(VENV)/ready-evaluate: requirements-evaluate.txt $(VENV)/ready
+$(VENV)/ready-evaluate: .config/locked/requirements-evaluate.txt $(VENV)/ready
 	@$(PIP) --quiet --requirement $<
 	@touch $@
 
-$(VENV)/ready-dev: requirements-dev.txt $(VENV)/ready-evaluate
+$(VENV)/ready-dev: .config/locked/requirements-dev.txt $(VENV)/ready-evaluate
 	@$(PIP) --quiet --requirement $<
 	@touch $@
 
-.PHONY: help up check deploy ssh status credentials rotate history rollback backup backups restore export evaluate host remove down clean-builder destroy lint readmes sanity unit corpus test test-default test-strange test-vm test-vm-core test-secrets test-failures test-faults test-past test-backup test-upgrade test-evaluate test-installed test-all stale test-alpine-images test-alpine bench
+.PHONY: help up check deploy ssh status credentials rotate history rollback backup backups restore export evaluate host remove down clean-builder destroy lint readmes lock sanity unit corpus test test-default test-strange test-vm test-vm-core test-secrets test-failures test-faults test-past test-backup test-upgrade test-evaluate test-installed test-all stale test-alpine-images test-alpine bench
