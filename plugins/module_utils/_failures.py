@@ -279,7 +279,6 @@ CAUSES: tuple[tuple[tuple[str, ...], str, str], ...] = (
             r"dial tcp [^\n]*(?:i/o timeout|refused|unreachable)",
             r"[Nn]etwork is unreachable",
             r"TLS handshake timeout",
-            r"Failed to update apt cache",
             r"bad address '([^']+)'",
             r"Unable to connect to (\S+)",
         ),
@@ -288,6 +287,14 @@ CAUSES: tuple[tuple[tuple[str, ...], str, str], ...] = (
             "the mirror is gone"
         ),
         "try `getent hosts <name>` and `curl -I <address>` on it; when it answers, deploy again",
+    ),
+    (
+        (r"Failed to update apt cache",),
+        (
+            "the managed host does not reach one of its mirrors, or a repository is not signed by the key that its "
+            "entry names (docker_repository_key, for Docker's own)"
+        ),
+        "`sudo apt-get update` on it says which one and why; when that ends well, deploy again",
     ),
     (
         (

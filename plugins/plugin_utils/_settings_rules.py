@@ -446,6 +446,12 @@ def check_url(value: Any, settings: Settings) -> Iterator[str]:
         yield f"{shown(value)} has more than a host, a port and a path"
 
 
+def check_fingerprint(value: Any, settings: Settings) -> Iterator[str]:
+    """Of an OpenPGP key, whole: what is shorter has been made to order for other keys."""
+    if not re.fullmatch(r"([0-9A-Fa-f]{40}|[0-9A-Fa-f]{64})", (text(value) or "").replace(" ", "")):
+        yield f"{shown(value)} is not a key's fingerprint of 40 hexadecimal digits"
+
+
 def check_health_mail(value: Any, settings: Settings) -> Iterator[str]:
     if value == "":
         return
@@ -865,6 +871,7 @@ RULES: tuple[Rule, ...] = (
     Rule("docker_daemon_settings", check_docker_settings, _always("{log-driver: local}")),
     Rule("docker_may_restart", check_truth, _always("false")),
     Rule("docker_repository_url", check_url, _always("https://download.docker.com/linux")),
+    Rule("docker_repository_key", check_fingerprint, _always("9DC858229FC7DD38854AE2D88D81803C0EBFCD88")),
     Rule(
         "host_authorized_keys",
         each(check_public_key),

@@ -43,7 +43,11 @@ def test_each_release_has_checksums(name: str) -> None:
 @pytest.mark.parametrize("python", PYTHONS)
 @pytest.mark.parametrize("name", SETS)
 def test_each_requirement_is_met(name: str, python: str) -> None:
-    here = {**default_environment(), "python_version": python, "python_full_version": f"{python}.1"}
+    here = {
+        **{name: str(of) for name, of in default_environment().items()},
+        "python_version": python,
+        "python_full_version": f"{python}.1",
+    }
     releases: dict[str, str] = {}
     for requirement, _ in locked(name):
         if requirement.marker is None or requirement.marker.evaluate(here):

@@ -73,7 +73,7 @@ def test_each_two_who_talk_have_a_network_of_their_own(stack: Stack, containers:
     for network in json.loads(stack.root("docker network inspect " + " ".join(members))):
         found = members[network["Name"]]
         if len(found) == 2:
-            assert network["Name"] in {f"inception_{'-'.join(pair)}" for pair in itertools.permutations(found)}
+            assert network["Name"] in {f"inception_{'-to-'.join(pair)}" for pair in itertools.permutations(found)}
         assert len(found) == (2 if network["Internal"] else 1), network["Name"]
         masquerade = network["Options"].get("com.docker.network.bridge.enable_ip_masquerade", "true")
         assert network["Internal"] or masquerade == str("out" in network["Name"].split("-")).lower(), network["Name"]

@@ -91,6 +91,7 @@ SAID: dict[str, tuple[str, str]] = {
         "reach 127.0.0.1:9",
     ),
     "apk's mirror": ("wget: bad address 'mirror.example'", "does not reach mirror.example"),
+    "apt's key": ("Failed to update apt cache after 5 retries: ", "not signed by the key"),
     "registry's name": ("dial tcp: lookup registry.example on 10.0.2.3:53: no such host", "reach registry.example"),
     "secret": (
         'Error response from daemon: invalid mount config for type "bind": bind source path does not exist:'

@@ -55,6 +55,13 @@ BAD: dict[str, list[tuple[Any, str]]] = {
         ({1: 2}, "no key"),
     ],
     "docker_may_restart": [("perhaps", "neither")],
+    "docker_repository_key": [
+        ("0EBFCD88", "fingerprint"),
+        ("0x8D81803C0EBFCD88", "fingerprint"),
+        ("9DC858229FC7DD38854AE2D88D81803C0EBFCD8G", "fingerprint"),
+        (42, "fingerprint"),
+        (None, "fingerprint"),
+    ],
     "docker_repository_url": [("download.docker.com", "http://"), (None, "http://")],
     "host_authorized_keys": [
         (KEY, "not a list"),
@@ -72,6 +79,13 @@ BAD: dict[str, list[tuple[Any, str]]] = {
         (["a" * 16], "an interface"),
         (["br-*x"], "an interface"),
         ([0], "an interface"),
+    ],
+    "host_containers_reach": [
+        ("192.168.1.10", "not a list"),
+        (["proxy.lan"], "neither an address nor a network"),
+        (["192.168.1.10/24"], "neither an address nor a network"),
+        (["10.1.0.0/33"], "neither an address nor a network"),
+        ([None], "neither an address nor a network"),
     ],
     "host_open_ports": [
         (8080, "not a list"),
@@ -206,6 +220,10 @@ GOOD: dict[str, list[Any]] = {
     "base_image_reference": ["debian:bookworm", "localhost:5000/base/debian:12", "alpine:3.23"],
     "base_image_refresh": [True, "true", "no", 0],
     "base_image_registry_timeout": [1, "30"],
+    "docker_repository_key": [
+        "9DC858229FC7DD38854AE2D88D81803C0EBFCD88",
+        "9dc8 5822 9fc7 dd38 854a  e2d8 8d81 803c 0ebf cd88",
+    ],
     "docker_daemon_settings": [{}, {"log-opts": {"max-size": "5m"}, "debug": True}],
     "host_authorized_keys": [
         [],
@@ -214,6 +232,7 @@ GOOD: dict[str, list[Any]] = {
         ["sk-ssh-ed25519@openssh.com AAAAGnNr x", "ecdsa-sha2-nistp256 AAAAE2Vj"],
         ["https://example.org/wil.keys"],
     ],
+    "host_containers_reach": [[], ["192.168.1.10", "10.1.0.0/16", "fd00::/8"]],
     "host_firewall": ["false", "off", 0, True],
     "host_firewall_trusted_interfaces": [["docker0", "br-*", "wg0", "eth0.100"], []],
     "host_open_ports": [[8080, "9000", "51820/udp", "60000-61000/udp", "80/tcp"], []],
