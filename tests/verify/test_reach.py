@@ -145,6 +145,7 @@ def test_the_bridges_are_known_to_the_firewall(stack: Stack, containers: dict[st
     names = {network for container in containers.values() for network in container["NetworkSettings"]["Networks"]}
     for network in json.loads(stack.root("docker network inspect " + " ".join(names))):
         bridge = network["Options"]["com.docker.network.bridge.name"]
-        assert re.fullmatch(r"inc-[0-9a-f]{11}", bridge), network["Name"]
+        is_out = "-way-" in network["Name"] and network["Name"].endswith("out")
+        assert re.fullmatch(r"inc-out[0-9a-f]{8}" if is_out else r"inc-[0-9a-f]{11}", bridge), network["Name"]
         assert stack.root("ip -brief link show %s", bridge)
     assert MACHINE not in stack.root("ip -brief address")

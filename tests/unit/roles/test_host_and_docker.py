@@ -112,8 +112,9 @@ def test_the_firewall_closes_the_host_and_private_networks_to_our_containers() -
     assert [line for line in inside if not line.startswith("#")] == [
         "meta l4proto { icmp, ipv6-icmp } accept",
         'fib daddr oifname "inc-*" accept',
-        "meta l4proto { tcp, udp } th dport 53 accept",
         "fib daddr type local tcp dport { 443 } accept",
+        'iifname != "inc-out*" jump refuse',
+        "meta l4proto { tcp, udp } th dport 53 accept",
         "fib daddr type != unicast jump refuse",
         "ip daddr { 10.0.0.0/8, 100.64.0.0/10, 169.254.0.0/16, 172.16.0.0/12, 192.168.0.0/16 } jump refuse",
         "ip6 daddr { fc00::/7, fe80::/10 } jump refuse",

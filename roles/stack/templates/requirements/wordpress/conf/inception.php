@@ -94,7 +94,7 @@ final class Inception_Names
     public static function register(): void
     {
         add_filter('authenticate', [self::class, 'refusal'], 1000, 3);
-        add_filter('lostpassword_errors', [self::class, 'lost']);
+        add_filter('lostpassword_errors', [self::class, 'lost'], 10, 2);
         add_filter('request', [self::class, 'request']);
         add_filter('author_link', [self::class, 'link'], 10, 3);
         add_filter('rest_pre_dispatch', [self::class, 'rest'], 10, 3);
@@ -120,14 +120,26 @@ final class Inception_Names
         return new WP_Error('incorrect_password', 'The name or the password is wrong.');
     }
 
-    /** Nor does the form for a forgotten password. */
-    public static function lost(WP_Error $errors): WP_Error
+    /** Nor does the form for a forgotten password: nobody is answered as somebody is. */
+    public static function lost(WP_Error $errors, $user = false): WP_Error
     {
+        if (is_user_logged_in()) {
+            return $errors;
+        }
         foreach (self::WRONG as $code) {
-            if ($errors->get_error_messages($code)) {
-                $errors->remove($code);
-                $errors->add('unknown', 'If there is such a user, ask the site\'s administrator for help.');
-            }
+            $errors->remove($code);
+        }
+        if ($errors->has_errors()) {
+            return $errors;
+        }
+        if (!getenv('MAIL_HOST')) {
+            $errors->add('retrieve_password_email_failure', 'The email could not be sent.');
+        } elseif (!$user && did_action('login_init')) {
+            // Where wp-login.php leads to, when it has sent the mail.
+            wp_safe_redirect(!empty($_REQUEST['redirect_to']) ? $_REQUEST['redirect_to'] : 'wp-login.php?checkemail=confirm');
+            exit;
+        } elseif (!$user) {
+            $errors->add('invalidcombo', 'If there is such a user, ask the site\'s administrator for help.');
         }
         return $errors;
     }

@@ -349,10 +349,38 @@ final class Inception_Pages
             return 0;
         }
         // What anybody can think up is not kept among the site's own pages (NGINX's conf/pages.conf): without end, it would push them out.
-        if (($_SERVER['HTTP_X_PAGE_ZONE'] ?? '') === 'pages' && ($status !== 200 || is_search() || get_query_var('cpage'))) {
+        if (($_SERVER['HTTP_X_PAGE_ZONE'] ?? '') === 'pages' && ($status !== 200 || !self::is_its_address())) {
             return 0;
         }
         return $status !== 200 || is_search() || is_feed() ? self::SHORT_SECONDS : self::PAGE_SECONDS;
+    }
+
+    /** Whether the page was asked for by the address that WordPress gives it: it also answers to /category/made-up/news/ and /hello-world/00/. */
+    private static function is_its_address(): bool
+    {
+        $asked = (string) parse_url($_SERVER['REQUEST_URI'], PHP_URL_PATH);
+        $of = get_queried_object();
+        if (is_feed()) {
+            $asked = preg_replace('~(?:comments/)?feed/(?:(?:rss2?|atom|rdf)/)?$~', '', $asked);
+        }
+        $link = match (true) {
+            is_search() || (string) get_query_var('cpage') !== '' => '',
+            is_singular() => wp_get_canonical_url($of),
+            is_category() || is_tag() || is_tax() => get_term_link($of),
+            is_author() => get_author_posts_url($of->ID),
+            is_day() => get_day_link(get_query_var('year'), get_query_var('monthnum'), get_query_var('day')),
+            is_month() => get_month_link(get_query_var('year'), get_query_var('monthnum')),
+            is_year() => get_year_link(get_query_var('year')),
+            is_post_type_archive() => get_post_type_archive_link((string) current((array) get_query_var('post_type'))),
+            is_home() && get_option('page_for_posts') && !is_front_page() => get_permalink((int) get_option('page_for_posts')),
+            is_home() || (is_feed() && $of === null) => home_url('/'),
+            default => '',
+        };
+        if (is_string($link) && $link !== '' && (int) get_query_var('paged') > 1) {
+            $page = $GLOBALS['wp_rewrite']->pagination_base . '/' . (int) get_query_var('paged');
+            $link = user_trailingslashit(trailingslashit($link) . $page, 'paged');
+        }
+        return is_string($link) && $link !== '' && (parse_url($link, PHP_URL_PATH) ?? '/') === $asked;
     }
 
     /** Whether a header says that the page is for this visitor only. For each page that is not there, WordPress itself forbids to keep it. */
