@@ -246,7 +246,7 @@ def test_a_refusal_tells_nothing(site: Site, settings: Settings) -> None:
         return page.status, page.text.replace(settings.domain, "DOMAIN").replace(name, "NAME")
 
     assert refusal(settings.admin_user) == refusal("nobody-at-all")
-    assert lost(settings.admin_user) == lost("nobody-at-all") == lost("nobody@example.org")
+    assert lost(settings.user) == lost("nobody-at-all") == lost("nobody@example.org")
 
 
 def test_application_passwords_work(administrator: Site, site: Site, settings: Settings) -> None:
