@@ -70,6 +70,7 @@ def test_no_page_of_a_session_is_kept(site: Site, visitor: Site) -> None:
 
 
 def test_its_cookie_is_for_the_browser_alone(visitor: Site, page: str) -> None:
+    """No program of a page reads it, and it goes over TLS alone."""
     cookie = visitor.get(page.format("visit")).headers["Set-Cookie"]
     assert {"secure", "httponly"} <= {part.strip().lower() for part in cookie.split(";")}
 
@@ -92,6 +93,7 @@ def test_what_is_written_last_is_kept(visitor: Site, page: str) -> None:
 
 
 def test_another_name_keeps_what_is_in_it(stack: Stack, visitor: Site, page: str) -> None:
+    """As after a sign-in; the former name is worth nothing any more."""
     visits(visitor, page)
     before = dict(visitor.cookies)
     assert visits(visitor, page, "another") == 2
@@ -102,6 +104,7 @@ def test_another_name_keeps_what_is_in_it(stack: Stack, visitor: Site, page: str
 
 
 def test_its_end(stack: Stack, visitor: Site, page: str) -> None:
+    """What is ended is gone from the database."""
     visits(visitor, page)
     [name] = visitor.cookies.values()
     assert rows(stack, f"id = '{name}'") == 1
