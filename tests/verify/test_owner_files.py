@@ -75,6 +75,7 @@ def content(volume: Volume) -> dict[str, str]:
 
 
 def test_what_is_as_it_was_brought_is_renewed(volume: Volume) -> None:
+    """Once, with one line of the log; the second start copies nothing."""
     assert content(volume) == dict.fromkeys(CONTENT, "1.0")
     rc, said = volume.bring("2.0")
     assert (rc, said) == (0, "Copying WordPress 2.0 into the volume.\n")
@@ -138,6 +139,7 @@ def test_a_volume_of_a_former_release_of_ours(volume: Volume) -> None:
 
 
 def test_a_copy_that_was_cut_off_is_made_again(volume: Volume) -> None:
+    """Whatever of it was there already."""
     volume.change(
         "rm .release; rm -r wp-content/themes/a; mkdir -p wp-content/themes/.a.new; echo half >wp-includes/version.php"
     )

@@ -105,6 +105,7 @@ def test_a_photograph_has_all_its_sizes(
     width: int,
     height: int,
 ) -> None:
+    """As large as cameras and telephones make them today."""
     content = picture(stack, width, height)
     most = watched(stack, lambda: sent.append(upload(editor, content)))
     figure(f"a photograph of {megapixels} megapixels: php-fpm's processes had {most:.0f} MB at most")
@@ -147,5 +148,6 @@ def test_what_is_too_large_is_refused_with_a_sentence(
 
 @pytest.mark.parametrize("kind", ["webp", "png", "gif"])
 def test_other_kinds_have_their_sizes(stack: Stack, editor: Editor, sent: list[Page], kind: str) -> None:
+    """Those that the base's PHP can make."""
     sent.append(upload(editor, picture(stack, 1600, 1200, kind), kind))
     assert sizes(sent[0]) >= LARGE
