@@ -171,10 +171,11 @@ function ensure_address(string $address): void
     if ($known === $address) {
         return;
     }
+    // Cut off, it is done again: the address itself comes last.
+    $changed = $known ? move_addresses($known, $address) : 0;
     $wpdb->query($wpdb->prepare("UPDATE $wpdb->options SET option_value = %s WHERE option_name IN ('home', 'siteurl')", $address));
-    $wpdb->query($wpdb->prepare("UPDATE $wpdb->posts SET post_content = REPLACE(post_content, %s, %s)", "$known/", "$address/"));
     wp_cache_flush();
-    say("The site's address is now $address (it was $known).");
+    say("The site's address is now $address (it was $known); $changed values that had the former one were changed.");
 }
 
 {% if inception_wordpress_source == 'archive' %}
@@ -210,6 +211,7 @@ $new = begin_installation($database);
 define('WP_INSTALLING', true);
 require SITE . '/wp-load.php';
 require_once ABSPATH . 'wp-admin/includes/upgrade.php';
+require __DIR__ . '/addresses.php';
 
 // What a cache knows of an earlier site is not true of this one.
 if ($new) {
