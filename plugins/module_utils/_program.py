@@ -28,6 +28,7 @@ from ansible_collections.fortytwo.inception.plugins.module_utils import (
     _health,
     _history,
     _restore,
+    _sbom,
     _tending,
 )
 from ansible_collections.fortytwo.inception.plugins.module_utils._failures import Failure, clean, likely, screen
@@ -163,6 +164,8 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("status", help="which deployment runs, who is at work, how full the disks are")
     commands.add_parser("history", help="the deployments: when, by whom, what changed, what became of them")
     commands.add_parser("health", help="what is wrong with this machine now, and what to do; status 1 if something is")
+    bill = commands.add_parser("sbom", help="what the images are made of: a bill of materials, as JSON of CycloneDX")
+    bill.add_argument("service", nargs="?", metavar="SERVICE", help="of one service's image alone")
     back = commands.add_parser("rollback", help="back to the former deployment, or to another one of the history")
     back.add_argument("number", type=int, nargs="?", metavar="TO", help="its number in the history")
     _backup_commands.add(commands)
@@ -281,6 +284,9 @@ def main(argv: list[str] | None = None) -> int:
             return go_back(options.number, history, lease)
         if options.command in _backup_commands.COMMANDS:
             return _backup_commands.run(options, history, lease, caller(), say)
+        if options.command == "sbom":
+            say(json.dumps(_sbom.whole(_sbom.bills(options.service)), indent=2))
+            return 0
         entries, kept = history.entries(), [one.number for one in history.kept()]
         backups = _backup_state.Store(options.root)
         said = table(entries, kept) if options.command == "history" else status(history, lease, store, backups)

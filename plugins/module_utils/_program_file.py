@@ -35,6 +35,7 @@ from ansible_collections.fortytwo.inception.plugins.module_utils import (
     _renewal,
     _restic,
     _restore,
+    _sbom,
     _stack_start,
     _stuck,
     _takeover,
@@ -49,7 +50,7 @@ PACKAGE = "ansible_collections.fortytwo.inception.plugins.module_utils"
 PARTS = (
     *(_deployment, _engine, _failures, _files, _health, _history, _images, _lease, _notice, _program, _renewal),
     *(_stack_start, _stuck, _takeover, _tending),
-    *(_as_owner, _backup, _backup_commands, _backup_state, _dumps, _restic, _restore, _trial_restore),
+    *(_as_owner, _backup, _backup_commands, _backup_state, _dumps, _restic, _restore, _trial_restore, _sbom),
 )
 MAIN = f"import sys\n\nfrom {PACKAGE}._program import main\n\nsys.exit(main())\n"
 
