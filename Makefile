@@ -165,6 +165,9 @@ test-faults: $(VENV)/ready-dev ## deployments that go wrong and machines that do
 test-backup: $(VENV)/ready-dev ## ways to lose a site, each survived: its backups are made, cut off, spoiled and restored
 	@$(TOOL) molecule test --scenario-name backup
 
+test-updates: $(VENV)/ready-dev ## a published fix on its way to what runs, a bad one that is given up, and a release that changes by a setting alone
+	@$(TOOL) molecule test --scenario-name updates
+
 test-upgrade: $(VENV)/ready-dev ## the former release in use, deployed over, and the way back; from another one: INCEPTION_UPGRADE_FROM=1.0.0
 	@$(TOOL) molecule test --scenario-name upgrade
 
@@ -206,4 +209,4 @@ $(VENV)/ready-dev: .config/locked/requirements-dev.txt $(VENV)/ready-evaluate
 	@$(PIP) --quiet --requirement $<
 	@touch $@
 
-.PHONY: help up check deploy ssh status credentials rotate history rollback backup backups restore export evaluate host remove down clean-builder destroy lint readmes lock sanity unit corpus test test-default test-strange test-vm test-vm-core test-secrets test-failures test-faults test-past test-backup test-upgrade test-evaluate test-installed test-all stale test-alpine-images test-alpine bench
+.PHONY: help up check deploy ssh status credentials rotate history rollback backup backups restore export evaluate host remove down clean-builder destroy lint readmes lock sanity unit corpus test test-default test-strange test-vm test-vm-core test-secrets test-failures test-faults test-past test-backup test-updates test-upgrade test-evaluate test-installed test-all stale test-alpine-images test-alpine bench

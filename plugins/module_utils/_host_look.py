@@ -20,7 +20,13 @@ from ipaddress import IPv4Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.fortytwo.inception.plugins.module_utils import _backup_state, _connection, _engine, _listeners
+from ansible_collections.fortytwo.inception.plugins.module_utils import (
+    _backup_state,
+    _connection,
+    _decided,
+    _engine,
+    _listeners,
+)
 
 GIB = 1024**3
 MANIFESTS = "/var/lib/fortytwo.inception"
@@ -838,6 +844,7 @@ def found(host: Host) -> dict[str, Any]:
     return {
         "deployed": host.deployed,
         "backed_up": BACKUP_SETTINGS.exists(),
+        "decided": _decided.found(host.asked.project_dir, host.asked.manifest) if host.deployed else {"release": {}},
         "foreign": [*sorted(foreign(host)), *foreign_paths(host)],
         "ssh_port": host.ssh_port,
         "firewall": host.firewall_is_on if host.asked.firewall else None,

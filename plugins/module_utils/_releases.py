@@ -88,3 +88,21 @@ def penultimate(family: str, date: datetime.date) -> Release:
 def stale(family: str, date: datetime.date) -> bool:
     """Whether a newer release has probably come out by a date than the table knows."""
     return (date - RELEASES[family][-1].date).days > _OVERDUE_DAYS[family]
+
+
+def reason(family: str, release: str, kept: bool, date: datetime.date) -> str:
+    """Why a stack is built on a release: `kept` is what runs already. For whoever reads what a deployment says."""
+    releases = known(family, date)
+    wanted, newest = penultimate(family, date), releases[-1]
+    since = f"since {family} {newest.version} ({newest.name}) came out on {newest.date}"
+    if newest.name == newest.version:
+        since = f"since {family} {newest.name} came out on {newest.date}"
+    if release == wanted.name:
+        return f"the penultimate stable release, {since}"
+    if kept:
+        return (
+            f"what runs here keeps its release. {since[0].upper()}{since[1:]} the penultimate stable one is "
+            f"{wanted.name}; to change to it: inception_base_release: "
+            f"{wanted.name if family == 'debian' else repr(wanted.name)}"
+        )
+    return f"inception_base_release says so; the penultimate stable one is {wanted.name}, {since}"

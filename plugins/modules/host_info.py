@@ -142,6 +142,16 @@ backed_up:
   description: Whether it makes backups of a stack by itself.
   returned: success
   type: bool
+decided:
+  description: What the stack that is deployed here stays with, unless a setting says another.
+  returned: success
+  type: dict
+  contains:
+    release:
+      description: >-
+        The C(family) and the C(name) of the release that its images are built on; empty where it is not known.
+      type: dict
+      sample: {family: debian, name: bookworm}
 foreign:
   description: What others have under the name of the compose project, and under the paths that a stack uses.
   returned: success

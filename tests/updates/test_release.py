@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A release changes by a setting, and not by a newer version of this collection, which knows of Debian 14."""
+
+from __future__ import annotations
+
+import datetime
+import shutil
+import subprocess
+import sysconfig
+from pathlib import Path
+
+from tests.faults.bench import Bench
+from tests.upgrade.notes import rows
+from tests.verify.support import ROOT
+
+TABLE = "plugins/module_utils/_releases.py"
+NEWEST = '        _release("13", "trixie", "2025-08-09"),\n'
+TRIXIE = {"inception_base_release": "trixie", "inception_base_release_forced": True}
+
+
+def newer_collection(folder: Path) -> Path:
+    """A copy of this collection as it will be when Debian 14 is out; the path where it is found."""
+    place = folder / "ansible_collections/fortytwo/inception"
+    for name in ("galaxy.yml", "meta", "playbooks", "plugins", "roles"):
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, place / name)
+        else:
+            place.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, place / name)
+    table = (place / TABLE).read_text()
+    assert NEWEST in table
+    yesterday = datetime.datetime.now(tz=datetime.UTC).date() - datetime.timedelta(days=1)
+    (place / TABLE).write_text(table.replace(NEWEST, f'{NEWEST}        _release("14", "forky", "{yesterday}"),\n'))
+    return folder
+
+
+def called(bench: Bench, collections: Path, playbook: str) -> str:
+    """What a playbook of another collection says."""
+    done = subprocess.run(
+        bench.command({}, None, f"fortytwo.inception.{playbook}"),
+        cwd=bench.folder,
+        env=bench.environment()
+        | {"ANSIBLE_COLLECTIONS_PATH": f"{collections}:{sysconfig.get_path('purelib')}", "COLUMNS": "500"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-3000:]
+    return " ".join(done.stdout.split())
+
+
+def test_after_debian_14_a_running_site_keeps_its_release_and_says_why(bench: Bench, tmp_path: Path) -> None:
+    collections = newer_collection(tmp_path)
+    checked = called(bench, collections, "check")
+    assert "debian:bookworm, what runs here keeps its release. Since debian 14 (forky) came out" in checked
+    deployed = called(bench, collections, "deploy")
+    assert "changed=0" in deployed
+    assert "debian:bookworm, what runs here keeps its release" in deployed
+
+
+def test_up_to_trixie_with_its_data_and_there_it_stays(bench: Bench) -> None:
+    before = rows(bench.stack)
+    with bench.visitors() as tally:
+        done = bench.deploy(TRIXIE)
+    assert done.status == 0, done.output[-3000:]
+    assert not tally.failures
+    assert not bench.unwell()
+    after = rows(bench.stack)
+    for table, lines in before.items():
+        assert [line for line in lines if line not in after[table]] == [], table
+    # Without the setting it keeps the one that it has now, and nothing is built.
+    bench.settled()
+    froms = bench.root("grep -rhi '^FROM' /home/wil/inception/srcs/requirements").splitlines()
+    assert {line.split()[1] for line in froms} == {"debian:trixie"}
