@@ -17,9 +17,12 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 import typing as t
+
+from ansible_collections.fortytwo.inception.plugins.module_utils import _qemu_network
 
 # Everything that may stand in a machine's folder: "absent" removes these and nothing else.
 OWN_FILES = (
@@ -38,6 +41,7 @@ OWN_FILES = (
     "serial.log",
     "serial.log.1",
     "vmlinuz",
+    *_qemu_network.FILES,
 )
 SEED_FILES = ("meta-data", "network-config", "user-data")
 DEFAULTS: dict[str, t.Any] = {
@@ -45,13 +49,32 @@ DEFAULTS: dict[str, t.Any] = {
     "cpus": 2,
     "disk_size": 20,
     "forwarded_ports": [],
+    "isolation": "auto",
     "kernel_arguments": "",
     "memory": 2048,
+    "reachable": [],
 }
 # A running machine shows the difference in these only after its process has been started anew.
 RUNTIME_KEYS = ("accelerator", "cpus", "disk_size", "forwarded_ports", "kernel_arguments", "memory")
+# A machine that was started before there were these has them from its next start on.
+LATER_KEYS = ("isolation", "reachable")
 TCG = "tcg,thread=multi,tb-size=1024"
 SERIAL_TAIL_LINES = 30
+# A guest writes on its console what it likes: the newest is kept, in two files of at most so many bytes.
+SERIAL_BYTES = 4 * 2**20
+KEEP_SERIAL = f"""
+import os
+while True:
+    log = os.open("serial.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    written = 0
+    while written < {SERIAL_BYTES}:
+        words = os.read(0, 65536)
+        if not words:
+            raise SystemExit
+        written += os.write(log, words)
+    os.close(log)
+    os.replace("serial.log", "serial.log.1")
+"""
 # Seconds between two looks at a guest that starts, and between two questions for its key.
 PAUSE, KEY_PAUSE = 0.5, 5.0
 # A guest that has written one of these comes no further by itself: its kernel, its initrd, its systemd.
@@ -169,7 +192,10 @@ def merge_config(old: dict[str, t.Any], asked: dict[str, t.Any]) -> dict[str, t.
 
 
 def differs(one: dict[str, t.Any], other: dict[str, t.Any], keys: t.Iterable[str] = RUNTIME_KEYS) -> list[str]:
-    return [key for key in keys if one.get(key) != other.get(key)]
+    return [
+        *(key for key in keys if one.get(key) != other.get(key)),
+        *(key for key in LATER_KEYS if key in other and one.get(key) != other[key]),
+    ]
 
 
 def plan(
@@ -227,6 +253,13 @@ def config_problems(config: dict[str, t.Any], old: dict[str, t.Any]) -> list[str
             )
         seen[key_of_port] = port
     return problems
+
+
+def isolation_problem(obstacle: str) -> str:
+    return (
+        f"isolation (setting vm_isolation): required, but {obstacle}; a machine that you trust with this computer's own"
+        " ports and with its networks can do without: vm_isolation: auto"
+    )
 
 
 def port_label(port: dict[str, t.Any]) -> str:
@@ -381,12 +414,15 @@ def escape(value: str) -> str:
     return value.replace(",", ",,")
 
 
-def build_argv(binary: str, config: dict[str, t.Any], arch: Arch, accelerator: str) -> list[str]:
+def build_argv(
+    binary: str, config: dict[str, t.Any], arch: Arch, accelerator: str, *, isolated: bool = False
+) -> list[str]:
     """QEMU's command line. Its files are named relative to the machine's folder, where it is started."""
-    forwards = "".join(
-        f",hostfwd={protocol(port)}:{bracket(port['host_address'])}:{port['host_port']}-:{port['guest_port']}"
-        for port in config["forwarded_ports"]
-    )
+    forwards = ""
+    for port, inside in zip(config["forwarded_ports"], _qemu_network.forwards(config["forwarded_ports"]), strict=True):
+        outside = (bracket(port["host_address"]), port["host_port"])
+        address, number = (_qemu_network.OWN, inside.port) if isolated else outside
+        forwards += f",hostfwd={protocol(port)}:{address}:{number}-:{port['guest_port']}"
     argv = [binary, "-name", escape(config["name"]), "-uuid", config["uuid"], "-nodefaults", "-no-user-config"]
     argv += ["-display", "none", "-machine", arch.machine, *accelerator_arguments(accelerator)]
     argv += ["-smp", str(config["cpus"]), "-m", str(config["memory"]), "-rtc", "base=utc"]
@@ -394,7 +430,8 @@ def build_argv(binary: str, config: dict[str, t.Any], arch: Arch, accelerator: s
     argv += ["-device", "virtio-blk-pci,drive=disk0"]
     argv += ["-netdev", f"user,id=net0{forwards}", "-device", "virtio-net-pci,netdev=net0,romfile="]
     argv += ["-device", "virtio-rng-pci"]
-    argv += ["-chardev", "file,id=serial0,path=serial.log", "-serial", "chardev:serial0"]
+    # The standard output, which KEEP_SERIAL reads.
+    argv += ["-chardev", "file,id=serial0,path=/proc/self/fd/1", "-serial", "chardev:serial0"]
     argv += ["-qmp", "unix:qmp.sock,server=on,wait=off", "-pidfile", "qemu.pid", "-sandbox", SANDBOX]
     if config["boot"] == "kernel":
         argv += ["-kernel", "vmlinuz", "-initrd", "initrd", "-append", kernel_command_line(config, arch, accelerator)]
@@ -709,24 +746,47 @@ class Machine:
         for name in ("qemu.pid", "qmp.sock"):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self.path(name))
-        self._launch(build_argv(binary, config, arch, accelerator))
+        obstacle = self._isolation_obstacle()
+        self._launch(build_argv(binary, config, arch, accelerator, isolated=not obstacle), isolated=not obstacle)
         self.run = {
             "accelerator": accelerator,
             "accelerator_reason": reason,
-            "config": {key: config[key] for key in RUNTIME_KEYS},
+            "config": {key: config[key] for key in (*RUNTIME_KEYS, *LATER_KEYS)},
+            "isolated": not obstacle,
+            "isolation_reason": obstacle,
             "pid": self.pid(),
             "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         }
         write_json(self.path("run.json"), self.run)
 
-    def _launch(self, argv: list[str]) -> None:
+    def _isolation_obstacle(self) -> str:
+        """Why the machine gets no network of its own; empty where it does."""
+        wanted = self.config["isolation"]
+        if wanted == "none":
+            return "not asked for"
+        obstacle = _qemu_network.obstacle(self.config["forwarded_ports"])
+        if obstacle and wanted == "required":
+            raise VmError(isolation_problem(obstacle))
+        return obstacle
+
+    def _launch(self, argv: list[str], *, isolated: bool) -> None:
         """Starts QEMU and waits until its monitor answers. Not by its own -daemonize: a sandbox that lets nothing be
         started would end that.
         """
-        with open(self.path("qemu.log"), "wb") as log:
-            process = subprocess.Popen(
-                argv, cwd=self.dir, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-            )
+        ports = _qemu_network.forwards(self.config["forwarded_ports"])
+        with open(self.path("qemu.log"), "wb") as log, self._serial_keeper() as console:
+            streams: dict[str, t.Any] = {"stdout": console, "stderr": log}
+            if isolated:
+                try:
+                    namespace = _qemu_network.Namespace(self.dir, ports, self.config["reachable"])
+                    process = namespace.launch(argv, **streams)
+                except _qemu_network.NetworkError as error:
+                    words = tail(self.path("qemu.log"), 5)
+                    raise VmError(f"the machine got no network of its own: {error}\n{words}".rstrip()) from error
+            else:
+                process = subprocess.Popen(
+                    argv, cwd=self.dir, stdin=subprocess.DEVNULL, start_new_session=True, **streams
+                )
         end = time.monotonic() + LAUNCH_SECONDS
         while True:
             with contextlib.suppress(OSError), Qmp(self.path("qmp.sock")):
@@ -742,6 +802,26 @@ class Machine:
                     f"QEMU's monitor did not answer within {LAUNCH_SECONDS:.0f} s:\n{tail(self.path('qemu.log'))}"
                 )
             time.sleep(0.05)
+
+    @contextlib.contextmanager
+    def _serial_keeper(self) -> t.Iterator[int]:
+        """The end of a pipe whose other end is written into the serial log. It ends with who writes."""
+        read, write = os.pipe()
+        try:
+            keeper = subprocess.Popen(
+                [sys.executable, "-I", "-S", "-c", KEEP_SERIAL],
+                cwd=self.dir,
+                stdin=read,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+            # It goes on without this process.
+            keeper.returncode = 0
+            yield write
+        finally:
+            os.close(read)
+            os.close(write)
 
     def _disk_gib(self) -> float:
         return float(json.loads(self._qemu_img("info", "--output=json", "-U", "disk.qcow2"))["virtual-size"]) / 2**30

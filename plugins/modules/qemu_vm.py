@@ -120,6 +120,24 @@ options:
       - What is defined already stays when it is not given; a new machine gets V(auto).
     type: str
     choices: [auto, kvm, tcg]
+  isolation:
+    description:
+      - Whether the machine has a network of its own, from which it reaches the world and nothing private, neither the
+        control node, nor other machines of it, nor its networks.
+      - V(auto) where the control node can give one, else the control node's own; RV(vm.isolation_reason)
+        says why.
+      - V(required) is an error where it cannot.
+      - With V(none) the machine reaches what the control node reaches, its loopback interface included.
+      - What is defined already stays when it is not given; a new machine gets V(auto).
+    type: str
+    choices: [auto, required, none]
+  reachable:
+    description:
+      - What the machine reaches all the same, though its address is private or the control node's. Names, addresses,
+        networks (IPv4) or URLs; what a name means is asked for at each start.
+      - What is defined already stays when it is not given; a new machine gets none.
+    type: list
+    elements: str
   timeout:
     description: Seconds that starting may take until ssh answers, and stopping until the machine is off.
     type: int
@@ -148,9 +166,11 @@ requirements:
   - Linux with Python 3.11 or later
   - qemu-system-x86_64 or qemu-system-aarch64, and qemu-img
   - ssh-keyscan
+  - slirp4netns and ip (iproute2), for a machine with a network of its own
 notes:
   - The role P(fortytwo.inception.vm#role) makes the image and the key, and calls this module.
-  - The guest can be reached through its forwarded ports only. It reaches the network as the control node does.
+  - The guest can be reached through its forwarded ports only. What it reaches is said by O(isolation).
+  - The newest of what it writes on its console is kept, 4 MiB and those before.
 """
 
 EXAMPLES = r"""
@@ -159,6 +179,7 @@ EXAMPLES = r"""
     name: wil
     state: started
     state_dir: ~/.local/state/fortytwo.inception/vm/wil
+    isolation: required
     image:
       disk: ~/.cache/fortytwo.inception/debian-13-amd64-0123456789abcdef/root.qcow2
       kernel: ~/.cache/fortytwo.inception/debian-13-amd64-0123456789abcdef/vmlinuz
@@ -217,6 +238,12 @@ vm:
     accelerator_reason:
       description: Why that one.
       type: str
+    isolated:
+      description: Whether it has a network of its own; false for a machine that does not run.
+      type: bool
+    isolation_reason:
+      description: Why not; empty where it has one, or does not run.
+      type: str
     state_dir:
       description: Its folder.
       type: str
@@ -255,7 +282,7 @@ import typing as t
 import uuid
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.fortytwo.inception.plugins.module_utils import _qemu
+from ansible_collections.fortytwo.inception.plugins.module_utils import _qemu, _qemu_network
 
 STARTING = {"started", "restarted", "reset"}
 DEFINING = STARTING | {"present"}
@@ -298,6 +325,8 @@ def argument_spec() -> dict[str, t.Any]:
         "ssh_public_key": {"type": "str", "no_log": False},
         "kernel_arguments": {"type": "str"},
         "accelerator": {"type": "str", "choices": ["auto", "kvm", "tcg"]},
+        "isolation": {"type": "str", "choices": ["auto", "required", "none"]},
+        "reachable": {"type": "list", "elements": "str"},
         "timeout": {"type": "int", "default": 300},
         "force_stop": {"type": "bool", "default": False},
     }
@@ -315,6 +344,8 @@ def describe(machine: _qemu.Machine, name: str, accelerator: tuple[str, str] | N
         "pid": pid,
         "accelerator": known if pid or accelerator else "",
         "accelerator_reason": reason if pid or accelerator else "",
+        "isolated": bool(pid and machine.run.get("isolated", False)),
+        "isolation_reason": machine.run.get("isolation_reason", "") if pid else "",
         "state_dir": machine.dir,
         "serial_log": machine.path("serial.log"),
         "known_hosts": machine.path("known_hosts"),
@@ -326,7 +357,7 @@ def describe(machine: _qemu.Machine, name: str, accelerator: tuple[str, str] | N
 
 def shown(config: dict[str, t.Any], state: str) -> dict[str, t.Any]:
     """One side of the diff."""
-    keys = ("name", "boot", *_qemu.RUNTIME_KEYS)
+    keys = ("name", "boot", *_qemu.RUNTIME_KEYS, *_qemu.LATER_KEYS)
     return {"state": state, **{key: config[key] for key in keys if key in config}}
 
 
@@ -390,7 +421,7 @@ class Run:
     # What is asked for
 
     def _wanted(self, old: dict[str, t.Any]) -> dict[str, t.Any]:
-        asked = {key: self.p[key] for key in _qemu.RUNTIME_KEYS}
+        asked = {key: self.p[key] for key in (*_qemu.RUNTIME_KEYS, *_qemu.LATER_KEYS)}
         if asked["forwarded_ports"] is not None:
             asked["forwarded_ports"] = _qemu.plain_ports(asked["forwarded_ports"])
         wanted = _qemu.merge_config(old, asked)
@@ -440,6 +471,10 @@ class Run:
             problems += _qemu.room_problems(
                 self.wanted, self.machine.dir, new_disk="create" in steps, held_memory=held.get("memory", 0)
             )
+            if self.wanted["isolation"] == "required" and (
+                obstacle := _qemu_network.obstacle(self.wanted["forwarded_ports"])
+            ):
+                problems.append(_qemu.isolation_problem(obstacle))
             if problems:
                 raise _qemu.VmError("; ".join(problems))
         if not self._find_binary() and not self.module.check_mode:

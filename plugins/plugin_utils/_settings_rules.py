@@ -48,6 +48,7 @@ PUBLIC_KEY = re.compile(
     r" AAAA[A-Za-z0-9+/]+=*( |$)"
 )
 GIT_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/@+-]*")
+REACHABLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:/@_%+~-]*")
 CHECKSUM = re.compile(r"sha(256:[0-9a-f]{64}|512:[0-9a-f]{128})|sha(256|512):https?://\S+")
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
@@ -940,6 +941,7 @@ RULES: tuple[Rule, ...] = (
         shaped(CHECKSUM, "sha256: or sha512: with a checksum or the address of a list"),
         _always("sha512:https://example.org/SHA512SUMS"),
     ),
+    Rule("vm_reachable", each(shaped(REACHABLE, "a name, an address, a network or a URL")), _always("[mirror.example.org]")),
     Rule("vm_cloud_image_timeout", number_from(1, 3600, " (seconds)"), _always("10")),
     Rule("evaluate_login", shaped(LOGIN, "a login: small letters, digits and hyphens"), _always("wil")),
     Rule("evaluate_domain", check_domain, _always("wil.42.fr")),

@@ -3,7 +3,12 @@
 
 from __future__ import annotations
 
+import http.server
 import os
+import socket
+import threading
+import urllib.error
+import urllib.request
 from typing import Any
 
 import pytest
@@ -19,6 +24,28 @@ if os.environ.get("INCEPTION_VERIFY_VM") == "1":
         assert host.run("systemd-detect-virt --container").rc != 0
         kind = host.run("systemd-detect-virt --vm")
         assert kind.rc == 0, kind.stdout
+
+    @pytest.mark.vm_core
+    def test_machine_reaches_nothing_private(host: Any) -> None:
+        """Neither what listens on the control node nor its network; package mirrors it reaches."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as way:
+            # Sends nothing: asks which address of the control node leads out.
+            way.connect(("203.0.113.9", 9))
+            own = way.getsockname()[0]
+        with http.server.ThreadingHTTPServer(("0.0.0.0", 0), http.server.BaseHTTPRequestHandler) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            port = server.server_address[1]
+            with pytest.raises(urllib.error.HTTPError, match="501"):
+                urllib.request.urlopen(f"http://{own}:{port}/", timeout=10)
+            for address in ("10.0.2.2", "10.0.2.100", own, "0.0.0.0", "192.168.255.7", "169.254.169.254"):
+                assert not reaches(host, address, port), f"{address}:{port} is reached"
+            server.shutdown()
+        mirror = host.check_output("grep -rhoE '^(URIs: |deb )http://[^/]+' /etc/apt/ | head -1").rpartition("/")[2]
+        assert reaches(host, mirror, 80), f"{mirror} is not reached"
+
+    def reaches(host: Any, address: str, port: int) -> bool:
+        """Whether something answers there, from the machine itself: within it QEMU accepts each connection."""
+        return bool(host.run(f"curl --silent --max-time 10 --output /dev/null http://{address}:{port}/").rc == 0)
 
     @pytest.mark.vm_core
     def test_limits_are_enforced(stack: Stack, compose_config: dict[str, Any]) -> None:

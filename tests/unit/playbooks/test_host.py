@@ -68,6 +68,7 @@ def test_hosts_are_added_and_never_overwritten(add_host: AddHost, tmp_path: Path
     # A machine that somebody lent is neither cleaned out nor rebooted, nor is another's port taken.
     assert "evaluate_clean_out" not in wil
     assert variables["zoe"]["evaluate_clean_out"] is True
+    assert variables["zoe"]["vm_isolation"] == "required"
     assert variables["zoe"]["inception_vm_ssh_port"] != variables["ann"]["inception_vm_ssh_port"]
 
     before = (tmp_path / "logins/host_vars/wil.yml").read_text()

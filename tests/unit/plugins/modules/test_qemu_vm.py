@@ -33,7 +33,7 @@ if ports and "panic" not in behaviour and "silent" not in behaviour:
     ssh.bind((ports[0][0], int(ports[0][1]))); ssh.listen(5)
 open("qemu.pid", "w").write(str(os.getpid()))
 last = "Kernel panic - not syncing: no init" if "panic" in behaviour else "login:"
-open("serial.log", "w").write("Linux version 6\n" + last + "\n")
+print("Linux version 6\n" + last, flush=True)
 def greet():
     while True:
         connection, _ = ssh.accept(); connection.sendall(b"SSH-2.0-fake\r\n"); connection.close()
@@ -110,6 +110,7 @@ class Lab:
             "forwarded_ports": [{"host_port": self.port, "guest_port": 22, "setting": "inception_vm_ssh_port"}],
             "ssh_public_key": "ssh-ed25519 AAAA wil",
             "accelerator": "tcg",
+            "isolation": "none",
             "timeout": 60,
         }
         args.update(changes)
@@ -147,6 +148,23 @@ def run(run_module: RunModule) -> RunModule:
         return run_module(qemu_vm, args, check=check, diff=True)
 
     return call
+
+
+def test_a_network_of_its_own_that_cannot_be_given(
+    lab: Lab, run: RunModule, module_failed: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(qemu_vm._qemu_network, "obstacle", lambda _ports: "the package slirp4netns is missing")
+    with pytest.raises(module_failed, match=r"vm_isolation\): required, but the package slirp4netns is missing; .*auto"):
+        run(lab.args(isolation="required"))
+    assert not lab.state.exists()
+    found = run(lab.args(isolation="auto"))["vm"]
+    assert (found["isolated"], found["isolation_reason"]) == (False, "the package slirp4netns is missing")
+    # One that runs from before there was a choice goes on running.
+    machine = _qemu.Machine(str(lab.state))
+    for later in _qemu.LATER_KEYS:
+        del machine.run["config"][later]
+    _qemu.write_json(machine.path("run.json"), machine.run)
+    assert run(lab.args(isolation="none", image=None))["actions"] == ["define"]
 
 
 def test_life_of_a_machine(lab: Lab, run: RunModule) -> None:
