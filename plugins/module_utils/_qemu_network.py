@@ -196,9 +196,8 @@ class Namespace:
                 if not said.readline():
                     raise NetworkError(f"no network namespace was made (code {process.wait()})")
                 self._lead_out(process.pid, ended.fileno())
-                assert process.stdin
-                process.stdin.write(b"go\n")
-                process.stdin.close()
+                with t.cast("t.BinaryIO", process.stdin) as stdin:
+                    stdin.write(b"go\n")
             except BaseException:
                 process.kill()
                 process.wait()
@@ -253,9 +252,8 @@ class Namespace:
             raise NetworkError(f"port {port.host_port} of {port.host_address} could not be forwarded: {words}")
 
     def log(self) -> str:
-        with contextlib.suppress(OSError), open(os.path.join(self.folder, LOG), encoding="utf-8", errors="replace") as file:
+        with open(os.path.join(self.folder, LOG), encoding="utf-8", errors="replace") as file:
             return "\n".join(file.read().splitlines()[-5:])
-        return ""
 
 
 @contextlib.contextmanager

@@ -941,7 +941,11 @@ RULES: tuple[Rule, ...] = (
         shaped(CHECKSUM, "sha256: or sha512: with a checksum or the address of a list"),
         _always("sha512:https://example.org/SHA512SUMS"),
     ),
-    Rule("vm_reachable", each(shaped(REACHABLE, "a name, an address, a network or a URL")), _always("[mirror.example.org]")),
+    Rule(
+        "vm_reachable",
+        each(shaped(REACHABLE, "a name, an address, a network or a URL")),
+        _always("[mirror.example.org]"),
+    ),
     Rule("vm_cloud_image_timeout", number_from(1, 3600, " (seconds)"), _always("10")),
     Rule("evaluate_login", shaped(LOGIN, "a login: small letters, digits and hyphens"), _always("wil")),
     Rule("evaluate_domain", check_domain, _always("wil.42.fr")),

@@ -100,10 +100,10 @@ def programs(folder: Path, **contents: str) -> str:
         ({}, "slirp4netns", SSH, "the package slirp4netns is missing"),
         ({}, "", {**SSH, "host_address": "::1"}, "slirp4netns forwards no port of an IPv6 address (::1)"),
         (
-            {"unshare": "echo 'unshare: write failed /proc/self/uid_map: Operation not permitted' >&2; exit 1"},
+            {"unshare": "echo 'unshare: write failed uid_map: Operation not permitted' >&2; exit 1"},
             "",
             SSH,
-            "this user may make no network namespace (unshare: write failed /proc/self/uid_map: Operation not permitted)",
+            "this user may make no network namespace (unshare: write failed uid_map: Operation not permitted)",
         ),
     ],
 )

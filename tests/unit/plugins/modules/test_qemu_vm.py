@@ -154,7 +154,9 @@ def test_a_network_of_its_own_that_cannot_be_given(
     lab: Lab, run: RunModule, module_failed: type[Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(qemu_vm._qemu_network, "obstacle", lambda _ports: "the package slirp4netns is missing")
-    with pytest.raises(module_failed, match=r"vm_isolation\): required, but the package slirp4netns is missing; .*auto"):
+    with pytest.raises(
+        module_failed, match=r"vm_isolation\): required, but the package slirp4netns is missing; .*auto"
+    ):
         run(lab.args(isolation="required"))
     assert not lab.state.exists()
     found = run(lab.args(isolation="auto"))["vm"]
