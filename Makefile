@@ -156,6 +156,9 @@ test-secrets: $(VENV)/ready-dev ## a deployment and rotations; then every value 
 test-failures: $(VENV)/ready-dev ## failures provoked on a system container: each has to fit on a screen
 	@$(TOOL) molecule test --scenario-name failures
 
+test-hostile: $(VENV)/ready-dev ## twenty projects that want to harm whoever evaluates them, six at a time, beside good ones
+	@$(TOOL) molecule test --scenario-name hostile
+
 test-past: $(VENV)/ready-dev ## servers with a past: kept, or refused before the first change; after one that was cut off: INCEPTION_PAST_RESUME=1
 	@$(TOOL) molecule test --scenario-name past
 
@@ -209,4 +212,4 @@ $(VENV)/ready-dev: .config/locked/requirements-dev.txt $(VENV)/ready-evaluate
 	@$(PIP) --quiet --requirement $<
 	@touch $@
 
-.PHONY: help up check deploy ssh status credentials rotate history rollback backup backups restore export evaluate host remove down clean-builder destroy lint readmes lock sanity unit corpus test test-default test-strange test-vm test-vm-core test-secrets test-failures test-faults test-past test-backup test-updates test-upgrade test-evaluate test-installed test-all stale test-alpine-images test-alpine bench
+.PHONY: help up check deploy ssh status credentials rotate history rollback backup backups restore export evaluate host remove down clean-builder destroy lint readmes lock sanity unit corpus test test-default test-strange test-vm test-vm-core test-secrets test-failures test-faults test-past test-hostile test-backup test-updates test-upgrade test-evaluate test-installed test-all stale test-alpine-images test-alpine bench

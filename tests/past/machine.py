@@ -20,7 +20,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 PATTERN = os.environ.get("INCEPTION_PAST_MACHINE", "inception-past")
 KEY = os.environ.get("INCEPTION_PAST_KEY", "")
-WITH_DOCKER = "inception-past:docker"
+WITH_DOCKER = f"{PATTERN}:docker"
 # For people who look at the output, not for the verdict.
 BOOT_PATIENCE = 120
 FINGERPRINT = (Path(__file__).parent / "fingerprint.sh").read_text()
