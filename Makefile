@@ -127,6 +127,10 @@ lock: $(VENV)/ready-dev ## the newest releases that requirements*.txt allow, for
 		constraints=.config/locked/requirements-dev.txt; \
 	done
 
+pins: $(VENV)/ready-dev ## newer releases of all that is pinned by a checksum: WordPress, wp-cli, Adminer, actions, Python's (make lock); only look: ARGS=--check
+	@$(TOOL) $(WITH_ARGS) python -m tests.pins
+	@$(if $(findstring --check,$(value ARGS)),,$(MAKE) --no-print-directory lock)
+
 sanity: $(VENV)/ready-dev ## what Galaxy and Ansible's own tools check, on the installed collection; every version of Ansible: ARGS=--all
 	@$(TOOL) $(WITH_ARGS) python -m tests.sanity
 
@@ -212,4 +216,4 @@ $(VENV)/ready-dev: .config/locked/requirements-dev.txt $(VENV)/ready-evaluate
 	@$(PIP) --quiet --requirement $<
 	@touch $@
 
-.PHONY: help up check deploy ssh status credentials rotate history rollback backup backups restore export evaluate host remove down clean-builder destroy lint readmes lock sanity unit corpus test test-default test-strange test-vm test-vm-core test-secrets test-failures test-faults test-past test-hostile test-backup test-updates test-upgrade test-evaluate test-installed test-all stale test-alpine-images test-alpine bench
+.PHONY: help up check deploy ssh status credentials rotate history rollback backup backups restore export evaluate host remove down clean-builder destroy lint readmes lock pins sanity unit corpus test test-default test-strange test-vm test-vm-core test-secrets test-failures test-faults test-past test-hostile test-backup test-updates test-upgrade test-evaluate test-installed test-all stale test-alpine-images test-alpine bench
