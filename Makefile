@@ -14,6 +14,9 @@ ANSIBLE = $(if $(findstring $$,$(CURDIR)),$(error The path of this folder, $(CUR
 PLAYBOOK = $(ANSIBLE) --inventory "$$INCEPTION_INVENTORY" $${INCEPTION_LIMIT:+--limit "$$INCEPTION_LIMIT"}
 # The playbook writes a script that runs a command as the login.
 SSH = rm -f .ansible/ssh.sh; $(PLAYBOOK) playbooks/ssh.yml -e ssh_script=.ansible/ssh.sh >/dev/null && LC_ALL="$$USER_LC_ALL" sh .ansible/ssh.sh
+# Likewise, for a command of the machine's own program; the words of ARGS are that one's.
+PROGRAM = rm -f .ansible/ssh.sh; INCEPTION_ARGS= $(PLAYBOOK) playbooks/ssh.yml -e ssh_script=.ansible/ssh.sh </dev/null >/dev/null && \
+	LC_ALL="$$USER_LC_ALL" $(WITH_ARGS) sh .ansible/ssh.sh --inception
 WITH_ARGS = $(VENV)/bin/python -P .config/make/with_args.py
 # What is installed is what .config/locked says, by its checksums; the requirements say what that was made from.
 PIP = $(VENV)/bin/python -m pip install --require-hashes
@@ -24,7 +27,7 @@ TOOL = PATH="$$PWD/$(VENV)/bin:$$PATH"
 # Of the command line make would hand on whatever it is, a mistyped name's too, and carry it out before.
 $(foreach name,$(.VARIABLES),$(if $(findstring command,$(origin $(name))),$(eval unexport $(name))))
 MAKEOVERRIDES :=
-unexport INVENTORY LIMIT ARGS PYTHON LOGIN ADDRESS REPO TO ONLY TABLE KEY WITHOUT_BACKUP ALPINE_MIRROR ALPINE_RELEASE ALPINE_SERVICES
+unexport INVENTORY LIMIT ARGS PYTHON LOGIN ADDRESS REPO SERVICE TO ONLY TABLE KEY WITHOUT_BACKUP ALPINE_MIRROR ALPINE_RELEASE ALPINE_SERVICES
 export INCEPTION_ARGS := $(value ARGS)
 export INCEPTION_PYTHON := $(value PYTHON)
 export INCEPTION_INVENTORY := $(or $(value INVENTORY),inventory/hosts.yml)
@@ -54,6 +57,23 @@ status: $(VENV)/ready ## how the services of each host are, and what each says o
 
 credentials: $(VENV)/ready ## show the passwords that people need
 	@$(SSH) make --no-print-directory -C inception credentials
+
+logs: $(VENV)/ready ## follow what the services say, until Ctrl-C; of one: SERVICE=wordpress
+	@$(PROGRAM) logs $${INCEPTION_SERVICE:+-- "$$INCEPTION_SERVICE"}
+
+logs: export INCEPTION_SERVICE := $(value SERVICE)
+
+wp: $(VENV)/ready ## wp-cli on the site: ARGS='plugin list'
+	@$(PROGRAM) wp
+
+db: $(VENV)/ready ## the client of the site's database; its options: ARGS='-e "SELECT 1"'; a file: make db <more.sql
+	@$(PROGRAM) db
+
+open: $(VENV)/ready ## the site in this computer's browser
+	@$(PLAYBOOK) playbooks/open.yml
+
+health: $(VENV)/ready ## what is wrong with the managed host, and WordPress's own Site Health
+	@$(PROGRAM) health --site
 
 rotate: $(VENV)/ready ## new values for all secrets, while the site goes on; some: ARGS='-e rotate_secrets=db_password,wp_salt'
 	@$(PLAYBOOK) playbooks/rotate.yml
@@ -216,4 +236,4 @@ $(VENV)/ready-dev: .config/locked/requirements-dev.txt $(VENV)/ready-evaluate
 	@$(PIP) --quiet --requirement $<
 	@touch $@
 
-.PHONY: help up check deploy ssh status credentials rotate history rollback backup backups restore export evaluate host remove down clean-builder destroy lint readmes lock pins sanity unit corpus test test-default test-strange test-vm test-vm-core test-secrets test-failures test-faults test-past test-hostile test-backup test-updates test-upgrade test-evaluate test-installed test-all stale test-alpine-images test-alpine bench
+.PHONY: help up check deploy ssh status credentials logs wp db open health rotate history rollback backup backups restore export evaluate host remove down clean-builder destroy lint readmes lock pins sanity unit corpus test test-default test-strange test-vm test-vm-core test-secrets test-failures test-faults test-past test-hostile test-backup test-updates test-upgrade test-evaluate test-installed test-all stale test-alpine-images test-alpine bench

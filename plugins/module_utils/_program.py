@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from ansible_collections.fortytwo.inception.plugins.module_utils import (
+    _backup,
     _backup_commands,
     _backup_state,
     _deployment,
@@ -29,6 +30,7 @@ from ansible_collections.fortytwo.inception.plugins.module_utils import (
     _history,
     _restore,
     _sbom,
+    _site,
     _tending,
 )
 from ansible_collections.fortytwo.inception.plugins.module_utils._failures import Failure, clean, likely, screen
@@ -163,7 +165,14 @@ def parser() -> argparse.ArgumentParser:
     commands = made.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("status", help="which deployment runs, who is at work, how full the disks are")
     commands.add_parser("history", help="the deployments: when, by whom, what changed, what became of them")
-    commands.add_parser("health", help="what is wrong with this machine now, and what to do; status 1 if something is")
+    look = commands.add_parser(
+        "health", help="what is wrong with this machine now, and what to do; status 1 if something is"
+    )
+    look.add_argument("--site", action="store_true", help="the site too, as WordPress's own Site Health has it")
+    said = commands.add_parser("logs", help="what the services say, followed until Ctrl-C")
+    said.add_argument("service", nargs="?", default="", metavar="SERVICE", help="of one of them")
+    commands.add_parser(_site.WP, help="wp-cli, on the site that runs: inception wp plugin list", add_help=False)
+    commands.add_parser(_site.DB, help="the client of the site's database, with its options", add_help=False)
     bill = commands.add_parser("sbom", help="what the images are made of: a bill of materials, as JSON of CycloneDX")
     bill.add_argument("service", nargs="?", metavar="SERVICE", help="of one service's image alone")
     back = commands.add_parser("rollback", help="back to the former deployment, or to another one of the history")
@@ -234,10 +243,23 @@ def tend(times: int, history: History, lease: Lease, store: _health.Store) -> in
     return 0
 
 
-def health(history: History, lease: Lease, store: _health.Store) -> int:
+def health(site: bool, history: History, lease: Lease, store: _health.Store) -> int:
     lines = _tending.asked(history, lease, store)
+    well = lines == [_tending.WELL]
     say("\n".join(lines))
-    return 0 if lines == [_tending.WELL] else 1
+    if site:
+        found = _site.site_health(_backup.Stack.deployed(history))
+        say("\n".join(_site.site_health_lines(found)))
+        well = well and not any(one["status"] == _site.CRITICAL for one in found)
+    return 0 if well else 1
+
+
+def on_site(command: str, words: list[str], history: History, root: Path) -> int:
+    """A command with whatever words, in the containers that run."""
+    stack = _backup.Stack.deployed(history)
+    if command == _site.DB:
+        return _site.db(stack, words)
+    return _site.wp(root, stack, words, lambda line: say(line, sys.stderr))
 
 
 def say(line: str, to: TextIO | None = None) -> None:
@@ -262,7 +284,8 @@ def go_back(number: int | None, history: History, lease: Lease) -> int:
 
 
 def main(argv: list[str] | None = None) -> int:
-    options = parser().parse_args(argv)
+    own, words = _site.words_of(sys.argv[1:] if argv is None else argv)
+    options = parser().parse_args(own)
     if os.geteuid() != 0:
         say("inception: only root knows; try: sudo inception " + options.command, sys.stderr)
         return 1
@@ -277,7 +300,11 @@ def main(argv: list[str] | None = None) -> int:
         if options.command == "tend":
             return tend(options.times, history, lease, store)
         if options.command == "health":
-            return health(history, lease, store)
+            return health(options.site, history, lease, store)
+        if options.command == "logs":
+            return _site.logs(_backup.Stack.deployed(history), options.service)
+        if options.command in _site.COMMANDS:
+            return on_site(options.command, words, history, options.root)
         if options.command == "watch":
             return watch(options.number, options.seconds, history, lease)
         if options.command == "rollback":
@@ -297,7 +324,7 @@ def main(argv: list[str] | None = None) -> int:
     except GivenUp as error:
         say(told(error, options.root / FAILURES, platform.node()), sys.stderr)
         return 1
-    except (OSError, FileProblem, _backup_state.BackupProblem) as error:
+    except (OSError, FileProblem, _backup_state.BackupProblem, _site.SiteProblem) as error:
         say(f"inception: {error}", sys.stderr)
         return 1
     return 0

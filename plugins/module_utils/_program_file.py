@@ -36,6 +36,7 @@ from ansible_collections.fortytwo.inception.plugins.module_utils import (
     _restic,
     _restore,
     _sbom,
+    _site,
     _stack_start,
     _stuck,
     _takeover,
@@ -50,7 +51,7 @@ PACKAGE = "ansible_collections.fortytwo.inception.plugins.module_utils"
 PARTS = (
     *(_deployment, _engine, _failures, _files, _health, _history, _images, _lease, _notice, _program, _renewal),
     *(_stack_start, _stuck, _takeover, _tending),
-    *(_as_owner, _backup, _backup_commands, _backup_state, _dumps, _restic, _restore, _trial_restore, _sbom),
+    *(_as_owner, _backup, _backup_commands, _backup_state, _dumps, _restic, _restore, _trial_restore, _sbom, _site),
 )
 MAIN = f"import sys\n\nfrom {PACKAGE}._program import main\n\nsys.exit(main())\n"
 

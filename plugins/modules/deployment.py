@@ -135,6 +135,20 @@ options:
             description: An address to which JSON is sent; none when empty. Whoever knows it may write there.
             type: str
             default: ""
+  wp_cli:
+    description:
+      - With O(state=begun), where the managed host fetches wp-cli when somebody asks for it.
+        Without it, that stays as it is.
+    type: dict
+    suboptions:
+      url:
+        description: Its address.
+        type: str
+        required: true
+      sha512:
+        description: Its checksum.
+        type: str
+        required: true
   root:
     description: The folder below which the program and what it remembers lie.
     type: path
@@ -209,6 +223,7 @@ from ansible_collections.fortytwo.inception.plugins.module_utils import (
     _lease,
     _program,
     _program_file,
+    _site,
 )
 from ansible_collections.fortytwo.inception.plugins.module_utils._files import FileProblem
 from ansible_collections.fortytwo.inception.plugins.module_utils._history import History, Project, write
@@ -267,6 +282,8 @@ def begin(module: AnsibleModule) -> dict[str, Any]:
         module.warn(f"{said}: this run goes on from what it left.")
     _deployment.note_what_is_there(history, wanted, module.params["who"])
     brought = _program_file.install(below(module, _program_file.PLACE), sys.executable)
+    if source := module.params["wp_cli"]:
+        brought |= _site.write_source(Path(module.params["root"]), source)
     changed = set_health(module) | _program_file.install_units(Path(module.params["root"]), health_is_on(module))
     return {"changed": brought or changed}
 
@@ -408,6 +425,13 @@ def main() -> None:
                             "webhook": {"type": "str", "default": "", "no_log": True},
                         },
                     },
+                },
+            },
+            "wp_cli": {
+                "type": "dict",
+                "options": {
+                    "url": {"type": "str", "required": True},
+                    "sha512": {"type": "str", "required": True},
                 },
             },
             "root": {"type": "path", "default": "/"},

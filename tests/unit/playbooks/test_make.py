@@ -13,7 +13,7 @@ import pytest
 
 from tests.unit.programs import python_program
 
-TARGETS = ("deploy", "ssh", "host", "evaluate", "clean-builder", "sanity", "test-all", "bench")
+TARGETS = ("deploy", "ssh", "host", "evaluate", "clean-builder", "sanity", "test-all", "bench", "logs", "wp", "open")
 
 
 @pytest.fixture
@@ -37,12 +37,15 @@ with open("{tmp_path}/calls", "a") as calls:
     return folder
 
 
-def call(checkout: Path, *words: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+def call(
+    checkout: Path, *given: str, environment: dict[str, str] | None = None, words: str = ""
+) -> subprocess.CompletedProcess[str]:
     (checkout / ".ansible").mkdir(exist_ok=True)
     (checkout / ".ansible/ssh.sh").write_text("true\n")
     return subprocess.run(
-        ["make", *words],
+        ["make", *given],
         cwd=checkout,
+        input=words,
         env={**os.environ, **(environment or {})},
         capture_output=True,
         text=True,
@@ -64,10 +67,12 @@ def variables(repository: Path) -> set[str]:
 def test_all_variables_are_known(repository: Path) -> None:
     assert variables(repository) == {
         "ADDRESS", "ALPINE_MIRROR", "ALPINE_RELEASE", "ALPINE_SERVICES", "ARGS", "INVENTORY", "KEY",
-        "LC_ALL", "LIMIT", "LOGIN", "ONLY", "PYTHON", "REPO", "TABLE", "TO", "VENV", "WITHOUT_BACKUP",
+        "LC_ALL", "LIMIT", "LOGIN", "ONLY", "PYTHON", "REPO", "SERVICE", "TABLE", "TO", "VENV", "WITHOUT_BACKUP",
     }  # fmt: skip
     text = (repository / "Makefile").read_text()
-    names = "ADDRESS|ALPINE_[A-Z]+|ARGS|INVENTORY|KEY|LC_ALL|LIMIT|LOGIN|ONLY|PYTHON|REPO|TABLE|TO|WITHOUT_BACKUP"
+    names = (
+        "ADDRESS|ALPINE_[A-Z]+|ARGS|INVENTORY|KEY|LC_ALL|LIMIT|LOGIN|ONLY|PYTHON|REPO|SERVICE|TABLE|TO|WITHOUT_BACKUP"
+    )
     expanded = re.findall(rf"(?<!\$)\$\(({names})\)", text)
     assert not expanded
 
@@ -107,3 +112,48 @@ def test_args_that_are_no_words_are_named(checkout: Path) -> None:
     refused = call(checkout, "deploy", "ARGS=-e 'x")
     assert refused.returncode
     assert 'ARGS: "-e \'x" are no words (No closing quotation); good ones are' in refused.stderr
+
+
+@pytest.fixture
+def program(checkout: Path, tmp_path: Path) -> Path:
+    """Where the words lie that came to the machine's own program: the playbook ssh writes a script that notes them."""
+    python_program(
+        checkout / ".venv/bin/python",
+        f"""import os, sys
+words = sys.argv[1:]
+if any(word.endswith("with_args.py") for word in words) and not any(word.endswith("ssh.yml") for word in words):
+    os.execv(sys.executable, [sys.executable, *words])
+assert not os.environ.get("INCEPTION_ARGS"), os.environ["INCEPTION_ARGS"]
+assert not sys.stdin.read()
+with open(".ansible/ssh.sh", "w") as script:
+    script.write('printf "%s\\\\n" "$@" >{tmp_path}/came; cat >>{tmp_path}/came\\n')
+""",
+    )
+    return tmp_path / "came"
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (["logs"], ["logs"]),
+        (["logs", "SERVICE="], ["logs"]),
+        (["logs", "SERVICE=wordpress"], ["logs", "--", "wordpress"]),
+        (["logs", "SERVICE=--help; x"], ["logs", "--", "--help; x"]),
+        (["wp"], ["wp"]),
+        (["wp", "ARGS=plugin list"], ["wp", "plugin", "list"]),
+        (
+            ["wp", "ARGS=post create --title=\"it's  so\" '$(x)' ''"],
+            ["wp", "post", "create", "--title=it's  so", "$(x)", ""],
+        ),
+        (["db"], ["db"]),
+        (["db", "ARGS=-e 'SELECT 1; SELECT 2'"], ["db", "-e", "SELECT 1; SELECT 2"]),
+        (["health"], ["health", "--site"]),
+    ],
+)
+def test_commands_of_the_machine_s_own_program(
+    checkout: Path, program: Path, given: list[str], words: list[str]
+) -> None:
+    """What make is given is that program's, and so is what comes by standard input; the playbook has none of both."""
+    done = call(checkout, *given, words="SELECT 3\n")
+    assert done.returncode == 0, done.stderr
+    assert program.read_text().splitlines() == ["--inception", *words, "SELECT 3"]
