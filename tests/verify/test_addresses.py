@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""After a change of its domain or port, no former address of the site is left, and nothing else was touched."""
+"""The site's addresses: after a change no former one is left, and what is written through another port does not keep that port."""
 
 from __future__ import annotations
 
@@ -137,8 +137,109 @@ def test_a_change_of_each_kind(stack: Stack, former: str, new: str, before: str,
     code = """
         require "/var/www/html/wp-load.php";
         require "/usr/local/lib/inception/addresses.php";
-        $addresses = new Addresses($argv[1], $argv[2]);
+        $addresses = new Inception_Addresses($argv[1], $argv[2]);
         echo json_encode([$addresses->in($argv[3]), $addresses->in($addresses->in($argv[3]))]);
     """
     expected = before if after is None else after.strip()
     assert json.loads(php(stack, code, former, new, before)) == [expected, expected]
+
+
+# A visit of the administrator's at $argv[1]; $argv[2] is where the site is.
+VISIT = """
+    $_SERVER["HTTP_HOST"] = $argv[1];
+    $_SERVER["HTTPS"] = "on";
+    $_SERVER["REQUEST_METHOD"] = "POST";
+    require "/var/www/html/wp-load.php";
+    wp_set_current_user(1);
+    $at = $argv[1];
+    $link = "<a href=\\"https://$at/x\\">https://$at/</a> <a href='https://$at:1/'>1</a> <code>&lt;a href=\\"https://$at\\"&gt;</code>"
+        . "<!-- wp:image {\\"url\\":\\"https://$at/x.png\\"} --><style>b{background:url(//$at/b.png)}</style><a href=https://{$argv[2]}:9000/>9000</a>";
+"""
+# Each way of an editor's, and what the database has of it then.
+WAYS = {
+    "a post": """
+        $answer = new WP_REST_Request("POST", "/wp/v2/posts");
+        $answer->set_body_params(["title" => "verify", "content" => $link, "excerpt" => $link, "status" => "draft"]);
+        $id = rest_do_request($answer)->data["id"];
+        $kept = $wpdb->get_var("SELECT CONCAT(post_content, post_excerpt) FROM $wpdb->posts WHERE ID = $id");
+        wp_delete_post($id, true);
+    """,
+    "a template part": """
+        $answer = new WP_REST_Request("POST", "/wp/v2/template-parts/" . get_stylesheet() . "//header");
+        $answer->set_body_params(["content" => $link]);
+        $id = rest_do_request($answer)->data["wp_id"];
+        $kept = $wpdb->get_var("SELECT post_content FROM $wpdb->posts WHERE ID = $id");
+        wp_delete_post($id, true);
+    """,
+    "the menu of a block": """
+        $answer = new WP_REST_Request("POST", "/wp/v2/navigation");
+        $link = "<!-- wp:navigation-link {\\"label\\":\\"x\\",\\"url\\":\\"https://$at/x\\"} /-->";
+        $answer->set_body_params(["title" => "verify", "content" => $link, "status" => "draft"]);
+        $id = rest_do_request($answer)->data["id"];
+        $kept = $wpdb->get_var("SELECT post_content FROM $wpdb->posts WHERE ID = $id");
+        wp_delete_post($id, true);
+    """,
+    "a menu": """
+        $menu = wp_create_nav_menu("verify");
+        $item = ["menu-item-title" => "x", "menu-item-url" => "https://$at/x", "menu-item-status" => "publish"];
+        $id = wp_update_nav_menu_item($menu, 0, $item);
+        $kept = $wpdb->get_var("SELECT meta_value FROM $wpdb->postmeta WHERE post_id = $id AND meta_key = '_menu_item_url'");
+        wp_delete_nav_menu($menu);
+    """,
+    "a widget": """
+        update_option("verify_widget", [2 => ["content" => $link], "url" => "https://$at/x"]);
+        $kept = $wpdb->get_var("SELECT option_value FROM $wpdb->options WHERE option_name = 'verify_widget'");
+        delete_option("verify_widget");
+    """,
+    "a builder's field": """
+        update_post_meta(1, "verify_builder", wp_slash(json_encode(["html" => $link, "url" => "https://$at/x"])));
+        $kept = $wpdb->get_var("SELECT meta_value FROM $wpdb->postmeta WHERE meta_key = 'verify_builder'");
+        delete_post_meta(1, "verify_builder");
+    """,
+    "a comment": """
+        $new = ["comment_post_ID" => 1, "comment_content" => wp_slash($link), "user_id" => 1];
+        $id = wp_new_comment($new + ["comment_author" => "verify", "comment_author_email" => "", "comment_author_url" => "https://$at/"]);
+        $kept = $wpdb->get_var("SELECT CONCAT(comment_content, comment_author_url) FROM $wpdb->comments WHERE comment_ID = $id");
+        wp_delete_comment($id, true);
+    """,
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_is_written_through_a_forwarded_port_does_not_keep_it(stack: Stack, way: str) -> None:
+    """Addresses are kept as the site's own; text and code, another port, and what a block's text shows stay."""
+    settings = stack.settings
+    own = settings.url(settings.https_port).removeprefix("https://")
+    at = f"{settings.domain}:4242"
+    kept = php(stack, f"{VISIT}{WAYS[way]} echo $kept;", at, settings.domain).replace("\\/", "/")
+    assert f'"https://{own}/x' in kept or kept == f"https://{own}/x"
+    left = kept.replace(f">https://{at}/<", "").replace(f'&lt;a href="https://{at}"&gt;', "").replace(f"{at}:1/", "")
+    assert at not in left
+    if "9000" in kept:
+        assert f"{settings.domain}:9000/" in kept
+
+
+def test_a_page_through_a_forwarded_port(stack: Stack, site: Site) -> None:
+    """Its links have the visitor's port, wherever they are written; text, code, and the link to another port are as they were."""
+    settings = stack.settings
+    own = settings.url(settings.https_port)
+    other = f"https://{settings.domain}:9000/"
+    words = f'<a href="{own}/x">{own}/</a> <a href="{other}">9000</a> <code>&lt;a href="{own}"&gt;</code>'
+    visitor = site.sign_in(settings.admin_user, stack.secrets()["wp_admin_password.txt"])
+    nonce = {"X-WP-Nonce": visitor.get("/wp-admin/admin-ajax.php?action=rest-nonce").text}
+
+    def ask(method: str, path: str, **body: str) -> dict[str, dict[str, str]]:
+        headers = nonce | {"Content-Type": "application/json"}
+        answer: dict[str, dict[str, str]] = visitor.request(method, path, json.dumps(body), headers).json()
+        return answer
+
+    page = ask("POST", "/wp-json/wp/v2/pages", title="verify", content=words, status="publish")
+    try:
+        shown = site.get(f"/?page_id={page['id']}")
+        shown = site.get(shown.location.removeprefix(site.url)) if shown.location else shown
+        expected = words.replace(f'<a href="{own}/x', f'<a href="{site.url}/x')
+        for text in (shown.text, page["content"]["raw"]):
+            assert expected in text
+        assert stack.sql(f"SELECT post_content FROM wp_posts WHERE ID = {page['id']}") == [[words]]
+    finally:
+        ask("DELETE", f"/wp-json/wp/v2/pages/{page['id']}?force=true")

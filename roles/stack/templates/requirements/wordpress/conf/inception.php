@@ -18,14 +18,55 @@ add_action('http_api_curl', static function ($handle): void {
     curl_setopt($handle, CURLOPT_CONNECT_TO, ["$domain::$domain:" . getenv('HTTPS_PORT')]);
 });
 
-// The editor stores whole addresses. What was written through one port is read through another: a link to the site keeps to the visitor's.
-foreach (['the_content', 'the_excerpt', 'comment_text', 'widget_block_content'] as $inception_filter) {
-    add_filter($inception_filter, static function (string $text): string {
-        $site = '~https?://' . preg_quote(getenv('DOMAIN'), '~') . '(?::[0-9]+)?(?![\w.:-])~';
-        return preg_replace($site, WP_HOME, $text) ?? $text;
-    }, 99);
+/**
+ * Who visits the site by another port than its own, which something in front of it forwards, sees every link with that port; what he writes is
+ * kept with the site's own address, so that others are not led to his port. Text that shows an address stays as it is.
+ */
+final class Inception_Port
+{
+    public static function register(): void
+    {
+        $port = (int) getenv('HTTPS_PORT');
+        $own = 'https://' . getenv('DOMAIN') . ($port === 443 ? '' : ":$port");
+        if (WP_HOME === $own) {
+            return;
+        }
+        require_once '/usr/local/lib/inception/addresses.php';
+        $read = new Inception_Addresses($own, WP_HOME, true);
+        $kept = new Inception_Addresses(WP_HOME, $own, true);
+
+        add_action('template_redirect', static fn () => ob_start(static fn (string $page): string => $read->in_page($page)), PHP_INT_MIN);
+        add_filter('rest_post_dispatch', static function ($answer) use ($read) {
+            if ($answer instanceof WP_REST_Response) {
+                $answer->set_data($read->in_pages($answer->get_data()));
+            }
+            return $answer;
+        }, PHP_INT_MAX);
+        foreach (['content_edit_pre', 'excerpt_edit_pre'] as $filter) {
+            add_filter($filter, [$read, 'in_pages'], PHP_INT_MAX);
+        }
+
+        $in_slashed = static fn ($value) => is_string($value) ? wp_slash($kept->in_page(wp_unslash($value))) : $value;
+        add_filter('wp_insert_post_data', static fn (array $post): array => array_map($in_slashed, $post), PHP_INT_MAX);
+        add_filter('wp_insert_attachment_data', static fn (array $post): array => array_map($in_slashed, $post), PHP_INT_MAX);
+        foreach (['pre_comment_content', 'pre_comment_author_url', 'pre_term_description', 'pre_user_url'] as $filter) {
+            add_filter($filter, $in_slashed, PHP_INT_MAX);
+        }
+        add_filter('pre_update_option', static function ($value, $name) use ($kept) {
+            return preg_match('/^(?:_site)?_transient_|^cron$/', $name) ? $value : $kept->in_pages($value);
+        }, PHP_INT_MAX, 2);
+        foreach (['post', 'comment', 'term', 'user'] as $kind) {
+            foreach (['add', 'update'] as $does) {
+                add_filter("{$does}_{$kind}_metadata", static function ($done, $id, $key, $value, $last) use ($kept, $kind, $does) {
+                    $new = $kept->in_pages($value);
+                    return $done !== null || $new === $value ? $done : ("{$does}_metadata")($kind, $id, $key, wp_slash($new), $last);
+                }, PHP_INT_MAX, 5);
+            }
+        }
+    }
 }
-unset($inception_filter);
+
+Inception_Port::register();
 
 // Browsers keep a style or a script for a year: its version is its file's date, so that a changed one has another address.
 foreach (['style_loader_src', 'script_loader_src'] as $inception_filter) {

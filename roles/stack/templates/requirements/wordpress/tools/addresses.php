@@ -1,28 +1,34 @@
 <?php
 /*
- * After a change of the domain or the port, the former address goes from everything that WordPress and its plugins keep: with and without a port,
- * with http and https and neither, as it is, in JSON, in an address's argument, and in what PHP has serialised. Another port of the former
- * name is something else's address, and stays; so does what only has the name in it, as a mail's address does.
+ * One address of the site in place of another one: with http and https and neither, as it is, in JSON, in an address's argument, and in what PHP
+ * has serialised. Another port of the name is something else's address, and stays; so does what only has the name in it, as a mail's
+ * address does.
  */
 
 declare(strict_types=1);
 
-final class Addresses
+final class Inception_Addresses
 {
+    /** @var string The former name. */
+    private $host;
     /** @var string[] For each way of writing it, a pattern of the former address and its beginning without a scheme. */
     private $patterns = [];
     /** @var string The new name with its port. */
     private $place;
 
-    public function __construct(string $former, string $new)
+    /** With none of its ports the former address is meant too, and with those of the two schemes, unless it is that very address alone. */
+    public function __construct(string $former, string $new, bool $alone = false)
     {
-        $host = preg_quote((string) parse_url($former, PHP_URL_HOST), '~');
-        $ports = implode('|', array_unique([(int) parse_url($former, PHP_URL_PORT) ?: 443, 443, 80]));
+        $this->host = (string) parse_url($former, PHP_URL_HOST);
+        $host = preg_quote($this->host, '~');
+        $port = (int) parse_url($former, PHP_URL_PORT) ?: 443;
+        $ports = implode('|', array_unique($alone ? [$port] : [$port, 443, 80]));
+        $none = $alone && $port !== 443 ? '' : '?';
         $this->place = explode('//', $new, 2)[1];
         foreach (['/' => ':', '\\/' => ':', '%2F' => '%3A'] as $slash => $colon) {
             $slashes = preg_quote($slash . $slash, '~');
             // A name goes on with a letter, a dot before one, or a port.
-            $this->patterns[$slash] = "~(?:(?<![\\w.+-])https?$colon|(?<!$colon))$slashes$host(?:$colon(?:$ports)(?!\\d))?(?![\\w@-]|\\.[\\w-]|$colon\\d)~i";
+            $this->patterns[$slash] = "~(?:(?<![\\w.+-])https?$colon|(?<!$colon))$slashes$host(?:$colon(?:$ports)(?!\\d))$none(?![\\w@-]|\\.[\\w-]|$colon\\d)~i";
         }
     }
 
@@ -30,6 +36,31 @@ final class Addresses
     {
         // What a class has serialised by itself, WordPress does not know as such.
         return is_serialized($value) || preg_match('/^C:\d+:"/', $value) ? $this->in_serialized($value) : $this->in_text($value);
+    }
+
+    /**
+     * Where addresses are, and not where one is shown: in tags, in what the editor notes of its blocks, in styles and scripts, but in no text;
+     * a value that is an address, or JSON, is one as a whole.
+     */
+    public function in_page(string $value): string
+    {
+        if (stripos($value, $this->host) === false) {
+            return $value;
+        }
+        if (preg_match('~^\s*(?:https?:)?//\S+\s*$~i', $value) || is_serialized($value) || (preg_match('/^\s*[[{]/', $value) && json_decode($value) !== null)) {
+            return $this->in($value);
+        }
+        $parts = '~<(style|script)\b.*?</\1>|<!--\s*/?wp:.*?-->|<[a-z](?:[^>"\']++|"[^"]*+"|\'[^\']*+\')*+>~is';
+        return preg_replace_callback($parts, fn (array $found): string => $this->in_text($found[0]), $value) ?? $value;
+    }
+
+    /** All that is in a list, with lists in it. */
+    public function in_pages($value)
+    {
+        if (is_array($value)) {
+            return array_map([$this, 'in_pages'], $value);
+        }
+        return is_string($value) ? $this->in_page($value) : $value;
     }
 
     private function in_text(string $text): string
@@ -67,7 +98,7 @@ final class Addresses
 function move_addresses(string $former, string $new): int
 {
     global $wpdb;
-    $addresses = new Addresses($former, $new);
+    $addresses = new Inception_Addresses($former, $new);
     $like = '%' . $wpdb->esc_like((string) parse_url($former, PHP_URL_HOST)) . '%';
     $changed = 0;
     if ($like === '%%') {
