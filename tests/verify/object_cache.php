@@ -342,6 +342,54 @@ $points = [
         check('and it is in use again', 'after', wp_cache_get('key', 'contract'));
         check('as WordPress knows', true, wp_using_ext_object_cache());
     },
+    'a copy older than a change' => static function (): void {
+        foreach (['posts' => 'contract', 'user_meta' => 'contract', 'category_relationships' => 'contract', 'options' => 'contract'] as $group => $key) {
+            // Somebody looks for it, and reads the database; before he adds what he read, another one has changed it.
+            wp_cache_get($key, $group);
+            $slow = $GLOBALS['wp_object_cache'];
+            another_request();
+            wp_cache_delete($key, $group);
+            $GLOBALS['wp_object_cache'] = $slow;
+            wp_cache_add($key, 'old', $group);
+            check("who has read it has it, $group", 'old', wp_cache_get($key, $group));
+            another_request();
+            check("and nobody else, $group", false, wp_cache_get($key, $group));
+        }
+    },
+    'options of two at once' => static function (): void {
+        wp_cache_get('contract', 'options');
+        wp_cache_add('contract', ['a' => 'old', 'b' => 'old'], 'options');
+        another_request();
+        check('what was read is kept', ['a' => 'old', 'b' => 'old'], wp_cache_get('contract', 'options'));
+        $slow = $GLOBALS['wp_object_cache'];
+        another_request();
+        wp_cache_set('contract', ['a' => 'new'] + wp_cache_get('contract', 'options'), 'options');
+        check('who wrote it has it', ['a' => 'new', 'b' => 'old'], wp_cache_get('contract', 'options'));
+        $GLOBALS['wp_object_cache'] = $slow;
+        wp_cache_set('contract', ['b' => 'new'] + wp_cache_get('contract', 'options'), 'options');
+        another_request();
+        check('the next one reads the database', false, wp_cache_get('contract', 'options'));
+        wp_cache_delete('contract', 'options');
+    },
+    'options that there are not' => static function (): void {
+        // WordPress's own list of them, which becomes longer whenever one was looked for in vain, and shorter by one that is made.
+        $list = static fn () => wp_cache_get('notoptions', 'options');
+        wp_cache_delete('notoptions', 'options');
+        another_request();
+        $list();
+        wp_cache_set('notoptions', ['contract-a' => true], 'options');
+        wp_cache_set('notoptions', ['contract-a' => true, 'contract-b' => true], 'options');
+        another_request();
+        check('it is kept', ['contract-a' => true, 'contract-b' => true], $list());
+        $slow = $GLOBALS['wp_object_cache'];
+        another_request();
+        $list();
+        wp_cache_set('notoptions', ['contract-b' => true], 'options');
+        $GLOBALS['wp_object_cache'] = $slow;
+        wp_cache_set('notoptions', $list() + ['contract-c' => true], 'options');
+        another_request();
+        check('what was made is not among them again', false, $list());
+    },
     'a change after it was back' => static function (): void {
         $port = getenv('REDIS_PORT');
         putenv('REDIS_PORT=1');

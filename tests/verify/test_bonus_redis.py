@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import secrets as secrets_of_python
+import shlex
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -86,6 +89,7 @@ def test_pages_are_made_with_it(stack: Stack, site: Site) -> None:
 
     code = "require '/var/www/html/wp-load.php';"
     php(stack, code + "update_option('verify_redis', $argv[1]);", "a value")
+    assert php(stack, code + "echo get_option('verify_redis');") == "a value"
     names = [f"{stack.settings.domain}:options:0:{key}" for key in ("alloptions", "verify_redis")]
     assert any("a value" in ask(stack, "GET", name) for name in names)
     # What WordPress reads comes from there: the database is changed behind its back.
@@ -93,6 +97,67 @@ def test_pages_are_made_with_it(stack: Stack, site: Site) -> None:
     assert php(stack, code + "echo get_option('verify_redis');") == "a value"
     php(stack, code + "delete_option('verify_redis');")
     assert php(stack, code + "var_export(get_option('verify_redis'));") == "false"
+
+
+# Six write forty times each, at the same moment; $argv[1] is who, $argv[2] how many rounds. One that stays, one that is not loaded with
+# all others, one that comes and goes, and one that all of them write. The first says after each round what another value has than the database.
+WRITERS = 6
+RACE = """
+    require "/var/www/html/wp-load.php";
+    [, $who, $rounds, $together, $writers] = $argv;
+    $all_at = static function (string $place) use ($who, $together, $writers): void {
+        touch("/tmp/verify-$together.$place.$who");
+        $until = microtime(true) + 60;
+        while (count(glob("/tmp/verify-$together.$place.*")) < $writers && microtime(true) < $until) {
+            usleep(500);
+        }
+    };
+    for ($round = 0; $round < $rounds; ++$round) {
+        $all_at("begin-$round");
+        for ($number = 0; $number < 10; ++$number) {
+            update_option("verify_race_{$who}_all", "$round $number");
+            update_option("verify_race_{$who}_alone", "$round $number", "no");
+            $number % 2 ? delete_option("verify_race_{$who}_comes") : add_option("verify_race_{$who}_comes", "$round $number");
+            update_option("verify_race_shared", "$round $number $who");
+            get_option("verify_race_none_$number");
+        }
+        $all_at("end-$round");
+        wp_cache_flush_runtime();
+        if ($who !== "0") {
+            continue;
+        }
+        for ($writer = 0; $writer < $writers; ++$writer) {
+            foreach (["{$writer}_all", "{$writer}_alone", "{$writer}_comes", "shared"] as $name) {
+                $kept = $wpdb->get_var($wpdb->prepare("SELECT option_value FROM $wpdb->options WHERE option_name = %s", "verify_race_$name"));
+                $read = get_option("verify_race_$name", null);
+                $kept === $read || print("round $round, $name: " . var_export($read, true) . " and not " . var_export($kept, true) . "\\n");
+            }
+        }
+        wp_cache_flush_runtime();
+    }
+"""
+
+
+@pytest.mark.rule("BON-1")
+@pytest.mark.usefixtures("ours")
+def test_of_options_written_at_once_none_is_stale(stack: Stack) -> None:
+    """Six times forty writes at the same moment: what the next request reads is what the database has."""
+    rounds = os.environ.get("INCEPTION_VERIFY_RACES", "4")
+    together = secrets_of_python.token_hex(4)
+    run = f"php -r {shlex.quote(RACE)} --"
+    crowd = " & ".join(f"{run} {who} {rounds} {together} {WRITERS}" for who in range(WRITERS))
+    try:
+        result = stack.execute("wordpress", "sh", "-c", f"{crowd} & wait")
+        assert (result.rc, result.stdout) == (0, ""), result.stdout[:3000] + result.stderr[:3000]
+    finally:
+        clean = """
+            require "/var/www/html/wp-load.php";
+            foreach ($wpdb->get_col("SELECT option_name FROM $wpdb->options WHERE option_name LIKE 'verify\\_race\\_%'") as $name) {
+                delete_option($name);
+            }
+            array_map("unlink", glob("/tmp/verify-$argv[1].*"));
+        """
+        php(stack, clean, together)
 
 
 @pytest.mark.rule("BON-1")

@@ -63,10 +63,75 @@ def memory(config: dict[str, Any], service: str) -> int:
 def test_php_fits_its_container(stack: Stack, compose_config: dict[str, Any]) -> None:
     """opcache and all children together, each at 48 MB, fill what the container may have, and no more."""
     told = stack.execute("wordpress", "php-fpm", "-tt").stderr
-    children = int(re.findall(r"pm\.max_children = (\d+)", told)[-1])
+    children = sum(map(int, re.findall(r"pm\.max_children = (\d+)", told)))
     code = 'echo ini_get("opcache.memory_consumption");'
     shared = int(stack.execute("wordpress", "php", "-r", code).stdout) << 20
     assert shared + children * (48 << 20) <= memory(compose_config, "wordpress") < shared + (children + 1) * (48 << 20)
+
+
+# A php-fpm of the same configuration beside the site's, where three seconds are too long; two requests that would last, one of them answered.
+HANGS = """
+    mkdir -p /tmp/verify-hangs && cd /tmp/verify-hangs
+    conf=$(php-fpm -t 2>&1 | sed -n 's/.*configuration file \\(.*\\) test is successful.*/\\1/p')
+    sed -e 's/^request_terminate_timeout = 125s/request_terminate_timeout = 3s/' -e 's/^pm = .*/pm = static/' \
+        -e 's#^\\(pid\\|listen\\) = .*/\\([a-z-]*[.][a-z]*\\)$#\\1 = /tmp/verify-hangs/\\2#' \
+        -e 's#^listen = [$].*#listen = /tmp/verify-hangs/site.sock#' "$conf" >conf
+    echo '<?php isset($_GET["answered"]) && fastcgi_finish_request(); touch(__DIR__ . "/" . $_SERVER["QUERY_STRING"]); sleep(600);' >hang.php
+    php-fpm --nodaemonize --fpm-config conf 2>log &
+    until [ -S site.sock ]; do sleep 0.1; done
+    export REQUEST_METHOD=GET SCRIPT_NAME=/hang.php SCRIPT_FILENAME=/tmp/verify-hangs/hang.php
+    for query in answered=1 waited=1; do
+        QUERY_STRING=$query cgi-fcgi -bind -connect /tmp/verify-hangs/site.sock >/dev/null 2>&1 &
+    done
+    until [ -e answered=1 ] && [ -e waited=1 ]; do sleep 0.1; done
+"""
+ENDED = (
+    "SCRIPT_NAME=/status SCRIPT_FILENAME=/status REQUEST_METHOD=GET cgi-fcgi -bind -connect /tmp/verify-hangs/site.sock"
+)
+
+
+def test_a_request_that_hangs_is_ended(stack: Stack) -> None:
+    """A little after NGINX has given up, also one that was answered before; what the site's clock began may last longer."""
+    told = stack.execute("wordpress", "php-fpm", "-tt").stderr
+    pools = dict(
+        re.findall(r"\[(clock|site)\]\n(.*?)(?=NOTICE:  \n|\Z)", re.sub(r"(?m)^\[.*?\] ", "", told), re.DOTALL)
+    )
+    limits = {name: int(re.findall(r"request_terminate_timeout = (\d+)s", text)[0]) for name, text in pools.items()}
+    nginx = stack.execute("nginx", "nginx", "-T", "-c", "/tmp/nginx.conf").stdout
+    gives_up = max(map(int, re.findall(r"fastcgi_read_timeout (\d+)s;", nginx)))
+    assert gives_up < limits["site"] <= gives_up + 10 < limits["clock"]
+    try:
+        begun = stack.execute("wordpress", "sh", "-c", HANGS)
+        assert begun.rc == 0, begun.stdout + begun.stderr
+
+        def all_ended() -> bool:
+            return bool(re.search(r"active processes: +1\n", stack.execute("wordpress", "sh", "-c", ENDED).stdout))
+
+        wait_until("both were ended", all_ended)
+    finally:
+        stack.execute("wordpress", "sh", "-c", 'kill "$(cat /tmp/verify-hangs/php-fpm.pid)"; rm -rf /tmp/verify-hangs')
+
+
+CLOCK_HANGS = """
+    echo '<?php fastcgi_finish_request(); while (file_exists(__FILE__)) { sleep(1); clearstatcache(); }' >/tmp/verify-clock.php
+    export REQUEST_METHOD=GET SCRIPT_NAME=/verify-clock.php SCRIPT_FILENAME=/tmp/verify-clock.php
+    for one in 1 2 3 4 5 6 7 8; do
+        timeout 1 cgi-fcgi -bind -connect /tmp/clock.sock >/dev/null 2>&1
+    done
+    check
+"""
+
+
+def test_a_clock_that_hangs_hangs_alone(stack: Stack, site: Site) -> None:
+    """However much of what is due hangs, every child of the visitors' is there for them, and the container is well."""
+    try:
+        checked = stack.execute("wordpress", "sh", "-c", CLOCK_HANGS)
+        assert checked.rc == 0, checked.stdout + checked.stderr
+        assert "clock began hangs" in checked.stdout
+        assert site.own().get("/").status == 200
+    finally:
+        stack.execute("wordpress", "rm", "-f", "/tmp/verify-clock.php")
+    wait_until("the clock goes on", lambda: "hangs" not in stack.execute("wordpress", "check").stdout)
 
 
 def test_the_database_fits_its_container(stack: Stack, compose_config: dict[str, Any]) -> None:

@@ -258,8 +258,9 @@ def test_memory_follows_the_limits(files: dict[str, str], compose: dict[str, Any
         return int(compose["services"][service]["deploy"]["resources"]["limits"]["memory"].removesuffix("M"))
 
     def value(file: str, name: str) -> int:
-        [found] = re.findall(rf"^{re.escape(name)} = (\d+)", files[f"srcs/requirements/{file}"], flags=re.MULTILINE)
-        return int(found)
+        return sum(
+            map(int, re.findall(rf"^{re.escape(name)} = (\d+)", files[f"srcs/requirements/{file}"], flags=re.MULTILINE))
+        )
 
     shared = value("wordpress/conf/php.ini", "opcache.memory_consumption")
     children = value("wordpress/conf/php-fpm.conf", "pm.max_children")

@@ -2,11 +2,9 @@
 # Healthy is a php-fpm that answers. And each check is the tick of WordPress's clock: what is due is begun, such as to publish a post.
 set -eu
 
-ask() {
-    SCRIPT_NAME="$1" SCRIPT_FILENAME="$2" REQUEST_METHOD=GET cgi-fcgi -bind -connect "$(cat /tmp/listen)"
-}
+export REQUEST_METHOD=GET
 
-ask /ping /ping | grep -q pong
+SCRIPT_NAME=/ping SCRIPT_FILENAME=/ping cgi-fcgi -bind -connect "$(cat /tmp/listen)" | grep -q pong
 
 # Where another service is, for a time when Docker's name server is away (conf/wp-config.php).
 note() {
@@ -21,5 +19,6 @@ note mariadb
 note redis
 {% endif %}
 
-# It answers before it works, so the check waits for nothing; and WordPress's own lock keeps it to one at a time.
-ask /wp-cron.php /var/www/html/wp-cron.php >/dev/null
+# It answers before it works, so the check waits for nothing; and WordPress's own lock keeps it to one at a time. Two that hang are no reason to be ill.
+SCRIPT_NAME=/wp-cron.php SCRIPT_FILENAME=/var/www/html/wp-cron.php timeout 10 cgi-fcgi -bind -connect /tmp/clock.sock >/dev/null ||
+    echo "What WordPress's clock began hangs: nothing more is begun before it ends, or is ended after 15 minutes."

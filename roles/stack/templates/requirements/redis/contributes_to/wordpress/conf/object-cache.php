@@ -14,6 +14,13 @@ require_once ABSPATH . WPINC . '/class-wp-object-cache.php';
  *
  * What changes while Redis is away cannot be taken out of it. So the absence is marked for all requests,
  * and the first one that finds Redis again empties it before it is used.
+ *
+ * What is a copy of the database's must not outlast a change of it, whoever reads and writes at the same time:
+ * - All options lie in one entry, which each request that changes one would write with what it knows of the others. So no change of an option is
+ *   written: the mark changes that each of their entries begins with, and the next request reads the database. An entry gets the mark of before it was
+ *   read from there, so that one of before a change is none after it.
+ * - Of posts, users and the like WordPress takes the entry away at a change, and whoever reads adds it. Who has read before the change would add it after:
+ *   so for a moment nobody can.
  */
 final class Inception_Object_Cache
 {
@@ -24,6 +31,11 @@ final class Inception_Object_Cache
     /** How long a connection and an answer may take, in seconds. */
     private const CONNECT_SECONDS = 0.5;
     private const ANSWER_SECONDS = 1.0;
+    /** Groups whose entries WordPress copies from the database; of options, and of all others. */
+    private const OPTIONS = 'options';
+    private const COPIES = '/^(?:posts|comment|terms|users|userlogins|userslugs|useremail|(?:post|comment|term|user)_meta|.+_relationships)$/';
+    /** How long nobody adds what was taken away from those: longer than anybody needs from the database to here, in seconds. */
+    private const GONE_SECONDS = 10;
     /** How often a counter is tried that others change at the same time. */
     private const TRIES = 100;
 
@@ -35,6 +47,8 @@ final class Inception_Object_Cache
     private $own;
     /** @var int[] When those end that do, by their names in Redis. */
     private $ends = [];
+    /** @var string[] The options' mark when each was looked for. */
+    private $marks = [];
     /** @var ?Redis */
     private $redis;
     /** @var string What the names of this site begin with in Redis, where others may be. */
@@ -73,11 +87,14 @@ final class Inception_Object_Cache
                 $absent[$index] = $this->name($key, $group);
             }
         }
-        $answers = $absent === [] ? [] : $this->ask($group, static function (Redis $redis) use ($absent) {
-            return array_combine(array_keys($absent), $redis->mget(array_values($absent)) ?: self::refused($redis));
+        $answers = $absent === [] ? [] : $this->ask($group, function (Redis $redis) use ($absent, $group) {
+            $names = array_values($absent);
+            $answers = $group === self::OPTIONS ? $this->marked($redis, $names) : $redis->mget($names);
+            return array_combine(array_keys($absent), $answers ?: self::refused($redis));
         }) ?? [];
         foreach ($answers as $index => $answer) {
-            if ($answer !== false) {
+            // Nothing is what was taken away a moment ago.
+            if ($answer !== false && $answer !== '') {
                 $found = true;
                 ++$this->cache_hits;
                 unset($absent[$index]);
@@ -105,6 +122,10 @@ final class Inception_Object_Cache
         if ($wanted === []) {
             return $done;
         }
+        if ($group === self::OPTIONS) {
+            return $this->set_options($wanted, $expire) + $done;
+        }
+        $is_copy = $which === 'nx' && preg_match(self::COPIES, $group);
         $set = $this->ask($group, function (Redis $redis) use ($wanted, $group, $expire, $which) {
             $options = array_merge($which === '' ? [] : [$which], $expire > 0 ? ['ex' => $expire] : []);
             $alone = [];
@@ -121,6 +142,8 @@ final class Inception_Object_Cache
             $answers = $alone + array_map('boolval', array_combine(array_keys($wanted), $redis->exec() ?: self::refused($redis)));
             return $which === '' && in_array(false, $answers, true) ? self::refused($redis) : $answers;
         }) ?? array_fill_keys(array_keys($wanted), true);
+        // Of the database's, this request has read it, whether all others may read it here or not.
+        $set = $is_copy ? array_fill_keys(array_keys($set), true) : $set;
         foreach (array_filter($set) as $key => $true) {
             $this->own->set($key, $wanted[$key], $group);
             if ($expire > 0) {
@@ -141,12 +164,19 @@ final class Inception_Object_Cache
             $gone[$key] = $this->own->delete($key, $group);
             $names[$key] = $this->name($key, $group);
         }
-        return $names === [] ? [] : $this->ask($group, static function (Redis $redis) use ($names) {
+        $is_option = $group === self::OPTIONS;
+        $is_copy = preg_match(self::COPIES, $group);
+        return $names === [] ? [] : $this->ask($group, function (Redis $redis) use ($names, $is_option, $is_copy) {
+            $is_option && $this->mark($redis);
             $redis->multi(Redis::PIPELINE);
             foreach ($names as $name) {
-                $redis->unlink($name);
+                $redis->strlen($name);
             }
-            return array_map('boolval', array_combine(array_keys($names), $redis->exec() ?: self::refused($redis)));
+            foreach ($names as $name) {
+                $is_copy ? $redis->set($name, '', ['ex' => self::GONE_SECONDS]) : $redis->unlink($name);
+            }
+            $answers = $redis->exec() ?: self::refused($redis);
+            return array_map('boolval', array_combine(array_keys($names), array_slice($answers, 0, count($names))));
         }) ?? $gone;
     }
 
@@ -195,7 +225,7 @@ final class Inception_Object_Cache
 
     public function flush_runtime(): bool
     {
-        $this->ends = [];
+        $this->ends = $this->marks = [];
         return $this->own->flush();
     }
 
@@ -251,6 +281,55 @@ final class Inception_Object_Cache
     private function name($key, string $group): string
     {
         return $this->prefix . rawurlencode($group) . ':' . (isset($this->global[$group]) ? 0 : $this->blog) . ":$key";
+    }
+
+    /** The options' entries of the present mark. */
+    private function marked(Redis $redis, array $names): array
+    {
+        $mark = $this->name('', self::OPTIONS);
+        $answers = $redis->mget([$mark, ...$names]) ?: self::refused($redis);
+        $now = array_shift($answers);
+        if ($now === false) {
+            // The first one's is everybody's.
+            $redis->set($mark, bin2hex(random_bytes(8)), ['nx']);
+            $now = $redis->get($mark) ?: self::refused($redis);
+        }
+        $this->marks = array_fill_keys($names, $now) + $this->marks;
+        return array_map(static fn ($answer) => is_string($answer) && str_starts_with($answer, $now) ? substr($answer, strlen($now)) : false, $answers);
+    }
+
+    /** From now on, no entry of an option is one. */
+    private function mark(Redis $redis): void
+    {
+        $redis->set($this->name('', self::OPTIONS), bin2hex(random_bytes(8))) || self::refused($redis);
+    }
+
+    /** What was only read from the database is kept for others; what this request changes, they read from there. */
+    private function set_options(array $wanted, int $expire): array
+    {
+        $this->ask(self::OPTIONS, function (Redis $redis) use ($wanted, $expire) {
+            $read = array_filter($wanted, fn ($value, $key): bool => $this->is_read($key, $value), ARRAY_FILTER_USE_BOTH);
+            if (count($read) < count($wanted)) {
+                $this->mark($redis);
+            }
+            foreach ($read as $key => $value) {
+                $name = $this->name($key, self::OPTIONS);
+                $redis->set($name, $this->marks[$name] . serialize($value), $expire > 0 ? ['ex' => $expire] : []) || self::refused($redis);
+            }
+            return true;
+        });
+        foreach ($wanted as $key => $value) {
+            $this->own->set($key, $value, self::OPTIONS);
+        }
+        return array_fill_keys(array_keys($wanted), true);
+    }
+
+    /** Whether it was looked for here and was not there; or is the list of options that there are not, and became longer. */
+    private function is_read($key, $value): bool
+    {
+        $own = $this->own->get($key, self::OPTIONS, false, $here);
+        $is_longer = $key === 'notoptions' && is_array($own) && is_array($value) && array_diff_key($own, $value) === [];
+        return isset($this->marks[$this->name($key, self::OPTIONS)]) && (!$here || $is_longer);
     }
 
     /** What Redis answers; null where it is not to be asked, or is away. */
