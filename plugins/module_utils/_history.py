@@ -138,7 +138,7 @@ class Project:
         """Has these files and no other ones of ours. Cut off, it is repeated."""
         owner = os.stat(self.root)
         present = self.read()
-        self._remember({*present, *files, *self.paths()})
+        self._remember({*present, *files, *self.paths()}, {})
         for path, file in sorted(files.items()):
             if present.get(path) == file:
                 continue
@@ -154,11 +154,12 @@ class Project:
                     with contextlib.suppress(FileNotFoundError):
                         os.unlink(os.path.basename(path), dir_fd=folder)
             self._remove_empty(os.path.dirname(path))
-        self._remember(files)
+        self._remember(files, {path: hashlib.sha256(file.data).hexdigest() for path, file in sorted(files.items())})
 
-    def _remember(self, paths: Any) -> None:
+    def _remember(self, paths: Any, digests: dict[str, str]) -> None:
+        """As the module tree does: the digests are of files that are written."""
         self.manifest.parent.mkdir(parents=True, exist_ok=True)
-        write(self.manifest, {"path": self.root, "files": sorted(paths)})
+        write(self.manifest, {"path": self.root, "files": sorted(paths), "digests": digests})
         self.manifest.chmod(0o644)
 
     def _remove_empty(self, path: str) -> None:

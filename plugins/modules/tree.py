@@ -17,6 +17,7 @@ description:
     and removes those that an earlier list had and this one has not.
   - A file is written only when it differs, and then atomically. Whoever reads it sees the old or the new one.
   - Files that the module did not write are never touched.
+  - One that it wrote, and somebody changed or removed since then, is written again, and a warning names it.
 extends_documentation_fragment:
   - fortytwo.inception._files
   - fortytwo.inception._attributes
@@ -116,6 +117,14 @@ removed_files:
   type: list
   elements: str
   sample: []
+changed_by_hand:
+  description:
+    - Those of RV(changed_files) that somebody else had changed or removed since the module wrote them, sorted.
+    - None is known after a run that was cut off.
+  returned: success
+  type: list
+  elements: str
+  sample: [srcs/requirements/nginx/conf/nginx.conf]
 """
 
 import base64
@@ -136,6 +145,8 @@ from ansible_collections.fortytwo.inception.plugins.module_utils import _files
 MODE = re.compile(r"0[0-7]{3}")
 FOLDER_MODE = 0o755
 MANIFEST_MODE = 0o644
+# How many files a warning names.
+NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -222,6 +233,8 @@ class Manifest:
         self.path = path
         self.root = root
         self.files: frozenset[str] | None = None
+        # Of what was written, so far as that is known: after a run that was cut off it is not.
+        self.digests: dict[str, str] = {}
         self._read()
 
     def _read(self) -> None:
@@ -234,6 +247,7 @@ class Manifest:
                 content = json.loads(_files.read_all(descriptor)) if descriptor is not None else {}
             root, files = content["path"], content["files"]
             sound = isinstance(files, list) and all(isinstance(f, str) and path_problem(f) is None for f in files)
+            digests = dict(content.get("digests") or {})
         except (ValueError, KeyError, TypeError):
             sound = False
         finally:
@@ -243,21 +257,23 @@ class Manifest:
         if root != self.root:
             raise _files.FileProblem(f"manifest: {self.path} belongs to the tree {root}; {hint}")
         self.files = frozenset(files)
+        self.digests = digests
 
-    def write(self, files: frozenset[str]) -> None:
-        if files == self.files:
+    def write(self, files: frozenset[str], digests: dict[str, str]) -> None:
+        if files == self.files and digests == self.digests:
             return
         name = os.path.dirname(self.path)
         os.makedirs(name, mode=FOLDER_MODE, exist_ok=True)
         folder = _files.open_folder(name)
         try:
-            text = json.dumps({"path": self.root, "files": sorted(files)}, indent=2) + "\n"
+            content = {"path": self.root, "files": sorted(files), "digests": dict(sorted(digests.items()))}
+            text = json.dumps(content, indent=2) + "\n"
             attributes = _files.Attributes(MANIFEST_MODE, os.geteuid(), os.getegid())
             _files.write_file(os.path.basename(self.path), folder, text.encode(), attributes)
             _files.sync(folder)
         finally:
             os.close(folder)
-        self.files = files
+        self.files, self.digests = files, digests
 
 
 class Tree:
@@ -330,6 +346,7 @@ class Work:
         self.files = files
         self.manifest = manifest
         self.warnings: list[str] = []
+        self.by_hand: list[str] = []
         self.removed = {path: text for path in sorted(self._vanished()) if (text := self._removable(path)) is not None}
         self.emptied = self._emptied()
         self.changes = [change for path in sorted(files) if (change := self._change(files[path])) is not None]
@@ -338,6 +355,12 @@ class Work:
     @property
     def changed(self) -> bool:
         return bool(self.removed or self.changes or self.folders) or self.manifest.files != frozenset(self.files)
+
+    def _note_by_hand(self, path: str, data: bytes | None) -> None:
+        """Where it is not what this module wrote last."""
+        known = self.manifest.digests.get(path)
+        if known is not None and (data is None or digest(data) != known):
+            self.by_hand.append(path)
 
     def _vanished(self) -> frozenset[str]:
         return (self.manifest.files or frozenset()) - frozenset(self.files)
@@ -375,6 +398,7 @@ class Work:
             return Change(file, "", None)
         with self.tree.file(file.path) as descriptor:
             if descriptor is None:
+                self._note_by_hand(file.path, None)
                 return Change(file, "", None)
             data, found = _files.read_all(descriptor), os.fstat(descriptor)
         if data == file.data and file.attributes.fit(found):
@@ -384,6 +408,8 @@ class Work:
                 f"{self.tree.shown(file.path)} is there with another content, and this module did not write it:"
                 " move it away, so that nothing of it is lost"
             )
+        if data != file.data:
+            self._note_by_hand(file.path, data)
         return Change(file, as_text(data), _described(found.st_mode, found.st_uid, found.st_gid))
 
     def _folders(self) -> list[str]:
@@ -398,8 +424,10 @@ class Work:
 
     def carry_out(self) -> None:
         wanted = frozenset(self.files)
-        # Remember first and forget last: an interrupted run leaves no file that nobody knows.
-        self.manifest.write(wanted | (self.manifest.files or frozenset()))
+        # Remember first and forget last: an interrupted run leaves no file that nobody knows, or takes for another's.
+        changing = {*self.removed, *(change.file.path for change in self.changes)}
+        known = {path: text for path, text in self.manifest.digests.items() if path not in changing}
+        self.manifest.write(wanted | (self.manifest.files or frozenset()), known)
         for path in self.removed:
             self._remove(path)
         for path in self.emptied:
@@ -415,7 +443,7 @@ class Work:
             )
         for folder in touched.values():
             _files.sync(folder)
-        self.manifest.write(wanted)
+        self.manifest.write(wanted, {path: digest(file.data) for path, file in self.files.items()})
 
     def _remove(self, path: str) -> None:
         folder = self.tree.folder(os.path.dirname(path))
@@ -434,6 +462,18 @@ class Work:
             if change.before_attributes is not None and change.before_attributes != described:
                 entries.append(_entry(shown, change.before_attributes, described))
         return entries
+
+
+def digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def said_of(by_hand: list[str]) -> str:
+    named = ", ".join(by_hand[:NAMED]) + (f" and {len(by_hand) - NAMED} more" if len(by_hand) > NAMED else "")
+    return (
+        f"changed by hand since it was written, and written again: {named}."
+        " What shall stay belongs into the inventory, or into a service of your own"
+    )
 
 
 def _described(mode: int, uid: int | None, gid: int | None) -> str:
@@ -475,12 +515,15 @@ def run(module: AnsibleModule) -> dict[str, Any]:
                 work.carry_out()
     finally:
         tree.close()
+    if work.by_hand:
+        work.warnings.append(said_of(work.by_hand))
     for warning in work.warnings:
         module.warn(warning)
     return {
         "changed": changed,
         "changed_files": [change.file.path for change in work.changes],
         "removed_files": list(work.removed),
+        "changed_by_hand": work.by_hand,
         "diff": work.difference(),
     }
 

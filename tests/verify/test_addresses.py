@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The site's addresses: after a change no former one is left, and what is written through another port does not keep that port."""
+"""The site's addresses: after a change no former one is left; what is written through another port does not keep it."""
 
 from __future__ import annotations
 
@@ -183,7 +183,8 @@ WAYS = {
         $menu = wp_create_nav_menu("verify");
         $item = ["menu-item-title" => "x", "menu-item-url" => "https://$at/x", "menu-item-status" => "publish"];
         $id = wp_update_nav_menu_item($menu, 0, $item);
-        $kept = $wpdb->get_var("SELECT meta_value FROM $wpdb->postmeta WHERE post_id = $id AND meta_key = '_menu_item_url'");
+        $where = "post_id = $id AND meta_key = '_menu_item_url'";
+        $kept = $wpdb->get_var("SELECT meta_value FROM $wpdb->postmeta WHERE $where");
         wp_delete_nav_menu($menu);
     """,
     "a widget": """
@@ -198,8 +199,10 @@ WAYS = {
     """,
     "a comment": """
         $new = ["comment_post_ID" => 1, "comment_content" => wp_slash($link), "user_id" => 1];
-        $id = wp_new_comment($new + ["comment_author" => "verify", "comment_author_email" => "", "comment_author_url" => "https://$at/"]);
-        $kept = $wpdb->get_var("SELECT CONCAT(comment_content, comment_author_url) FROM $wpdb->comments WHERE comment_ID = $id");
+        $new += ["comment_author" => "verify", "comment_author_email" => "", "comment_author_url" => "https://$at/"];
+        $id = wp_new_comment($new);
+        $both = "CONCAT(comment_content, comment_author_url)";
+        $kept = $wpdb->get_var("SELECT $both FROM $wpdb->comments WHERE comment_ID = $id");
         wp_delete_comment($id, true);
     """,
 }
@@ -220,7 +223,7 @@ def test_what_is_written_through_a_forwarded_port_does_not_keep_it(stack: Stack,
 
 
 def test_a_page_through_a_forwarded_port(stack: Stack, site: Site) -> None:
-    """Its links have the visitor's port, wherever they are written; text, code, and the link to another port are as they were."""
+    """Its links have the visitor's port; text, code, and the link to another port are as they were written."""
     settings = stack.settings
     own = settings.url(settings.https_port)
     other = f"https://{settings.domain}:9000/"

@@ -99,8 +99,9 @@ def test_pages_are_made_with_it(stack: Stack, site: Site) -> None:
     assert php(stack, code + "var_export(get_option('verify_redis'));") == "false"
 
 
-# Six write forty times each, at the same moment; $argv[1] is who, $argv[2] how many rounds. One that stays, one that is not loaded with
-# all others, one that comes and goes, and one that all of them write. The first says after each round what another value has than the database.
+# Six write forty times each, at the same moment; $argv[1] is who, $argv[2] how many rounds. One that stays, one that is
+# not loaded with all others, one that comes and goes, and one that all write. After each round the first one says
+# what has another value than in the database.
 WRITERS = 6
 RACE = """
     require "/var/www/html/wp-load.php";
@@ -117,7 +118,8 @@ RACE = """
         for ($number = 0; $number < 10; ++$number) {
             update_option("verify_race_{$who}_all", "$round $number");
             update_option("verify_race_{$who}_alone", "$round $number", "no");
-            $number % 2 ? delete_option("verify_race_{$who}_comes") : add_option("verify_race_{$who}_comes", "$round $number");
+            $comes = "verify_race_{$who}_comes";
+            $number % 2 ? delete_option($comes) : add_option($comes, "$round $number");
             update_option("verify_race_shared", "$round $number $who");
             get_option("verify_race_none_$number");
         }
@@ -128,9 +130,10 @@ RACE = """
         }
         for ($writer = 0; $writer < $writers; ++$writer) {
             foreach (["{$writer}_all", "{$writer}_alone", "{$writer}_comes", "shared"] as $name) {
-                $kept = $wpdb->get_var($wpdb->prepare("SELECT option_value FROM $wpdb->options WHERE option_name = %s", "verify_race_$name"));
+                $where = "option_name = 'verify_race_$name'";
+                $kept = $wpdb->get_var("SELECT option_value FROM $wpdb->options WHERE $where");
                 $read = get_option("verify_race_$name", null);
-                $kept === $read || print("round $round, $name: " . var_export($read, true) . " and not " . var_export($kept, true) . "\\n");
+                $kept === $read || print("$name: " . var_export([$round, $read, $kept], true) . "\\n");
             }
         }
         wp_cache_flush_runtime();
@@ -152,9 +155,8 @@ def test_of_options_written_at_once_none_is_stale(stack: Stack) -> None:
     finally:
         clean = """
             require "/var/www/html/wp-load.php";
-            foreach ($wpdb->get_col("SELECT option_name FROM $wpdb->options WHERE option_name LIKE 'verify\\_race\\_%'") as $name) {
-                delete_option($name);
-            }
+            $where = "option_name LIKE 'verify\\_race\\_%'";
+            array_map("delete_option", $wpdb->get_col("SELECT option_name FROM $wpdb->options WHERE $where"));
             array_map("unlink", glob("/tmp/verify-$argv[1].*"));
         """
         php(stack, clean, together)

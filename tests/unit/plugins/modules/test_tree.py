@@ -134,6 +134,24 @@ def test_the_owner_of_files_and_folders(run_module: Any, place: Place) -> None:
     assert not run_module(tree, given)["changed"]
 
 
+def test_what_was_changed_by_hand_is_named(run_module: Any, place: Place) -> None:
+    """Changed, removed, and given another mode only; in check mode too. What becomes other by itself is none."""
+    files: dict[str, str | tuple[str, str]] = {"a": "1", "b/c": "2", "d": "3", "e": "4"}
+    assert run_module(tree, place.options(files))["changed_by_hand"] == []
+    (place.root / "a").write_text("mine")
+    (place.root / "b/c").unlink()
+    (place.root / "d").chmod(0o600)
+    for check in (True, False):
+        result = run_module(tree, place.options(files | {"e": "5"}), check=check)
+        assert result["changed_files"] == ["a", "b/c", "d", "e"]
+        assert result["changed_by_hand"] == ["a", "b/c"]
+        assert "changed by hand since it was written, and written again: a, b/c." in str(result["warnings"])
+    (place.root / "a").write_text("what it becomes")
+    assert run_module(tree, place.options(files | {"a": "what it becomes", "e": "5"}))["changed_by_hand"] == []
+    assert run_module(tree, place.options(files))["changed_by_hand"] == ["a"]
+    assert run_module(tree, place.options(files))["changed_by_hand"] == []
+
+
 def test_files_of_others_stay(run_module: Any, place: Place) -> None:
     run_module(tree, place.options({"a/ours": "1", "b/ours": "2"}))
     (place.root / "a/theirs").write_text("theirs")
