@@ -7,6 +7,7 @@
     python -m tests.bench --inventory hosts.yml --host wil     the site of a machine of yours, as it is deployed now
 
     deploy       a cold deployment, beside a shell script that does the same
+    cost         the processor time of a request, beside the stack of an earlier commit (--against)
     fleet        a deployment that changes nothing, on 1, 2 and 4 machines at once
     delivery     cold deployments to 1, 2 and 4 machines, by who builds their images
     site         load, TLS, memory, images, stops and starts, beside the reference stack
@@ -34,14 +35,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.bench import changes, delivery, deploy, fleet, freshness, report
+from tests.bench import changes, cost, delivery, deploy, fleet, freshness, report
 from tests.bench.lab import Failed, Lab
 from tests.bench.lab import fleet as fresh_fleet
 from tests.verify.changes import Editor
 from tests.verify.support import ROOT
 
 FOLDER = ROOT / "docs/bench"
-PARTS = ("deploy", "delivery", "fleet", "site", "changes", "freshness")
+PARTS = ("deploy", "cost", "delivery", "fleet", "site", "changes", "freshness")
 # What a machine of the user's own is measured by: these make no machine.
 OF_A_MACHINE = ("site", "changes", "freshness")
 ROUNDS_OF_DEPLOYMENTS = 3
@@ -125,7 +126,7 @@ def read_arguments() -> argparse.Namespace:
         "--port", help="the control node's port that leads to its site, where the inventory does not say"
     )
     parser.add_argument(
-        "--against", metavar="COMMIT", help="of the part deploy: what an earlier commit costs beside it"
+        "--against", metavar="COMMIT", help="of the parts deploy and cost: an earlier commit, measured beside it"
     )
     arguments = parser.parse_args()
     possible = OF_A_MACHINE if arguments.inventory else PARTS
@@ -134,7 +135,10 @@ def read_arguments() -> argparse.Namespace:
         parser.error(f"no such part here: {', '.join(unknown)}; there are {', '.join(possible)}")
     if (arguments.inventory is None) != (arguments.host is None):
         parser.error("--inventory and --host belong together, for example --inventory inventory/hosts.yml --host wil")
-    arguments.parts = [part for part in possible if part in (arguments.parts or possible)]
+    if "cost" in arguments.parts and not arguments.against:
+        parser.error("cost is measured beside an earlier commit, for example cost --against HEAD~1")
+    wanted = arguments.parts or [part for part in possible if part != "cost" or arguments.against]
+    arguments.parts = [part for part in possible if part in wanted]
     arguments.seconds, arguments.rounds = setting("BENCH_SECONDS", 2), setting("BENCH_ROUNDS", 5)
     return arguments
 
@@ -147,11 +151,13 @@ def main() -> int:
         if "deploy" in arguments.parts:
             # It makes machines of its own.
             record("deploy", lambda: deploy.measure(arguments.against))
+        if "cost" in arguments.parts:
+            record("cost", lambda: cost.measure(arguments.against))
         if "delivery" in arguments.parts:
             record("delivery", delivery.measure)
         if arguments.inventory:
             measure(arguments, Lab(arguments.inventory, (arguments.host,)))
-        elif set(arguments.parts) - {"deploy", "delivery"}:
+        elif set(arguments.parts) - {"deploy", "cost", "delivery"}:
             with fresh_fleet() as lab:
                 if "fleet" not in arguments.parts:
                     lab.deploy(lab.hosts[0])
