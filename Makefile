@@ -27,7 +27,7 @@ TOOL = PATH="$$PWD/$(VENV)/bin:$$PATH"
 # Of the command line make would hand on whatever it is, a mistyped name's too, and carry it out before.
 $(foreach name,$(.VARIABLES),$(if $(findstring command,$(origin $(name))),$(eval unexport $(name))))
 MAKEOVERRIDES :=
-unexport INVENTORY LIMIT ARGS PYTHON LOGIN ADDRESS REPO SERVICE TO ONLY TABLE KEY WITHOUT_BACKUP ALPINE_MIRROR ALPINE_RELEASE ALPINE_SERVICES
+unexport INVENTORY LIMIT ARGS PYTHON LOGIN ADDRESS REPO SERVICE SITE FILES URL PREFIX UNDO FORGET TO ONLY TABLE KEY WITHOUT_BACKUP ALPINE_MIRROR ALPINE_RELEASE ALPINE_SERVICES
 export INCEPTION_ARGS := $(value ARGS)
 export INCEPTION_PYTHON := $(value PYTHON)
 export INCEPTION_INVENTORY := $(or $(value INVENTORY),inventory/hosts.yml)
@@ -100,6 +100,19 @@ restore: export INCEPTION_RESTORE_ONLY := $(value ONLY)
 restore: export INCEPTION_RESTORE_TABLE := $(value TABLE)
 restore: export INCEPTION_RESTORE_KEY := $(value KEY)
 restore remove destroy: export INCEPTION_WITHOUT_BACKUP := $(value WITHOUT_BACKUP)
+
+import: $(VENV)/ready ## a site of another host, in place of the one here: SITE=dump.sql.gz FILES=uploads.tar.gz URL=https://old.example; back again: UNDO=yes
+	@$(PLAYBOOK) playbooks/import.yml
+
+import: export INCEPTION_IMPORT_SITE := $(value SITE)
+import: export INCEPTION_IMPORT_FILES := $(value FILES)
+import: export INCEPTION_IMPORT_URL := $(value URL)
+import: export INCEPTION_IMPORT_PREFIX := $(value PREFIX)
+import: export INCEPTION_IMPORT_UNDO := $(value UNDO)
+import: export INCEPTION_IMPORT_FORGET := $(value FORGET)
+
+export-site: $(VENV)/ready ## the site as two files, its database and its wp-content, to export-site/<host>; import takes them
+	@$(PLAYBOOK) playbooks/export_site.yml
 
 export: $(VENV)/ready ## bring the project here as a repository without secrets
 	@$(PLAYBOOK) playbooks/export.yml
@@ -236,4 +249,4 @@ $(VENV)/ready-dev: .config/locked/requirements-dev.txt $(VENV)/ready-evaluate
 	@$(PIP) --quiet --requirement $<
 	@touch $@
 
-.PHONY: help up check deploy ssh status credentials logs wp db open health rotate history rollback backup backups restore export evaluate host remove down clean-builder destroy lint readmes lock pins sanity unit corpus test test-default test-strange test-vm test-vm-core test-secrets test-failures test-faults test-past test-hostile test-backup test-updates test-upgrade test-evaluate test-installed test-all stale test-alpine-images test-alpine bench
+.PHONY: help up check deploy ssh status credentials logs wp db open health rotate history rollback backup backups restore import export-site export evaluate host remove down clean-builder destroy lint readmes lock pins sanity unit corpus test test-default test-strange test-vm test-vm-core test-secrets test-failures test-faults test-past test-hostile test-backup test-updates test-upgrade test-evaluate test-installed test-all stale test-alpine-images test-alpine bench

@@ -118,8 +118,8 @@ def exchange(uid: int, gid: int, pairs: list[tuple[str, str, str]]) -> None:
     as_owner(uid, gid, work)
 
 
-def give_back(uid: int, gid: int, pairs: list[tuple[str, str, str]]) -> None:
-    """What was put aside comes back first; then what had its place goes."""
+def give_back(uid: int, gid: int, pairs: list[tuple[str, str, str]], keeps: bool = False) -> None:
+    """What was put aside comes back first; then what had its place goes, or is again where it came from."""
 
     def work() -> None:
         for new, place, aside in pairs:
@@ -128,6 +128,7 @@ def give_back(uid: int, gid: int, pairs: list[tuple[str, str, str]]) -> None:
                     _remove(new)
                     os.rename(place, new)
                 os.rename(aside, place)
-                _remove(new)
+                if not keeps:
+                    _remove(new)
 
     as_owner(uid, gid, work)

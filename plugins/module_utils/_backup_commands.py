@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, fortytwo.inception contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The commands `backup`, `backups`, `restore`, `trial` and `key` of the machine's own program.
+"""The commands `backup`, `backups`, `restore`, `trial`, `key`, `import` and `export-site` of the machine's own program.
 
 Private to this collection.
 """
@@ -11,17 +11,25 @@ import argparse
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from ansible_collections.fortytwo.inception.plugins.module_utils import _backup, _backup_state, _restore
+from ansible_collections.fortytwo.inception.plugins.module_utils import (
+    _backup,
+    _backup_state,
+    _export_site,
+    _import,
+    _restore,
+)
 from ansible_collections.fortytwo.inception.plugins.module_utils._backup import Backup
 from ansible_collections.fortytwo.inception.plugins.module_utils._backup_state import BackupProblem, Store
+from ansible_collections.fortytwo.inception.plugins.module_utils._failures import clean
 from ansible_collections.fortytwo.inception.plugins.module_utils._history import History
 from ansible_collections.fortytwo.inception.plugins.module_utils._lease import Lease
 from ansible_collections.fortytwo.inception.plugins.module_utils._restic import Repository
 from ansible_collections.fortytwo.inception.plugins.module_utils._trial_restore import Trial
 
-COMMANDS = ("backup", "backups", "restore", "trial", "key")
+COMMANDS = ("backup", "backups", "restore", "trial", "key", "import", "export-site")
 KEEP_THE_KEY = (
     "Keep its key where this machine is not: on paper, or in a vault of passwords. `make credentials`, or "
     "`sudo inception key` here, shows it. Without it, nobody can ever read these backups."
@@ -49,6 +57,19 @@ def add(commands: Any) -> None:
         "--adopt", action="store_true", help="the backups in the place are another machine's, and become this one's"
     )
     commands.add_parser("trial", help="the newest backup restored beside the site, and looked at")
+    bring = commands.add_parser(
+        "import", help="a site of another host takes the place of this one, which is kept beside"
+    )
+    bring.add_argument("dump", nargs="?", type=Path, metavar="DUMP", help="of its database: .sql or .sql.gz")
+    bring.add_argument("--files", type=Path, help="its uploads, or its wp-content: .tar or .tar.gz")
+    bring.add_argument("--url", default="", help="an address that it had, where its database does not say it")
+    bring.add_argument("--prefix", default="", help="of its tables, where the dump has several WordPresses")
+    bring.add_argument(
+        "--undo", action="store_true", help="the former site comes back; again, and the imported one does"
+    )
+    bring.add_argument("--forget", action="store_true", help="the former site, which is kept beside, goes")
+    away = commands.add_parser("export-site", help="the site as two files, as import takes them")
+    away.add_argument("folder", type=Path, metavar="FOLDER", help="where they are written; its owner gets them")
     shown = commands.add_parser("key", help="the key of the backups")
     shown.add_argument("--if-there", action="store_true", help=argparse.SUPPRESS)
 
@@ -82,10 +103,14 @@ def run(options: argparse.Namespace, history: History, lease: Lease, who: str, s
         settings = _backup.configured(store)
         say("\n".join(_backup.listed(Repository(store, settings.place).snapshots())))
         return 0
+    if options.command == "export-site":
+        return export_site(options.folder, history, say)
     with store.alone():
         _restore.settle(store, lease, who, lambda line: say(f"... {line}"))
         if options.command == "backup":
             return take(options, store, history, lease, who, say)
+        if options.command == "import":
+            return bring_site(options, store, history, lease, who, say)
         if options.command == "trial":
             return try_out(store, history, lease, who, say)
         return restore(options, store, history, lease, who, say)
@@ -127,6 +152,36 @@ def try_out(store: Store, history: History, lease: Lease, who: str, say: Callabl
     settings = _backup.configured(store)
     snapshot = Trial(store, history, lease, who, teller(say)).run(Repository(store, settings.place))
     say(f"{snapshot.short} of {snapshot.when} was restored beside the site, and shows the same front page.")
+    return 0
+
+
+def bring_site(
+    options: argparse.Namespace, store: Store, history: History, lease: Lease, who: str, say: Callable[[str], None]
+) -> int:
+    work = _import.Import(store, history, lease, who, teller(say))
+    if options.forget:
+        there = _import.forget(store, _backup.Stack.deployed(history))
+        say("The former site is gone." if there else "There was no former site.")
+        return 0
+    if options.undo:
+        say(f"Back from {_import.undo(work)}: the former site runs, and the other one is kept in its place.")
+        return 0
+    if options.dump is None:
+        raise BackupProblem("no dump is named: inception import site.sql.gz --files uploads.tar.gz")
+    found = work.run(_import.Wish(options.dump, options.files, options.url, options.prefix))
+    for line in work.warnings:
+        say(f"WARNING: {line}")
+    say(
+        f"Imported: {clean(found['title'])}, which was {clean(found['home'])}: {found['posts']} published posts and "
+        f"pages, {found['users']} users with the passwords that they had."
+    )
+    say("The former site is kept: `inception import --undo` brings it back, `inception import --forget` removes it.")
+    return 0
+
+
+def export_site(folder: Path, history: History, say: Callable[[str], None]) -> int:
+    for file in _export_site.write(_backup.Stack.deployed(history), folder, teller(say)):
+        say(f"{file}: {_backup_state.size(file.stat().st_size)}")
     return 0
 
 

@@ -28,6 +28,7 @@ from ansible_collections.fortytwo.inception.plugins.module_utils import (
     _deployment,
     _health,
     _history,
+    _import,
     _restore,
     _sbom,
     _site,
@@ -104,6 +105,11 @@ def status(history: History, lease: Lease, store: _health.Store, backups: _backu
     )
     data = _history.settings(history.files(kept[-1].number)).get("DATA_DIR", "") if kept else ""
     lines += disks([asked.stdout.strip() or "/var/lib/docker", data, "/var/lib"])
+    if kept_site := _import.note(backups):
+        lines.append(
+            f"the site before {clean(str(kept_site.get('what')))} of {kept_site.get('when')} is kept; `inception import"
+            " --undo` brings it back, `--forget` removes it"
+        )
     if not store.settings():
         return [*lines, *_backup_state.status(backups, time.time())]
     return [*lines, *_backup_state.status(backups), *_health.shown(store.load())]

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ansible_collections.fortytwo.inception.plugins.module_utils import (
+    _adopt,
     _as_owner,
     _backup,
     _backup_commands,
@@ -24,11 +25,14 @@ from ansible_collections.fortytwo.inception.plugins.module_utils import (
     _deployment,
     _dumps,
     _engine,
+    _export_site,
     _failures,
     _files,
+    _foreign,
     _health,
     _history,
     _images,
+    _import,
     _lease,
     _notice,
     _program,
@@ -52,6 +56,7 @@ PARTS = (
     *(_deployment, _engine, _failures, _files, _health, _history, _images, _lease, _notice, _program, _renewal),
     *(_stack_start, _stuck, _takeover, _tending),
     *(_as_owner, _backup, _backup_commands, _backup_state, _dumps, _restic, _restore, _trial_restore, _sbom, _site),
+    *(_adopt, _export_site, _foreign, _import),
 )
 MAIN = f"import sys\n\nfrom {PACKAGE}._program import main\n\nsys.exit(main())\n"
 

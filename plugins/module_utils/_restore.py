@@ -65,7 +65,7 @@ def take_back(store: Store) -> bool:
     told = store.under_way()
     root, data, uid, gid = told["root"], told["data"], int(told["uid"]), int(told["gid"])
     compose(root, uid, gid, "down")
-    _as_owner.give_back(uid, gid, [tuple(pair) for pair in told["pairs"]])
+    _as_owner.give_back(uid, gid, [tuple(pair) for pair in told["pairs"]], bool(told.get("keeps")))
     runs = not compose(root, uid, gid, *UP)
     store.journal.unlink(missing_ok=True)
     remove_beside(root, data, uid, gid)

@@ -246,3 +246,30 @@ def test_a_page_through_a_forwarded_port(stack: Stack, site: Site) -> None:
         assert stack.sql(f"SELECT post_content FROM wp_posts WHERE ID = {page['id']}") == [[words]]
     finally:
         ask("DELETE", f"/wp-json/wp/v2/pages/{page['id']}?force=true")
+
+
+FOLDER = """
+    function is_serialized($value) { return str_starts_with($value, "s:"); }
+    require "/usr/local/lib/inception/addresses.php";
+    $addresses = new Inception_Addresses("https://old.example/a/blog/", "https://new.example:8443");
+    echo json_encode(array_map([$addresses, "in"], json_decode($argv[1])), JSON_UNESCAPED_SLASHES);
+"""
+IN_A_FOLDER = {
+    "https://old.example/a/blog/x.png": "https://new.example:8443/x.png",
+    "http://old.example:80/a/blog": "https://new.example:8443",
+    "//old.example/a/blog?x": "//new.example:8443?x",
+    "https:\\/\\/old.example\\/a\\/blog\\/x": "https:\\/\\/new.example:8443\\/x",
+    "?u=https%3A%2F%2Fold.example%2Fa%2Fblog%2F": "?u=https%3A%2F%2Fnew.example%3A8443%2F",
+    's:27:"https://old.example/a/blog/";': 's:25:"https://new.example:8443/";',
+    # Somebody else's.
+    "https://old.example/": "https://old.example/",
+    "https://old.example/a/blogs/": "https://old.example/a/blogs/",
+    "https://old.example/a/blog.html": "https://old.example/a/blog.html",
+}
+
+
+def test_of_a_site_in_a_folder_only_that_is_moved(stack: Stack) -> None:
+    """What else has the former name is another site's."""
+    result = stack.execute("wordpress", "php", "-r", FOLDER, "--", json.dumps(list(IN_A_FOLDER)))
+    assert result.rc == 0, result.stderr
+    assert json.loads(result.stdout) == list(IN_A_FOLDER.values())

@@ -13,7 +13,20 @@ import pytest
 
 from tests.unit.programs import python_program
 
-TARGETS = ("deploy", "ssh", "host", "evaluate", "clean-builder", "sanity", "test-all", "bench", "logs", "wp", "open")
+TARGETS = (
+    "deploy",
+    "ssh",
+    "host",
+    "evaluate",
+    "clean-builder",
+    "sanity",
+    "test-all",
+    "bench",
+    "logs",
+    "wp",
+    "open",
+    "import",
+)
 
 
 @pytest.fixture
@@ -66,12 +79,14 @@ def variables(repository: Path) -> set[str]:
 
 def test_all_variables_are_known(repository: Path) -> None:
     assert variables(repository) == {
-        "ADDRESS", "ALPINE_MIRROR", "ALPINE_RELEASE", "ALPINE_SERVICES", "ARGS", "INVENTORY", "KEY",
-        "LC_ALL", "LIMIT", "LOGIN", "ONLY", "PYTHON", "REPO", "SERVICE", "TABLE", "TO", "VENV", "WITHOUT_BACKUP",
+        "ADDRESS", "ALPINE_MIRROR", "ALPINE_RELEASE", "ALPINE_SERVICES", "ARGS", "FILES", "FORGET", "INVENTORY", "KEY",
+        "LC_ALL", "LIMIT", "LOGIN", "ONLY", "PREFIX", "PYTHON", "REPO", "SERVICE", "SITE", "TABLE", "TO", "UNDO", "URL",
+        "VENV", "WITHOUT_BACKUP",
     }  # fmt: skip
     text = (repository / "Makefile").read_text()
     names = (
-        "ADDRESS|ALPINE_[A-Z]+|ARGS|INVENTORY|KEY|LC_ALL|LIMIT|LOGIN|ONLY|PYTHON|REPO|SERVICE|TABLE|TO|WITHOUT_BACKUP"
+        "ADDRESS|ALPINE_[A-Z]+|ARGS|FILES|FORGET|INVENTORY|KEY|LC_ALL|LIMIT|LOGIN|ONLY|PREFIX|PYTHON|REPO|SERVICE|SITE|"
+        "TABLE|TO|UNDO|URL|WITHOUT_BACKUP"
     )
     expanded = re.findall(rf"(?<!\$)\$\(({names})\)", text)
     assert not expanded

@@ -101,6 +101,20 @@ def test_what_was_there_first_comes_back(tmp_path: Path) -> None:
     assert not os.path.exists(new)
 
 
+def test_what_had_its_place_is_kept_where_that_is_wanted(tmp_path: Path) -> None:
+    """As the former site of an import is, whose way back fails; and again where that was cut off."""
+    place, new, aside = (str(tmp_path / name) for name in ("place", "kept/one", "aside"))
+    pairs = [(new, place, aside)]
+    for path, text in ((place, "runs"), (new, "former")):
+        Path(path).mkdir(parents=True)
+        Path(path, "file").write_text(text)
+    _as_owner.exchange(os.geteuid(), os.getegid(), pairs)
+    assert Path(place, "file").read_text() == "former"
+    for dummy in range(2):
+        _as_owner.give_back(os.geteuid(), os.getegid(), pairs, keeps=True)
+        assert (Path(place, "file").read_text(), Path(new, "file").read_text()) == ("runs", "former")
+
+
 def test_the_failure_of_the_owner_s_work_is_told() -> None:
     def work() -> None:
         raise OSError("no room")

@@ -21,14 +21,17 @@ final class Inception_Addresses
     {
         $this->host = (string) parse_url($former, PHP_URL_HOST);
         $host = preg_quote($this->host, '~');
+        // A site in a folder is that folder's: what else has the name is somebody else's.
+        $folder = rtrim((string) parse_url($former, PHP_URL_PATH), '/');
         $port = (int) parse_url($former, PHP_URL_PORT) ?: 443;
         $ports = implode('|', array_unique($alone ? [$port] : [$port, 443, 80]));
         $none = $alone && $port !== 443 ? '' : '?';
         $this->place = explode('//', $new, 2)[1];
         foreach (['/' => ':', '\\/' => ':', '%2F' => '%3A'] as $slash => $colon) {
             $slashes = preg_quote($slash . $slash, '~');
+            $path = preg_quote(str_replace('/', $slash, $folder), '~');
             // A name goes on with a letter, a dot before one, or a port.
-            $this->patterns[$slash] = "~(?:(?<![\\w.+-])https?$colon|(?<!$colon))$slashes$host(?:$colon(?:$ports)(?!\\d))$none(?![\\w@-]|\\.[\\w-]|$colon\\d)~i";
+            $this->patterns[$slash] = "~(?:(?<![\\w.+-])https?$colon|(?<!$colon))$slashes$host(?:$colon(?:$ports)(?!\\d))$none$path(?![\\w@-]|\\.[\\w-]|$colon\\d)~i";
         }
     }
 

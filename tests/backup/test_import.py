@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A site of another host takes the place of the one here, and the way back; what is none is refused before."""
+
+from __future__ import annotations
+
+import shlex
+import uuid
+
+import pytest
+
+from tests.faults.bench import Bench
+from tests.verify.support import Site, Stack
+
+PLACE = "/var/tmp/verify-import"
+# As long as this site's own name, so that what PHP has serialised stays whole.
+FORMER = "my-old.fr"
+WORDS = 'Größe, 日本語 und 😀; it\'s \\ "so"'
+FILL = """
+    require "/var/www/html/wp-load.php";
+    $folder = wp_upload_dir("2024/05")["path"];
+    @mkdir($folder, 0755, true);
+    file_put_contents("$folder/ä picture.png", $argv[2]);
+    $link = home_url("/wp-content/uploads/2024/05/x.png");
+    wp_insert_post(wp_slash(["post_title" => $argv[1], "post_name" => $argv[2], "post_status" => "publish",
+        "post_content" => "$argv[1] <a href=\\"$link\\">$argv[2]</a>"]));
+    update_option("verify_import", ["url" => home_url("/x/"), "deep" => serialize([home_url()])]);
+"""
+
+
+# The same site, as MySQL 8 of another host would say it, and as it must not be
+FOREIGN = r"""
+import gzip, re, sys
+source, target, former, domain, kind = sys.argv[1:]
+body = gzip.open(source, "rt", encoding="utf-8", newline="").read().split("\n", 1)[1]
+body = body.replace(domain, former).replace("`wp_", "`blog_")
+body = re.sub(r"'wp_(user_roles|capabilities|user_level)'", r"'blog_\1'", body)
+body = re.sub(r"utf8mb4_unicode(_520)?_ci", "utf8mb4_0900_ai_ci", body)
+body = re.sub(r"(CREATE TABLE `blog_links`.*?)ENGINE=InnoDB", r"\1ENGINE=MyISAM", body, flags=re.DOTALL)
+head = "-- MySQL dump 10.13  Distrib 8.0.36\nSET @@GLOBAL.GTID_PURGED='1';\nCREATE DATABASE `old`;\nUSE `old`;\n"
+view = "/*!50001 CREATE ALGORITHM=UNDEFINED */\n/*!50013 DEFINER=`root`@`localhost` SQL SECURITY DEFINER */\n"
+view += "/*!50001 VIEW `blog_titles` AS select `post_title` from `blog_posts` */;\n"
+text = head + body.replace("-- Dump completed", view + "-- Dump completed")
+text = {
+    "old": lambda: text,
+    "cut": lambda: text[: len(text) // 2],
+    "newer": lambda: re.sub(r"'db_version','\d+'", "'db_version','99999'", text),
+    "network": lambda: text.replace("-- Dump", "CREATE TABLE `blog_blogs` (\n `i` int\n);\n-- Dump"),
+    "other": lambda: text.replace("`blog_options`", "`blog_choices`"),
+}[kind]()
+gzip.open(target, "wt", encoding="utf-8", newline="").write(text)
+"""
+ENGINES = "SELECT DISTINCT engine FROM information_schema.tables WHERE table_schema = DATABASE()"
+REFUSED = {
+    "cut": "it is cut off",
+    "newer": "written by a newer WordPress",
+    "network": "network of sites",
+    "other": "no dump of a WordPress",
+}
+
+
+def bring(stack: Stack, kind: str) -> str:
+    """A dump on the machine; its path."""
+    assert len(stack.settings.domain) == len(FORMER)
+    path = f"{PLACE}/{kind}.sql.gz"
+    stack.root(
+        "python3 -c %s %s %s %s %s %s", FOREIGN, f"{PLACE}/site.sql.gz", path, FORMER, stack.settings.domain, kind
+    )
+    return path
+
+
+@pytest.fixture(scope="module")
+def stack(bench: Bench) -> Stack:
+    return bench.stack
+
+
+@pytest.fixture(scope="module")
+def site(bench: Bench) -> Site:
+    return bench.site
+
+
+@pytest.fixture(scope="module")
+def token(stack: Stack) -> str:
+    """A post and a picture of the site, which is exported then; returns what they are known by."""
+    made = uuid.uuid4().hex
+    result = stack.execute("wordpress", "php", "-r", FILL, "--", WORDS, made)
+    assert result.rc == 0, result.stderr
+    stack.root("rm -rf %s && mkdir -m 700 %s && inception export-site %s", PLACE, PLACE, PLACE)
+    return made
+
+
+@pytest.mark.parametrize(("kind", "why"), REFUSED.items())
+def test_what_is_no_site_is_refused_and_changes_nothing(stack: Stack, token: str, kind: str, why: str) -> None:
+    """Before anything is stopped."""
+    before = {name: one["Id"] for name, one in stack.containers().items()}
+    refused = stack.host.run(f"inception import {bring(stack, kind)}")
+    assert refused.rc == 1
+    assert why in refused.stderr
+    assert {name: one["Id"] for name, one in stack.containers().items()} == before
+    assert ".restore" not in stack.root("ls -A %s", stack.settings.data).split()
+
+
+def test_a_site_of_another_host_and_the_way_back(stack: Stack, site: Site, token: str) -> None:
+    """Its texts, its pictures and its addresses, in place of what was here; and what was here when it is asked for."""
+    path = bring(stack, "old")
+    stack.root("inception db -e %s", f"DELETE FROM wp_posts WHERE post_name = '{token}'")
+    stack.execute("wordpress", "rm", "-rf", "wp-content/uploads/2024")
+    assert site.get(f"/{token}/").status == 404
+    said = stack.root("inception import %s --files %s", path, f"{PLACE}/wp-content.tar.gz")
+    assert f"which was https://{FORMER}" in said
+    # A view of tables that have another name by now would end every backup.
+    assert "the view blog_titles, which is of tables that are not there, was not brought" in said
+    page = site.get(f"/{token}/")
+    assert page.status == 200
+    assert "Größe, 日本語 und 😀" in page.text
+    assert FORMER not in page.text
+    picture = shlex.quote("wp-content/uploads/2024/05/ä picture.png")
+    assert stack.execute("wordpress", "sh", "-c", f"cat {picture}").stdout == token
+    left = f"SELECT COUNT(*) FROM wp_options WHERE option_value LIKE '%{FORMER}%'"
+    assert stack.sql(left) == [["0"]]
+    assert stack.sql(ENGINES) == [["InnoDB"]]
+    stack.root("inception import --undo")
+    assert site.get(f"/{token}/").status == 404
+    stack.root("inception import --forget; rm -r %s", PLACE)
+    assert not [name for name in stack.root("ls -A %s", stack.settings.data).split() if name.startswith(".")]
