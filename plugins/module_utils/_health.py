@@ -20,7 +20,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from ansible_collections.fortytwo.inception.plugins.module_utils import _backup_state, _engine, _history, _renewal
+from ansible_collections.fortytwo.inception.plugins.module_utils import (
+    _acme,
+    _backup_state,
+    _engine,
+    _history,
+    _renewal,
+)
 from ansible_collections.fortytwo.inception.plugins.module_utils._failures import likely
 from ansible_collections.fortytwo.inception.plugins.module_utils._files import FileProblem
 from ansible_collections.fortytwo.inception.plugins.module_utils._history import Entry, History
@@ -43,6 +49,8 @@ JUMP_SECONDS, JUMP_TOLD = 30.0, 3600.0
 UNSET_SECONDS = 3600.0
 # A finding is one when it was there at so many looks, and over when it was not at so many.
 SURE, OVER = 2, 5
+# What is done something about, and has time.
+NO_NEWS = 1 << 30
 # Messages that wait for a way to be told, and looks between two tries after the first ones.
 WAITING, TRIES, TRIED_EVERY = 20, 3, 10
 # Seconds without a look that are too many.
@@ -283,6 +291,23 @@ def look_at_certificate(root: str, renews: bool, served: bool) -> Iterator[Findi
         yield Finding("certificate lost", f"the certificate cannot be read: {problem}", again)
 
 
+def look_at_acme(store: _acme.Store, root: str, served: bool) -> Iterator[Finding]:
+    """A renewal that failed once, with weeks to go, is no news."""
+    try:
+        state, wanted = store.state(), _acme.due(store, root)
+        if wanted is not None:
+            times = "once" if state.failed == 1 else f"{state.failed} times in a row"
+            why = f"; asked {times} in vain: {state.why}" if state.failed else ""
+            is_news = wanted.is_urgent or state.failed > 1
+            sure = (1 if state.failed else SURE) if is_news else NO_NEWS
+            todo = state.todo or "`sudo inception certificate --renew` asks for another one now"
+            yield Finding("certificate", wanted.what + why, todo, sure)
+        elif not served:
+            yield Finding("served", "NGINX still has the certificate from before", "deploy again")
+    except (_renewal.RenewalProblem, FileProblem, OSError) as problem:
+        yield Finding("certificate lost", f"the certificate cannot be read: {problem}", "deploy again")
+
+
 @dataclass(frozen=True)
 class Engine:
     """What the engine says of the stack's containers."""
@@ -389,6 +414,7 @@ class Look:
     lease: Lease
     memory: Memory
     renews: bool
+    acme: _acme.Store | None = None
     engine: Engine | None = None
 
     def __post_init__(self) -> None:
@@ -421,7 +447,10 @@ class Look:
         if self.engine is not None:
             found += look_at_containers(self.engine, self.current.images, self.memory)
         served = self.engine is None or serves_the_certificate(self.engine, self.root, services)
-        found += look_at_certificate(self.root, self.renews, served)
+        if self.acme is not None:
+            found += look_at_acme(self.acme, self.root, served)
+        else:
+            found += look_at_certificate(self.root, self.renews, served)
         return found
 
 

@@ -8,6 +8,7 @@ Private to this collection. Deployments call it too (`deploy`), so that there is
 from __future__ import annotations
 
 import argparse
+import hmac
 import json
 import os
 import platform
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from ansible_collections.fortytwo.inception.plugins.module_utils import (
+    _acme,
     _backup,
     _backup_commands,
     _backup_state,
@@ -29,6 +31,7 @@ from ansible_collections.fortytwo.inception.plugins.module_utils import (
     _health,
     _history,
     _import,
+    _renewal,
     _restore,
     _sbom,
     _site,
@@ -112,6 +115,12 @@ def status(history: History, lease: Lease, store: _health.Store, backups: _backu
         )
     if not store.settings():
         return [*lines, *_backup_state.status(backups, time.time())]
+    if store.settings().get("acme"):
+        lines += (
+            _acme.status(_acme.Store(backups.folder.parents[3]), str(history.plan(kept[-1].number)["root"]))
+            if kept
+            else []
+        )
     return [*lines, *_backup_state.status(backups), *_health.shown(store.load())]
 
 
@@ -183,12 +192,21 @@ def parser() -> argparse.ArgumentParser:
     bill.add_argument("service", nargs="?", metavar="SERVICE", help="of one service's image alone")
     back = commands.add_parser("rollback", help="back to the former deployment, or to another one of the history")
     back.add_argument("number", type=int, nargs="?", metavar="TO", help="its number in the history")
+    ours = commands.add_parser(
+        "certificate", help="the certificate that an authority gave by ACME, or why there is none"
+    )
+    ours.add_argument("--renew", action="store_true", help="another one now, for the same key: after a revocation")
+    ours.add_argument("--due", action="store_true", help=argparse.SUPPRESS)
     _backup_commands.add(commands)
     # For the collection and for the machine itself.
     commands.add_parser("deploy").add_argument("question", type=Path)
     commands.add_parser("resume")
     tending = commands.add_parser("tend")
     tending.add_argument("--times", type=int, default=1)
+    # For dehydrated (_acme.py).
+    # A token may begin with a hyphen.
+    commands.add_parser("challenge").add_argument("of", nargs=argparse.REMAINDER)
+    commands.add_parser("sign")
     later = commands.add_parser("watch")
     later.add_argument("number", type=int)
     later.add_argument("--seconds", type=float, default=_deployment.WATCHED_SECONDS)
@@ -268,6 +286,36 @@ def on_site(command: str, words: list[str], history: History, root: Path) -> int
     return _site.wp(root, stack, words, lambda line: say(line, sys.stderr))
 
 
+def certificate(options: argparse.Namespace, history: History, lease: Lease, store: _health.Store) -> int:
+    """What there is; or another one."""
+    acme = _acme.Store(options.root)
+    if not (options.renew or options.due):
+        lines = _acme.status(acme, acme.settings().project) if store.settings().get("acme") else []
+        say("\n".join(lines or ["This machine asks nobody for its certificate (inception_tls)."]))
+        return 0
+    # A connection that is cut off ends nothing in the middle.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    tell = write_progress if options.due else say
+    try:
+        changed = _tending.Tending(history, lease, store, tell).certify(caller(), options.renew)
+    except _renewal.RenewalProblem as problem:
+        todo = getattr(problem, "todo", "")
+        say(f"inception: {problem}.{f' What to do: {todo}.' if todo else ''}", sys.stderr)
+        return 1
+    finally:
+        Path(PROGRESS_FILE).unlink(missing_ok=True)
+    say(json.dumps({"changed": changed}) if options.due else _acme.status(acme, acme.settings().project)[0])
+    return 0
+
+
+def sign() -> int:
+    """HMAC-SHA256 of stdin by a key that is in no argument: dehydrated's own way shows it to everybody."""
+    with os.fdopen(9, "rb") as file:
+        key = bytes.fromhex(file.read().decode("ascii"))
+    sys.stdout.buffer.write(hmac.digest(key, sys.stdin.buffer.read(), "sha256"))
+    return 0
+
+
 def say(line: str, to: TextIO | None = None) -> None:
     """To whoever has called the program."""
     to = to or sys.stdout
@@ -311,6 +359,12 @@ def main(argv: list[str] | None = None) -> int:
             return _site.logs(_backup.Stack.deployed(history), options.service)
         if options.command in _site.COMMANDS:
             return on_site(options.command, words, history, options.root)
+        if options.command == "certificate":
+            return certificate(options, history, lease, store)
+        if options.command == "challenge":
+            return _acme.challenge(_acme.Store(options.root), options.of)
+        if options.command == "sign":
+            return sign()
         if options.command == "watch":
             return watch(options.number, options.seconds, history, lease)
         if options.command == "rollback":

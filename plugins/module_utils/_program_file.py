@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ansible_collections.fortytwo.inception.plugins.module_utils import (
+    _acme,
     _adopt,
     _as_owner,
     _backup,
@@ -53,7 +54,7 @@ PAUSE = 0.2
 PLACE = "usr/local/sbin/inception"
 PACKAGE = "ansible_collections.fortytwo.inception.plugins.module_utils"
 PARTS = (
-    *(_deployment, _engine, _failures, _files, _health, _history, _images, _lease, _notice, _program, _renewal),
+    *(_acme, _deployment, _engine, _failures, _files, _health, _history, _images, _lease, _notice, _program, _renewal),
     *(_stack_start, _stuck, _takeover, _tending),
     *(_as_owner, _backup, _backup_commands, _backup_state, _dumps, _restic, _restore, _trial_restore, _sbom, _site),
     *(_adopt, _export_site, _foreign, _import),

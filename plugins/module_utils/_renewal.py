@@ -106,7 +106,7 @@ def validity(certificate: bytes) -> Validity:
 
 
 @contextlib.contextmanager
-def _in_memory(text: bytes) -> Iterator[int]:
+def in_memory(text: bytes) -> Iterator[int]:
     """A file that has no name, for a program that reads files only."""
     descriptor = os.memfd_create("inception")
     try:
@@ -130,8 +130,8 @@ def sign(folder: int, root: str, domain: str) -> bytes:
             return found
 
         key, authority, authority_key = file("tls.key"), file("ca.crt"), file("ca.key")
-        request = opened.enter_context(_in_memory(REQUEST.format(domain=domain).encode()))
-        extensions = opened.enter_context(_in_memory(EXTENSIONS.format(domain=domain).encode()))
+        request = opened.enter_context(in_memory(REQUEST.format(domain=domain).encode()))
+        extensions = opened.enter_context(in_memory(EXTENSIONS.format(domain=domain).encode()))
         asked = openssl(
             *("req", "-new", "-sha256", "-key", f"/dev/fd/{key}", "-config", f"/dev/fd/{request}"),
             descriptors=(key, request),
@@ -145,7 +145,7 @@ def sign(folder: int, root: str, domain: str) -> bytes:
             given=asked,
             descriptors=(authority, authority_key, extensions),
         )
-        new = opened.enter_context(_in_memory(signed))
+        new = opened.enter_context(in_memory(signed))
         openssl(
             *("verify", "-purpose", "sslserver", "-verify_hostname", domain),
             *("-CAfile", f"/dev/fd/{authority}", f"/dev/fd/{new}"),

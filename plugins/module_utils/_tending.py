@@ -10,11 +10,14 @@ import contextlib
 import fcntl
 import os
 import platform
+import shlex
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.fortytwo.inception.plugins.module_utils import (
+    _acme,
     _backup_state,
     _deployment,
     _health,
@@ -53,6 +56,14 @@ def alone(folder: Path) -> Iterator[bool]:
         os.close(descriptor)
 
 
+def a_look(history: History, lease: Lease, store: Store, memory: _health.Memory) -> Look:
+    settings = store.settings()
+    look = Look(history, lease, memory, bool(settings.get("renews")))
+    if settings.get("acme"):
+        look.acme = _acme.Store(look.root_of_all())
+    return look
+
+
 class Tending:
     """One look, and what follows from it."""
 
@@ -60,7 +71,8 @@ class Tending:
         self.history, self.lease, self.store, self.tell = history, lease, store, tell
         self.settings = store.settings()
         self.memory = store.load()
-        self.look = Look(history, lease, self.memory, bool(self.settings.get("renews")))
+        self.look = a_look(history, lease, store, self.memory)
+        self.acme = self.look.acme
 
     def once(self) -> None:
         self._take_over_from_the_last()
@@ -97,9 +109,9 @@ class Tending:
             _restore.settle(store, self.lease, MACHINE, self.tell)
 
     @contextlib.contextmanager
-    def _at_work(self, what: str) -> Iterator[None]:
+    def _at_work(self, what: str, who: str = MACHINE) -> Iterator[None]:
         run = f"{RUN}{os.getpid()}"
-        self.lease.take(run, MACHINE, what)
+        self.lease.take(run, who, what)
         try:
             with self.lease.kept(run):
                 yield
@@ -115,8 +127,10 @@ class Tending:
         sure = "cut off" in self.memory.known or (under_way.get("who"), under_way.get("what")) == (MACHINE, RENEWAL)
         if "cut off" in keys and sure and "wish" in under_way:
             findings = self._done(findings, "cut off", "going on with what was cut off", self._go_on)
-        if not self.look.renews or not keys & {"certificate", "served"} or not self._may_renew():
+        if not (self.look.renews or self.acme) or not keys & {"certificate", "served"} or not self._may_renew():
             return findings
+        if "certificate" in keys and self.acme is not None:
+            return self._certified(findings, self.acme)
         if "certificate" in keys:
             return self._done(findings, "certificate", RENEWAL, self._renew)
         return self._done(findings, "served", RENEWAL, self._serve)
@@ -184,6 +198,52 @@ class Tending:
         if not _deployment.Deployment(wish, MACHINE, RENEWAL, self.history, self.tell).run().changed:
             raise _renewal.RenewalProblem("no container was found to read the former one")
 
+    # -- by ACME --
+
+    def _certified(self, findings: list[Finding], acme: _acme.Store) -> list[Finding]:
+        """Asks without the lease, since an authority takes its time, and takes what came into use with it."""
+        with acme.alone(0) as only_one:
+            if not only_one:
+                return findings
+            try:
+                if not _acme.waits(acme, self.look.root):
+                    if not _acme.may_ask(acme, by_itself=True):
+                        return findings
+                    _acme.issue(acme, self.look.root, program(self.look), self.tell)
+            except (_renewal.RenewalProblem, FileProblem, OSError) as problem:
+                self.tell(f"no new certificate: {problem}")
+                again = _health.look_at_acme(acme, self.look.root, served=True)
+                return [*(one for one in findings if one.key != "certificate"), *again]
+            return self._done(findings, "certificate", RENEWAL, lambda: self._put_and_serve(acme))
+
+    def _put_and_serve(self, acme: _acme.Store) -> None:
+        _acme.put(acme, self.look.root)
+        self._serve()
+
+    def certify(self, who: str, anew: bool) -> bool:
+        """For whoever asks now: one that is due, or another one all the same. Whether there is a new one."""
+        acme = self.acme
+        if acme is None or not acme.settings().names:
+            raise _renewal.RenewalProblem("this machine asks nobody for its certificate (inception_tls)")
+        with acme.alone(_acme.WAIT) as only_one:
+            if not only_one:
+                raise _renewal.RenewalProblem("another run has been asking for it for minutes")
+            if not anew and _acme.due(acme, self.look.root) is None:
+                return False
+            if self.look.current is None:
+                raise _renewal.RenewalProblem("nothing is deployed here")
+            project = _history.Project(self.look.root, str(self.look.plan.get("manifest", "")))
+            if _history.digest(project.read()) != self.look.current.digest:
+                raise _renewal.RenewalProblem("the project folder is not what was deployed; deploy first")
+            if not _acme.waits(acme, self.look.root):
+                if not _acme.may_ask(acme, by_itself=False):
+                    raise _acme.refused_before(acme)
+                _acme.issue(acme, self.look.root, program(self.look), self.tell)
+            with self._at_work(RENEWAL, who):
+                self.tell(RENEWAL)
+                self._put_and_serve(acme)
+        return True
+
     def _go_on(self) -> None:
         _deployment.resume(self.history, self.tell)
 
@@ -231,10 +291,16 @@ class Tending:
         return ""
 
 
+def program(look: Look) -> str:
+    """What calls this program, for a shell."""
+    root = look.root_of_all()
+    return " ".join(shlex.quote(one) for one in (os.path.abspath(sys.argv[0]), "--root", str(root)))
+
+
 def asked(history: History, lease: Lease, store: Store) -> list[str]:
     """A look for whoever asks now, which changes nothing."""
     memory = store.load()
-    findings = Look(history, lease, memory, bool(store.settings().get("renews"))).findings()
+    findings = a_look(history, lease, store, memory).findings()
     if findings is None:
         holder = lease.holder()
         return [f"at work: {holder.told()}" if holder else "at work", *_health.shown(memory)]

@@ -100,6 +100,10 @@ options:
         description: Whether it renews the certificate, which its own authority signs.
         type: bool
         default: false
+      acme:
+        description: Whether it asks an authority for the certificate, as M(fortytwo.inception.acme) has said.
+        type: bool
+        default: false
       ways:
         description: How a person is told of what is wrong.
         type: dict
@@ -303,7 +307,9 @@ def set_health(module: AnsibleModule) -> bool:
     said, store = module.params["health"], a_store(module)
     if said is None:
         return False
-    wanted = {"renews": said["renews"], "ways": said["ways"] or {}} if said["enabled"] else {}
+    # Only what is so is written down, so that what is there from before stays as it is.
+    acme = {"acme": True} if said["acme"] else {}
+    wanted = {"renews": said["renews"], **acme, "ways": said["ways"] or {}} if said["enabled"] else {}
     if wanted == store.settings():
         return False
     store.settings_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -409,6 +415,7 @@ def main() -> None:
                 "options": {
                     "enabled": {"type": "bool", "default": True},
                     "renews": {"type": "bool", "default": False},
+                    "acme": {"type": "bool", "default": False},
                     "ways": {
                         "type": "dict",
                         "options": {

@@ -163,6 +163,8 @@ def check_domain(value: Any, settings: Settings) -> Iterator[str]:
         yield f"{shown(value)} is not text"
     elif problem := domain_problem(domain):
         yield f"{shown(value)} {problem}"
+    elif _acme(settings) and (problem := private_name(domain, settings)):
+        yield f"{shown(value)} {problem}; inception_tls: acme wants a domain of your own"
 
 
 def number_from(lowest: int, highest: int | None = None, unit: str = "") -> Check:
@@ -649,6 +651,121 @@ def _provided(settings: Settings) -> bool:
     return settings.get("inception_tls") == "provided"
 
 
+# Let's Encrypt, ZeroSSL, Google, Buypass, SSL.com: they give certificates for public names only.
+PUBLIC_AUTHORITIES = ("letsencrypt.org", "zerossl.com", "pki.goog", "buypass.com", "buypass.no", "ssl.com")
+# Names that nobody can have (RFC 6761, 6762, 7686, 8375, 9476; .internal), and those that many take all the same.
+PRIVATE_NAMES = ("42.fr", "home.arpa")
+_PRIVATE_ENDINGS = "alt corp example home internal invalid lan local localdomain localhost onion private test"
+PRIVATE_ENDINGS = frozenset(_PRIVATE_ENDINGS.split())
+EXAMPLES = ("example.com", "example.net", "example.org")
+CHALLENGES = ("tls-alpn-01", "http-01", "dns-01")
+KEY_NAME = re.compile(r"[A-Za-z0-9_.:/+=-]{1,200}")
+MOST_NAMES = 99
+
+
+def _acme(settings: Settings) -> bool:
+    return settings.get("inception_tls") == "acme"
+
+
+def _is_below(name: str, others: Iterable[str]) -> bool:
+    return any(name == other or name.endswith(f".{other}") for other in others)
+
+
+def _is_public_authority(settings: Settings) -> bool:
+    host = urlsplit(str(settings.get("inception_acme_directory", ""))).hostname or ""
+    return _is_below(host, PUBLIC_AUTHORITIES)
+
+
+def private_name(name: str, settings: Settings) -> str | None:
+    """Why an authority of the public gives no certificate for a name."""
+    if not _is_public_authority(settings):
+        return None
+    if _is_below(name, ["42.fr"]):
+        return "belongs to the school, and no authority gives you a certificate for it"
+    if _is_below(name, [*PRIVATE_NAMES, *PRIVATE_ENDINGS, *EXAMPLES]):
+        return "is a name that nobody has in public, and no authority gives a certificate for it"
+    return None
+
+
+def check_health(value: Any, settings: Settings) -> Iterator[str]:
+    yield from check_truth(value, settings)
+    if truth(value) is False and _acme(settings):
+        yield "is what renews the certificate, and inception_tls is acme"
+
+
+def check_challenge(value: Any, settings: Settings) -> Iterator[str]:
+    yield from one_of(*CHALLENGES)(value, settings)
+    if value not in CHALLENGES or not _acme(settings):
+        return
+    in_front = settings.get("inception_trusted_proxies") or truth(settings.get("inception_proxy_protocol", False))
+    if value == "tls-alpn-01" and in_front:
+        yield (
+            "tls-alpn-01 ends at the proxy in front (inception_trusted_proxies); take dns-01, or http-01 where it "
+            "hands port 80 on"
+        )
+    if value == "http-01" and whole_number(settings.get("inception_https_port")) == 80:
+        yield "http-01 wants port 80, which is inception_https_port"
+
+
+def check_directory(value: Any, settings: Settings) -> Iterator[str]:
+    yield from shaped(re.compile(r"https://[^\s\x00-\x1f'\"]+"), "an address that begins with https://")(
+        value, settings
+    )
+
+
+def check_acme_name(value: Any, settings: Settings) -> Iterator[str]:
+    name = text(value)
+    if name is None:
+        yield f"{shown(value)} is not text"
+        return
+    plain = name.removeprefix("*.")
+    if problem := domain_problem(plain):
+        yield f"{shown(name)} {problem}"
+    elif _acme(settings):
+        if plain != name and settings.get("inception_acme_challenge") != "dns-01":
+            yield f"{shown(name)} is a wildcard, which wants inception_acme_challenge: dns-01"
+        if problem := private_name(plain, settings):
+            yield f"{shown(name)} {problem}"
+
+
+def check_acme_names(value: Any, settings: Settings) -> Iterator[str]:
+    yield from each(check_acme_name)(value, settings)
+    if isinstance(value, list) and len(value) > MOST_NAMES:
+        yield f"{len(value)} names are more than the {MOST_NAMES} that one certificate can have beside the domain"
+
+
+def check_eab_kid(value: Any, settings: Settings) -> Iterator[str]:
+    yield from or_empty(shaped(KEY_NAME, "the name of a key, as the authority shows it"))(value, settings)
+    key = text(settings.get("inception_acme_eab_key"))
+    if value == "" and key and not CONTROL.search(key) and _acme(settings):
+        yield "is empty, and inception_acme_eab_key has a key"
+
+
+def _with_eab(settings: Settings) -> bool:
+    return _acme(settings) and bool(settings.get("inception_acme_eab_kid"))
+
+
+def check_acme_email(value: Any, settings: Settings) -> Iterator[str]:
+    if value != "":
+        yield from check_email(value, settings)
+
+
+def check_acme_authority(value: Any, settings: Settings) -> Iterator[str]:
+    if value != "" and (problem := _pem_problem(Path(str(value)).expanduser(), "CERTIFICATE")):
+        yield f"{shown(value)} {problem}"
+
+
+def _with_dns(settings: Settings) -> bool:
+    return _acme(settings) and settings.get("inception_acme_challenge") == "dns-01"
+
+
+def check_dns_files(value: Any, settings: Settings) -> Iterator[str]:
+    yield from each(file_for("the program of dns-01", _with_dns))(value, settings)
+    names = [Path(str(one)).name for one in value] if isinstance(value, list) else []
+    for name in sorted({one for one in names if names.count(one) > 1}):
+        yield f"{shown(name)} is the name of two files, which would lie in one folder"
+
+
 def check_static_dir(value: Any, settings: Settings) -> Iterator[str]:
     folder = text(value)
     if folder is None:
@@ -804,7 +921,7 @@ def _services_example(settings: Settings) -> str:
 
 RULES: tuple[Rule, ...] = (
     Rule("inception_login", check_login, _always("wil")),
-    Rule("inception_domain", check_domain, _always("wil.42.fr")),
+    Rule("inception_domain", check_domain, lambda settings: "wil.org" if _acme(settings) else "wil.42.fr"),
     Rule("inception_project", shaped(PROJECT, "the name of a compose project"), _always("inception")),
     Rule("inception_https_port", port_other_than({22: "ssh"}, ["host_ssh_port"]), _always("443")),
     Rule("inception_title", check_title, _always("Inception")),
@@ -821,7 +938,21 @@ RULES: tuple[Rule, ...] = (
     Rule("inception_builder", check_builder, _always("auto")),
     Rule("inception_docker_source", one_of("distribution", "docker"), _always("distribution")),
     Rule("inception_wordpress_source", check_wordpress_source, _always("archive")),
-    Rule("inception_tls", one_of("local_ca", "provided"), _always("local_ca")),
+    Rule("inception_tls", one_of("local_ca", "provided", "acme"), _always("local_ca")),
+    Rule("inception_acme_directory", check_directory, _always("https://acme-v02.api.letsencrypt.org/directory")),
+    Rule("inception_acme_email", check_acme_email, _always("wil@example.org")),
+    Rule("inception_acme_challenge", check_challenge, _always("dns-01")),
+    Rule("inception_acme_names", check_acme_names, _always("[www.example.org]")),
+    Rule("inception_acme_profile", or_empty(shaped(KEY_NAME, "the name of a profile")), _always("shortlived")),
+    Rule("inception_acme_eab_kid", check_eab_kid, _always("kid-1")),
+    Rule("inception_acme_eab_key", file_for("inception_acme_eab_kid", _with_eab), _always("/home/wil/eab.key")),
+    Rule("inception_acme_authority", check_acme_authority, _always("/home/wil/authority.pem")),
+    Rule(
+        "inception_acme_dns_hook",
+        file_for("inception_acme_challenge: dns-01", _with_dns),
+        _always("/home/wil/dns-hook"),
+    ),
+    Rule("inception_acme_dns_files", check_dns_files, _always("[/home/wil/dns-token]")),
     Rule("inception_hsts", check_truth, _always("false")),
     Rule("inception_trusted_proxies", each(check_network), _always("[192.0.2.7, 2001:db8::/32]")),
     Rule("inception_proxy_protocol", check_proxy_protocol, _always("false")),
@@ -849,6 +980,11 @@ RULES: tuple[Rule, ...] = (
     Rule("inception_vm_cpus", number_from(1, 255), _always("2")),
     Rule("inception_vm_disk", number_from(8, 65536, " (GiB)"), _always("20")),
     Rule("inception_vm_ssh_port", port_other_than({}), _always("2222")),
+    Rule(
+        "inception_vm_acme_port",
+        port_other_than({}, ["inception_vm_ssh_port", "inception_vm_https_port"]),
+        _always("8080"),
+    ),
     Rule("inception_vm_https_port", port_other_than({}, ["inception_vm_ssh_port"]), _always("8443")),
     Rule(
         "inception_vm_ftp_port",
@@ -891,7 +1027,7 @@ RULES: tuple[Rule, ...] = (
     Rule("stack_upload_size", shaped(re.compile(r"[1-9]\d{0,4}M"), "a size in megabytes"), _always("64M")),
     Rule("stack_xmlrpc", check_truth, _always("false")),
     Rule("stack_shared_addresses", each(check_network), _always("[10.0.2.2]")),
-    Rule("stack_health", check_truth, _always("true")),
+    Rule("stack_health", check_health, _always("true")),
     Rule("stack_health_mail", check_health_mail, _always("wil@example.org")),
     Rule("stack_health_webhook", check_webhook, _always("https://hooks.example.org/services/inception")),
     Rule("stack_start_timeout", number_from(1, 86400, " (seconds)"), _always("3600")),

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.fortytwo.inception.plugins.module_utils import (
+    _acme,
     _deployment,
     _health,
     _notice,
@@ -118,6 +119,93 @@ def test_a_certificate_near_its_end_is_renewed_and_taken_into_use(machine: Machi
     # It is no news.
     assert machine.told == []
     assert machine.lease.holder() is None
+
+
+class Asked:
+    """An authority that gives a certificate, or a reason why not."""
+
+    def __init__(self, machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.machine, self.problem = machine, ""
+        machine.settings(renews=False, acme=True, ways={"mail": "wil@example.org"})
+        self.due: _acme.Due | None = _acme.Due("the certificate ends in 29 days", False)
+        monkeypatch.setattr(_health.Look, "root_of_all", lambda look: machine.root.parent)
+        monkeypatch.setattr(_acme, "due", lambda *dummy: self.due)
+        monkeypatch.setattr(_acme, "issue", self.issue)
+        monkeypatch.setattr(_acme, "put", self.put)
+        monkeypatch.setattr(_acme.Store, "settings", lambda store: _acme.Settings(["wil.42.fr"]))
+
+    def issue(self, store: _acme.Store, *dummy: Any) -> None:
+        # An authority takes its time: nobody is kept from deploying.
+        assert self.machine.lease.holder() is None
+        self.machine.done.append("asked")
+        if self.problem:
+            state = store.state()
+            store.save(_acme.State(failed=state.failed + 1, why=self.problem, next=_renewal.now() + 600))
+            raise _acme.Refused(self.problem, "wait")
+
+    def put(self, *dummy: Any) -> None:
+        assert self.machine.lease.holder()
+        self.due = None
+        self.machine.done.append("put")
+
+
+@pytest.fixture
+def asked(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Asked:
+    return Asked(machine, monkeypatch)
+
+
+def test_an_authority_is_asked_once_and_what_it_gave_is_taken_into_use(machine: Machine, asked: Asked) -> None:
+    machine.look(5)
+    assert machine.done == ["asked", "put", _tending.RENEWAL]
+    assert machine.told == []
+
+
+def test_one_that_was_issued_before_it_was_cut_off_is_not_asked_for_again(
+    machine: Machine, asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_acme, "waits", lambda *dummy: True)
+    machine.look()
+    assert machine.done == ["put", _tending.RENEWAL]
+
+
+def test_a_refusal_is_news_when_it_comes_again_or_there_is_no_time(machine: Machine, asked: Asked) -> None:
+    asked.problem = "nobody answers"
+    machine.look(5)
+    # It waits, and has weeks.
+    assert machine.done == ["asked"]
+    assert machine.told == []
+    store = Tending(machine.history, machine.lease, machine.store, lambda line: None).acme
+    assert store is not None
+    store.save(_acme.State(failed=1, why="nobody answers"))
+    machine.look(5)
+    assert machine.done == ["asked", "asked"]
+    [(dummy, subject)] = machine.told
+    assert subject == "[wil.42.fr] the certificate ends in 29 days; asked 2 times in a row in vain: nobody answers"
+
+
+def test_the_first_one_that_is_refused_is_news_at_once(machine: Machine, asked: Asked) -> None:
+    asked.due, asked.problem = _acme.Due("the certificate is none of x's", True), "no record"
+    machine.look()
+    assert [subject for dummy, subject in machine.told] == [
+        "[wil.42.fr] the certificate is none of x's; asked once in vain: no record"
+    ]
+
+
+def test_whoever_asks_is_told_why_and_takes_what_there_is(machine: Machine, asked: Asked) -> None:
+    def certify(anew: bool) -> bool:
+        return Tending(machine.history, machine.lease, machine.store, lambda line: None).certify("wil", anew)
+
+    asked.problem = "no record"
+    with pytest.raises(_acme.Refused, match="no record"):
+        certify(anew=False)
+    asked.problem = ""
+    assert certify(anew=False)
+    assert not certify(anew=False)
+    assert certify(anew=True)
+    assert machine.done.count("put") == 2
+    machine.settings(renews=True, ways={})
+    with pytest.raises(_renewal.RenewalProblem, match="asks nobody"):
+        certify(anew=True)
 
 
 def test_one_of_the_user_s_own_is_told(machine: Machine) -> None:

@@ -32,6 +32,16 @@ GOOD: dict[str, Any] = {
     "inception_docker_source": "distribution",
     "inception_wordpress_source": "package",
     "inception_tls": "local_ca",
+    "inception_acme_directory": "https://acme-v02.api.letsencrypt.org/directory",
+    "inception_acme_email": "",
+    "inception_acme_challenge": "tls-alpn-01",
+    "inception_acme_names": [],
+    "inception_acme_profile": "",
+    "inception_acme_eab_kid": "",
+    "inception_acme_eab_key": "",
+    "inception_acme_authority": "",
+    "inception_acme_dns_hook": "",
+    "inception_acme_dns_files": [],
     "inception_hsts": False,
     "inception_trusted_proxies": [],
     "inception_proxy_protocol": False,
@@ -59,6 +69,7 @@ GOOD: dict[str, Any] = {
     "inception_vm_cpus": 2,
     "inception_vm_disk": 20,
     "inception_vm_ssh_port": 2222,
+    "inception_vm_acme_port": 8080,
     "inception_vm_https_port": 8443,
     "inception_vm_ftp_port": 2121,
     "inception_vm_family": "debian",
@@ -287,7 +298,27 @@ BAD_VALUES: dict[str, list[tuple[Any, str]]] = {
     ],
     "inception_docker_source": [("podman", "is not one of distribution, docker"), (None, "is not one of")],
     "inception_wordpress_source": [("git", "is not one of package, archive"), (None, "is not one of")],
-    "inception_tls": [("acme", "is not one of local_ca, provided"), (None, "is not one of")],
+    "inception_tls": [("letsencrypt", "is not one of local_ca, provided, acme"), (None, "is not one of")],
+    "inception_acme_directory": [
+        ("letsencrypt", "is not an address that begins with https://"),
+        ("http://ca.lan/directory", "is not an address that begins with https://"),
+        ("https://ca.lan/a b", "is not an address"),
+        (None, "is not"),
+    ],
+    "inception_acme_email": [("wil", "has no '@'"), (5, "not text")],
+    "inception_acme_challenge": [("dns", "is not one of tls-alpn-01, http-01, dns-01"), (None, "is not one of")],
+    "inception_acme_names": [
+        ("www.wil.org", "is not a list"),
+        (["www wil.org"], "has a space"),
+        (["https://www.wil.org"], "has a scheme"),
+        ([f"a{number}.wil.org" for number in range(100)], "are more than the 99"),
+    ],
+    "inception_acme_profile": [("short lived", "is not the name of a profile"), (None, "is not")],
+    "inception_acme_eab_kid": [("a kid", "is not the name of a key"), (5, "is not")],
+    "inception_acme_eab_key": [(5, "not text"), ("a\nb", "has a line break")],
+    "inception_acme_authority": [("/nowhere.pem", "cannot be read")],
+    "inception_acme_dns_hook": [(5, "not text")],
+    "inception_acme_dns_files": [("/a", "is not a list"), (["/a/token", "/b/token"], "is the name of two files")],
     "inception_hsts": [("a year", "is neither true nor false"), (None, "is neither")],
     "inception_trusted_proxies": [
         ("10.0.0.1", "is not a list"),
@@ -375,6 +406,11 @@ BAD_VALUES: dict[str, list[tuple[Any, str]]] = {
     "inception_vm_cpus": [(0, "0 is less than 1"), (256, "256 is more than 255"), ("two", "is not a whole number")],
     "inception_vm_disk": [(7, "7 is less than 8 (GiB)"), ("20G", "is not a whole number")],
     "inception_vm_ssh_port": [(0, "0 is less than 1"), (70000, "more than 65535"), ("ssh", "is not a whole number")],
+    "inception_vm_acme_port": [
+        (2222, "2222 is the same port as inception_vm_ssh_port"),
+        ("2222", "the same port"),
+        (0, "0 is less than 1"),
+    ],
     "inception_vm_https_port": [
         (2222, "2222 is the same port as inception_vm_ssh_port"),
         ("2222", "the same port"),
@@ -405,6 +441,68 @@ def problems(**changes: Any) -> list[str]:
 
 def test_good_settings() -> None:
     assert problems() == []
+
+
+ACME = {"inception_tls": "acme", "inception_domain": "wil.org"}
+OWN = {"inception_acme_directory": "https://ca.lan/acme/directory"}
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (ACME, []),
+        ({**ACME, "inception_domain": "wil.42.fr"}, ["inception_domain: 'wil.42.fr' belongs to the school"]),
+        (
+            {**ACME, "inception_domain": "site.lan"},
+            ["inception_domain: 'site.lan' is a name that nobody has in public"],
+        ),
+        (
+            {**ACME, "inception_domain": "www.example.org"},
+            ["inception_domain: 'www.example.org' is a name that nobody"],
+        ),
+        # An authority of one's own may give any.
+        ({**ACME, **OWN, "inception_domain": "wil.42.fr", "inception_acme_names": ["site.lan"]}, []),
+        ({**ACME, "inception_domain": "notexample.org"}, []),
+        ({**ACME, "inception_acme_names": ["www.wil.org"]}, []),
+        ({**ACME, "inception_acme_names": ["*.wil.org"]}, ["inception_acme_names: '*.wil.org' is a wildcard"]),
+        (
+            {**ACME, "inception_acme_names": ["site.local"]},
+            ["inception_acme_names: 'site.local' is a name that nobody"],
+        ),
+        (
+            {**ACME, "inception_trusted_proxies": ["192.0.2.7"]},
+            ["inception_acme_challenge: tls-alpn-01 ends at the proxy"],
+        ),
+        ({**ACME, "inception_acme_challenge": "http-01", "inception_trusted_proxies": ["192.0.2.7"]}, []),
+        (
+            {**ACME, "inception_acme_challenge": "http-01", "inception_https_port": 80},
+            ["inception_acme_challenge: http-01 wants port 80"],
+        ),
+        (
+            {**ACME, "inception_acme_eab_kid": "kid-1"},
+            ["inception_acme_eab_key: is missing, and inception_acme_eab_kid"],
+        ),
+        ({**ACME, "inception_acme_eab_key": __file__}, ["inception_acme_eab_kid: is empty"]),
+        ({**ACME, "inception_acme_eab_kid": "kid-1", "inception_acme_eab_key": __file__}, []),
+        ({**ACME, "inception_acme_challenge": "dns-01"}, ["inception_acme_dns_hook: is missing"]),
+        (
+            {
+                **ACME,
+                "inception_acme_challenge": "dns-01",
+                "inception_acme_dns_hook": __file__,
+                "inception_acme_names": ["*.wil.org"],
+                "inception_trusted_proxies": ["192.0.2.7"],
+            },
+            [],
+        ),
+        ({**ACME, "stack_health": False}, ["stack_health: is what renews the certificate"]),
+    ],
+)
+def test_acme(given: dict[str, Any], said: list[str]) -> None:
+    found = problems(**given)
+    assert len(found) == len(said), found
+    for problem, beginning in zip(found, said, strict=True):
+        assert problem.startswith(beginning), problem
 
 
 def test_a_user_of_the_relay_has_a_password() -> None:
@@ -447,7 +545,15 @@ def test_bad_values(setting: str, value: Any, said: str) -> None:
 
 
 # Those are not there either.
-FILES = ("inception_backup_credentials", "inception_backup_known_hosts", "inception_backup_authority")
+FILES = (
+    "inception_acme_authority",
+    "inception_acme_dns_files",
+    "inception_acme_dns_hook",
+    "inception_acme_eab_key",
+    "inception_backup_authority",
+    "inception_backup_credentials",
+    "inception_backup_known_hosts",
+)
 
 
 @pytest.mark.parametrize("rule", SHARED, ids=lambda rule: rule.setting)
