@@ -1,6 +1,8 @@
 #!/usr/bin/env php
 <?php
 /*
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ *
  * A stand-in for wp-cli, which no machine for tests can fetch: it tells its words and where it is, and writes past WordPress's functions.
  */
 
