@@ -98,3 +98,41 @@ def test_the_site_goes_on_without_it(site: Site, stack: Stack, through: dict[str
     finally:
         stack.compose("start adminer")
     wait_until("Adminer answers again", lambda: site.get(PATH, through).status == 200)
+
+
+@pytest.mark.rule("BON-4")
+def test_a_dump_as_large_as_it_says(
+    site: Site, stack: Stack, through: dict[str, str], secrets: dict[str, Secret]
+) -> None:
+    """A file of just that size is imported to its last statement; with the form around it, it is larger."""
+    visitor = Site(site.settings, site.ca)
+    visitor.get(PATH, through)
+    fields = {
+        "driver": "server",
+        "server": "mariadb",
+        "username": setting(stack, "MARIADB_USER"),
+        "password": secrets["db_password.txt"],
+        "db": setting(stack, "MARIADB_DATABASE"),
+    }
+    form = urllib.parse.urlencode({f"auth[{name}]": value for name, value in fields.items()})
+    kind = "Content-Type"
+    place = visitor.request("POST", PATH, form, {**through, kind: "application/x-www-form-urlencoded"}).location
+    place = urllib.parse.urljoin(PATH, place) + "&import="
+    page = visitor.get(place, through).text
+    [megabytes] = re.findall(r"\(&lt; (\d+)MB\): <input type='file' name='sql_file\[\]'", page)
+    token = re.findall(r"name='token' value='([0-9:]+)'", page)[0]
+
+    last = b"\nSELECT CONCAT('im', 'ported') AS word;\n"
+    line = b"SET @verify = '" + b"x" * (1 << 20) + b"';\n"
+    dump = line * (int(megabytes) - 1)
+    dump += b"-- " + b"x" * ((int(megabytes) << 20) - len(dump) - len(last) - 4) + last
+    parts = [("token", "", token.encode()), ("sql_file[]", '; filename="dump.sql"', dump)]
+    border = "verify-border"
+    body = b"".join(
+        f'--{border}\r\nContent-Disposition: form-data; name="{name}"{more}\r\n\r\n'.encode() + content + b"\r\n"
+        for name, more, content in parts
+    )
+    headers = {**through, kind: f"multipart/form-data; boundary={border}"}
+    answer = visitor.request("POST", place, body + f"--{border}--\r\n".encode(), headers)
+    assert answer.status == 200
+    assert "imported" in answer.text, answer.text[:3000]

@@ -6,6 +6,8 @@ set -eu
 for file in nginx.conf inside_server.conf; do
     envsubst '${DOMAIN} ${HTTPS_PORT}{{ ' ${PROXY_PORT}' if inception_proxy_protocol | bool }}{{ {'http-01': ' ${HTTP_PORT}', 'tls-alpn-01': ' ${DOOR_PORT}'}[__inception_challenge] | default('') }} ${WORDPRESS_PORT}' <"/etc/nginx/inception/$file" >"/tmp/$file"
 done
+# A kernel without IPv6 has no such address.
+[ -e /proc/net/if_inet6 ] || sed -i '/listen \[::\]/d' /tmp/nginx.conf
 
 # The kernel writes an address as eight digits, the last byte first.
 dotted() {

@@ -73,24 +73,44 @@ foreach (['style_loader_src', 'script_loader_src'] as $inception_filter) {
     add_filter($inception_filter, static function ($address) {
         $part = wp_parse_url((string) $address);
         $file = rtrim(ABSPATH, '/') . ($part['path'] ?? '');
-        $is_ours = ($part['host'] ?? '') === getenv('DOMAIN') && preg_match('/\.(?:css|js)$/', $file) && is_file($file);
+        $is_ours = ($part['host'] ?? '') === getenv('DOMAIN') && preg_match('/\.(?:css|m?js)$/', $file) && is_file($file);
         return $is_ours ? add_query_arg('ver', dechex(filemtime($file)), $address) : $address;
     });
 }
 unset($inception_filter);
+
+/** Whether somebody sends mail: the relay, or a plugin, by a server of its own or by another function. */
+function inception_sends_mail(): bool
+{
+    $mailer = get_class($GLOBALS['phpmailer'] ?? new stdClass());
+    $function = (new ReflectionFunction('wp_mail'))->getFileName();
+    return getenv('MAIL_HOST')
+        || has_action('phpmailer_init')
+        || has_filter('pre_wp_mail')
+        || !in_array($mailer, ['stdClass', 'PHPMailer\\PHPMailer\\PHPMailer', 'WP_PHPMailer'], true)
+        || $function !== ABSPATH . WPINC . '/pluggable.php';
+}
 
 if (getenv('MAIL_HOST')) {
     // The relay lets its own addresses through, and not every one that somebody thinks up.
     add_filter('wp_mail_from', static fn (): string => getenv('MAIL_FROM'));
     add_filter('wp_mail_from_name', static fn (): string => wp_specialchars_decode(get_option('blogname'), ENT_QUOTES));
 } else {
-    // Without a relay no mail is even tried, and who waits for one is told so.
-    add_filter('pre_wp_mail', '__return_false');
+    // Without a relay PHP sends none (php.ini), and who waits for one is told so.
     add_filter('login_message', static function (string $message): string {
-        $wants_mail = in_array($_REQUEST['action'] ?? '', ['lostpassword', 'retrievepassword'], true);
+        $wants_mail = !inception_sends_mail() && in_array($_REQUEST['action'] ?? '', ['lostpassword', 'retrievepassword'], true);
         return $message . ($wants_mail ? '<p class="message">This site sends no mail: ask its administrator for a new password.</p>' : '');
     });
 }
+
+// A network of sites is none that this machine could serve: whoever looks for it learns why, before anything of it is made.
+add_action('load-network.php', static function (): void {
+    wp_die(
+        'This site cannot become a network of sites: its address, its certificate, its caches and its users are those of one site. For another site, deploy another machine.',
+        'No network of sites',
+        ['response' => 403, 'back_link' => true]
+    );
+});
 
 // Versions are nobody's business.
 remove_action('wp_head', 'wp_generator');
@@ -173,7 +193,7 @@ final class Inception_Names
         if ($errors->has_errors()) {
             return $errors;
         }
-        if (!getenv('MAIL_HOST')) {
+        if (!inception_sends_mail()) {
             $errors->add('retrieve_password_email_failure', 'The email could not be sent.');
         } elseif (!$user && did_action('login_init')) {
             // Where wp-login.php leads to, when it has sent the mail.

@@ -64,6 +64,8 @@ define('WP_POST_REVISIONS', 20);
 // What is due is done at the container's health check (tools/check.sh), and not while a visitor waits.
 define('DISABLE_WP_CRON', true);
 define('WP_DEBUG', false);
+// One site: its address, its cache and its certificate are of one (conf/inception.php says so too).
+define('WP_ALLOW_MULTISITE', false);
 
 if (!defined('ABSPATH')) {
     define('ABSPATH', __DIR__ . '/');

@@ -161,6 +161,8 @@ function apply_changed_settings(): void
         $changed && say('Settings that changed were applied to the site: ' . implode(', ', array_keys($changed)) . '.');
     }
     update_option('inception_settings', $said, false);
+    // While it installs, WordPress writes options past its cache: what that has is of before.
+    wp_cache_flush();
 }
 
 function ensure_address(string $address): void
