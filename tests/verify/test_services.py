@@ -81,12 +81,15 @@ def test_plain_http_does_not_answer(stack: Stack, settings: Settings) -> None:
 @pytest.mark.rule("SVC-1")
 @pytest.mark.vm_core
 def test_https_port_speaks_no_plain_http(settings: Settings) -> None:
-    """Whoever talks plain HTTP to the https port does not get the site."""
+    """Whoever talks plain HTTP to the https port does not get the site: he is led to TLS, at most."""
     with socket.create_connection((settings.address, settings.forwarded_port), timeout=60) as raw:
         raw.sendall(f"GET / HTTP/1.1\r\nHost: {settings.domain}\r\nConnection: close\r\n\r\n".encode())
         answer = raw.makefile("rb").read()
-    assert answer.split(b"\r\n")[0].split()[1:2] in ([], [b"400"])
-    assert settings.title.encode() not in answer
+    head, _, body = answer.partition(b"\r\n\r\n")
+    status = head.split(b"\r\n")[0].split()[1:2]
+    assert status in ([], [b"400"], [b"301"])
+    assert status != [b"301"] or f"\r\nLocation: https://{settings.domain}/\r\n".encode() in head + b"\r\n"
+    assert settings.title.encode() not in body
 
 
 @pytest.mark.rule("SVC-2")
