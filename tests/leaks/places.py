@@ -23,7 +23,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from tests.leaks.search import NOT_COMPRESSED, Needle, Searcher, unpacked
+from tests.leaks.search import Needle, Searcher, pieces
 
 # What can be searched: where it is, and how it is opened, once and at once.
 Source = tuple[str, Callable[[], BinaryIO]]
@@ -58,11 +58,11 @@ def search(places: dict[str, Place], needles: Iterable[Needle]) -> Report:
         for where, opened in sources():
             try:
                 with opened() as content:
-                    found, length = searcher(unpacked(content))
+                    found, length = searcher(pieces(content))
             except FileNotFoundError:
                 # It went while others were searched.
                 continue
-            except NOT_COMPRESSED as error:
+            except OSError as error:
                 report.unread.append(f"{place}: {where}: {error}")
                 continue
             report.found += sorted({(needle.value, needle.form, place, where) for needle in found})

@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import base64
 import bz2
+import errno
 import gzip
 import html
+import io
 import json
 import lzma
+import os
 import re
+import sys
 import urllib.parse
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 CHUNK = 1 << 20
 WORD = 8
@@ -103,12 +107,12 @@ class Searcher:
         self._overlap = max((len(needle.content) for needle in self._needles), default=1) - 1
         self._known = frozenset(self._words)
 
-    def __call__(self, content: BinaryIO) -> tuple[set[Needle], int]:
-        """The needles that are in a content, and how many bytes it has."""
+    def __call__(self, pieces: Iterable[bytes]) -> tuple[set[Needle], int]:
+        """The needles that are in a content, which comes in pieces, and how many bytes it has."""
         found: set[Needle] = set()
         size = 0
         tail = b""
-        while chunk := content.read(CHUNK):
+        for chunk in pieces:
             size += len(chunk)
             block = tail + chunk
             words = memoryview(block)[: len(block) // WORD * WORD].cast("Q")
@@ -121,19 +125,51 @@ class Searcher:
         return found, size
 
 
-def unpacked(content: BinaryIO) -> BinaryIO:
-    """What a compressed content was before; any other as it is. It has to be one that can be read twice."""
+def pieces(content: BinaryIO) -> Iterator[bytes]:
+    """What a compressed content was before, any other as it is; it has to be one that can be read twice.
+
+    One that is cut off or damaged is both: what comes out of it, and then itself.
+    """
     start = content.read(8)
     content.seek(0)
     for magic, opener in COMPRESSED.items():
         if start.startswith(magic):
             try:
-                with opener(content) as trial:
-                    trial.read(1)
+                with opener(content) as inside:
+                    # All that comes out before the damage: read() would lose what it has when it fails.
+                    while piece := inside.read1(CHUNK):
+                        yield piece
+                return
             except NOT_COMPRESSED:
-                # It only begins like one.
                 content.seek(0)
-                return content
-            content.seek(0)
-            return cast(BinaryIO, opener(content))
-    return content
+    yield from written(content)
+
+
+def written(content: BinaryIO) -> Iterator[bytes]:
+    """A content without what was never written: a file of a terabyte may be nothing but a hole."""
+    try:
+        status = os.fstat(content.fileno())
+    except io.UnsupportedOperation:
+        status = None
+    if status is None or status.st_blocks * 512 >= status.st_size:
+        while piece := content.read(CHUNK):
+            yield piece
+        return
+    position = 0
+    while (position := next_data(content.fileno(), position)) < status.st_size:
+        end = os.lseek(content.fileno(), position, os.SEEK_HOLE)
+        content.seek(position)
+        while position < end and (piece := content.read(min(CHUNK, end - position))):
+            yield piece
+            position += len(piece)
+        position = end
+
+
+def next_data(descriptor: int, position: int) -> int:
+    """Where the next part that was written begins; the end, if there is none."""
+    try:
+        return os.lseek(descriptor, position, os.SEEK_DATA)
+    except OSError as error:
+        if error.errno != errno.ENXIO:
+            raise
+        return sys.maxsize

@@ -13,17 +13,18 @@ import lzma
 import random
 import string
 import urllib.parse
+from pathlib import Path
 
 import pytest
 
-from tests.leaks.search import CHUNK, LONG, Needle, Searcher, base64_forms, needles, unpacked, values_of
+from tests.leaks.search import CHUNK, LONG, Needle, Searcher, base64_forms, needles, pieces, values_of
 
 PLAIN = b"Qm7XkP2vLr9TzW4cHs8NbJ5gYd3FaE6u"
 SALT = b"""p&<k;a"v>W/2+U 'x=!@#$%^*()[]{}|~:?,.-_`\\Zq"""
 
 
 def forms_in(content: bytes, value: bytes) -> set[str]:
-    found, _ = Searcher(needles("a", value))(io.BytesIO(content))
+    found, _ = Searcher(needles("a", value))(pieces(io.BytesIO(content)))
     return {needle.form for needle in found}
 
 
@@ -101,21 +102,21 @@ def test_needle_is_found_wherever_it_is(length: int, before: int) -> None:
     for shift in range(9):
         content = b"." * (before + shift) + needle.content
         for after in (b"", b"...."):
-            assert Searcher([needle])(io.BytesIO(content + after)) == ({needle}, len(content + after))
+            assert Searcher([needle])(pieces(io.BytesIO(content + after))) == ({needle}, len(content + after))
 
 
 def test_nothing_is_found_where_nothing_is() -> None:
     """A part of it is not the value, not even one that begins and ends like it."""
     wanted = needles("a", PLAIN)
     for content in (b"", b"x", PLAIN[:-1], PLAIN[1:], PLAIN[:16] + b"x" + PLAIN[16:], PLAIN.lower() * 9):
-        assert Searcher(wanted)(io.BytesIO(content)) == (set(), len(content))
+        assert Searcher(wanted)(pieces(io.BytesIO(content))) == (set(), len(content))
 
 
 def test_needles_are_told_apart() -> None:
     chosen = random.Random(1)
     values = ["".join(chosen.choices(string.ascii_letters, k=32)).encode() for _ in range(50)]
     wanted = [needle for number, value in enumerate(values) for needle in needles(f"value {number}", value)]
-    found, _ = Searcher(wanted)(io.BytesIO(b" ".join(values[::7])))
+    found, _ = Searcher(wanted)(pieces(io.BytesIO(b" ".join(values[::7]))))
     assert {needle.value for needle in found} == {f"value {number}" for number in range(0, 50, 7)}
 
 
@@ -127,12 +128,37 @@ def test_a_needle_prints_no_value() -> None:
 def test_what_is_compressed_is_unpacked(packer: object) -> None:
     packed = packer.compress(b"before " + PLAIN * 9)  # type: ignore[attr-defined]
     assert PLAIN * 2 not in packed
-    assert PLAIN in unpacked(io.BytesIO(packed)).read()
+    assert PLAIN in b"".join(pieces(io.BytesIO(packed)))
+
+
+@pytest.mark.parametrize("packer", [gzip, bz2, lzma])
+def test_what_is_cut_off_is_read_as_far_as_it_goes(packer: object) -> None:
+    """And as it is: neither what comes out nor what follows the damage is passed over."""
+    noise = random.Random(2).randbytes(1 << 20)
+    packed = packer.compress(PLAIN * 9 + noise)[: 1 << 20] + SALT  # type: ignore[attr-defined]
+    read = b"".join(pieces(io.BytesIO(packed)))
+    assert PLAIN in read
+    assert read.endswith(packed)
+
+
+def test_what_was_never_written_is_not_read(tmp_path: Path) -> None:
+    """A file of a terabyte with three pieces in it, at its beginning, amid it and at its end."""
+    with (tmp_path / "hole").open("w+b") as content:
+        for position in (0, 1 << 39, (1 << 40) - len(PLAIN)):
+            content.seek(position)
+            content.write(PLAIN)
+        content.flush()
+        read = b"".join(pieces(content))
+    assert read.count(PLAIN) == 3
+    assert len(read) < 1 << 20
+    with (tmp_path / "nothing").open("w+b") as content:
+        content.truncate(1 << 40)
+        assert b"".join(pieces(content)) == b""
 
 
 @pytest.mark.parametrize("content", [b"", b"BZh", b"\x1f\x8b\x08 no archive", b"\xfd7zXZ\0", PLAIN])
 def test_what_only_begins_like_it_is_read_as_it_is(content: bytes) -> None:
-    assert unpacked(io.BytesIO(content)).read() == content
+    assert b"".join(pieces(io.BytesIO(content))).endswith(content)
 
 
 def test_values_of_a_file() -> None:
