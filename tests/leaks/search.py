@@ -158,8 +158,8 @@ def written(content: BinaryIO) -> Iterator[bytes]:
     position = 0
     while (position := next_data(content.fileno(), position)) < status.st_size:
         end = os.lseek(content.fileno(), position, os.SEEK_HOLE)
-        content.seek(position)
-        while position < end and (piece := content.read(min(CHUNK, end - position))):
+        # Not by read(), whose buffer does not know that the position has changed.
+        while position < end and (piece := os.pread(content.fileno(), min(CHUNK, end - position), position)):
             yield piece
             position += len(piece)
         position = end
