@@ -14,7 +14,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.results import Result
 from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation import report
-from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.items import SECTIONS
+from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.items import ITEMS, SECTIONS
 
 SCREENSHOT = {
     "item": {"type": "int", "required": True},
@@ -34,20 +34,33 @@ EVALUATION = {
     "error": {"type": "str", "default": ""},
     "static": {"type": "list", "elements": "dict", "default": []},
     "runtime": {"type": "list", "elements": "dict", "default": []},
+    "images": {"type": "list", "elements": "dict", "default": []},
     "screenshots": {"type": "list", "elements": "dict", "default": [], "options": SCREENSHOT},
 }
 
 
 def evaluation(entry: dict[str, Any]) -> report.Evaluation:
-    """An entry of the option, with its results and pictures as what they are."""
-    return report.Evaluation(
-        **{
-            **entry,
-            "static": [Result.from_dict(one) for one in entry["static"]],
-            "runtime": [Result.from_dict(one) for one in entry["runtime"]],
-            "screenshots": [report.Screenshot(**one) for one in entry["screenshots"]],
-        }
-    )
+    """An entry of the option, with its results, images and pictures as what they are.
+
+    A host that answered anything else has no evaluation, and the others have theirs.
+    """
+    plain = {
+        **entry,
+        "static": [],
+        "runtime": [],
+        "images": [],
+        "screenshots": [report.Screenshot(**one) for one in entry["screenshots"]],
+    }
+    try:
+        results = {key: [Result.from_dict(one) for one in entry[key]] for key in ("static", "runtime")}
+        unknown = {one.id for one in (*results["static"], *results["runtime"])} - set(ITEMS)
+        if unknown:
+            raise ValueError(f"there is no item {unknown.pop()!r}")
+        return report.Evaluation(
+            **{**plain, **results, "images": [report.Image.from_dict(one) for one in entry["images"]]}
+        )
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        return report.Evaluation(**{**plain, "error": f"the host answered in no known form: {error!r}"})
 
 
 def write(path: Path, text: str) -> None:

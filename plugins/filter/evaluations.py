@@ -48,10 +48,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 NOT_ENDED = "the evaluation did not come to its end"
+# A host may be a stranger's, root and all: what it answers is anything.
+NO_FORM = "the host answered in no known form"
 # Key of the entry: the fact of the role, and what it is where the role did not come so far.
 NOTED = {
     "static": ("__evaluate_static", []),
     "runtime": ("__evaluate_runtime", []),
+    "images": ("__evaluate_images", []),
     "screenshots": ("__evaluate_screenshots", []),
     "error": ("__evaluate_error", NOT_ENDED),
 }
@@ -63,13 +66,17 @@ def _now() -> float:
 
 def _evaluation(host: str, noted: Mapping[str, Any], common: Mapping[str, Any]) -> dict[str, Any]:
     """One entry. What the role knows of its subject goes over what is common to all."""
+    found = {key: noted.get(fact, default) for key, (fact, default) in NOTED.items()}
+    for key in ("static", "runtime", "images"):
+        if not isinstance(found[key], list) or not all(isinstance(one, Mapping) for one in found[key]):
+            found |= {key: [], "error": NO_FORM}
     started = datetime.datetime.fromtimestamp(float(noted.get("__evaluate_started") or _now()), tz=datetime.UTC)
     return {
         "host": host,
         **common,
         "started": f"{started:%Y-%m-%d %H:%M} UTC",
         "seconds": float(noted.get("__evaluate_seconds") or 0),
-        **{key: noted.get(fact, default) for key, (fact, default) in NOTED.items()},
+        **found,
         **(noted.get("__evaluate_subject") or {}),
     }
 

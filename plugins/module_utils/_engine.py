@@ -96,18 +96,20 @@ class _Connection(http.client.HTTPConnection):
         self.sock.connect(self.path)
 
 
-def ask_bytes(address: str, path: str = SOCKET, timeout: float = 60, method: str = "GET") -> bytes | None:
-    """What the engine answers, or nothing when none listens there, or it refuses."""
+def ask_bytes(
+    address: str, path: str = SOCKET, timeout: float = 60, method: str = "GET", most: int | None = None
+) -> bytes | None:
+    """What the engine answers, or nothing when none listens there, it refuses, or it is more than `most` bytes."""
     connection = _Connection(path, timeout)
     try:
         connection.request(method, address)
         answer = connection.getresponse()
-        body = answer.read()
+        body = answer.read() if most is None else answer.read(most + 1)
     except (OSError, http.client.HTTPException):
         return None
     finally:
         connection.close()
-    return body if answer.status in (200, 204) else None
+    return body if answer.status in (200, 204) and (most is None or len(body) <= most) else None
 
 
 def ask(address: str, path: str = SOCKET, timeout: float = 60) -> Any:

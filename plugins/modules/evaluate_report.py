@@ -15,6 +15,7 @@ author:
 description:
   - Writes for each evaluated host a page that is one file (C(<host>.html)), the same as JSON (C(<host>.json), whose
     form is C(docs/evaluation.schema.json)) and as JUnit XML (C(<host>.xml)), and C(index.html) over all hosts.
+  - Where the images are known, writes what they are made of as a bill of materials (C(<host>.cdx.json), CycloneDX 1.6).
   - Runs on the control node. What it is given comes from projects of others. Each text is made harmless and is bounded.
 extends_documentation_fragment:
   - fortytwo.inception._attributes
@@ -97,6 +98,11 @@ options:
         type: list
         elements: dict
         default: []
+      images:
+        description: The images of the running stack, as M(fortytwo.inception.evaluate_stack) tells them.
+        type: list
+        elements: dict
+        default: []
       screenshots:
         description: Pictures (PNG) on the control node, which become part of the page.
         type: list
@@ -136,7 +142,7 @@ files:
   returned: success
   type: list
   elements: str
-  sample: [reports/index.html, reports/wil.html, reports/wil.json, reports/wil.xml]
+  sample: [reports/index.html, reports/wil.cdx.json, reports/wil.html, reports/wil.json, reports/wil.xml]
 table:
   description: The lines of a short table for the terminal.
   returned: success

@@ -22,13 +22,13 @@ attributes:
   check_mode:
     support: partial
     details:
-      - In check mode O(step=look) looks; the other steps do nothing and return no result.
+      - In check mode O(step=look) and O(step=images) look; the other steps do nothing and return no result.
   diff_mode:
     support: none
   idempotent:
     support: partial
     details:
-      - O(step=look) changes nothing. The other steps disturb the stack each time, that being their use.
+      - O(step=look) and O(step=images) change nothing. The others disturb the stack each time.
   platform:
     support: full
 options:
@@ -37,13 +37,14 @@ options:
       - V(clean_out) removes ALL containers, images, volumes and networks of Docker there, and the login's data.
       - V(make) runs C(make) as the login and waits until everything is well.
       - V(look) looks at what runs.
+      - V(images) tells what its images are made of, by the lists of their package managers.
       - V(crash) kills the first process of each container, V(stop) stops and starts each.
       - V(change_port) changes a port in C(srcs/.env), runs C(make), and changes it back.
       - V(ftp) uploads a file by FTP and looks for it on the site.
       - V(passwords) copies O(admin_password_file) and O(user_password_file) into O(folder), as C(admin) and C(user).
         A link of the project is not followed, and what is no small file is left out.
     type: str
-    choices: [clean_out, make, look, crash, stop, change_port, ftp, passwords]
+    choices: [clean_out, make, look, images, crash, stop, change_port, ftp, passwords]
     required: true
   login:
     description: The evaluated login.
@@ -120,13 +121,30 @@ users:
   type: list
   elements: dict
   sample: [{login: wil, roles: [administrator]}]
+images:
+  description:
+    - With O(step=images), each image by the first of its services, what the engine says of it, and its packages.
+    - It comes from the project. M(fortytwo.inception.evaluate_report) checks it and makes a bill of materials of it.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - service: nginx
+      image: {Id: "sha256:0a1b", RepoTags: ["nginx:0a1b2c"], Architecture: amd64, Created: "2026-11-28T12:00:00Z"}
+      inside:
+        kind: deb
+        system: debian
+        release: "12"
+        packages: [{name: nginx, version: 1.22.1-9, architecture: amd64, source: nginx, homepage: ""}]
+        unpackaged: {}
+        problem: ""
 """
 
 import time
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation import disturb
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation import disturb, images
 from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.results import Result
 
 
@@ -155,7 +173,7 @@ def main() -> None:
         argument_spec={
             "step": {
                 "type": "str",
-                "choices": ["clean_out", "make", "look", "crash", "stop", "change_port", "ftp", "passwords"],
+                "choices": ["clean_out", "make", "look", "images", "crash", "stop", "change_port", "ftp", "passwords"],
                 "required": True,
             },
             "login": {"type": "str", "required": True},
@@ -180,19 +198,21 @@ def main() -> None:
         module.fail_json(
             "there is no docker on this machine; install it, for example: apt-get install docker.io docker-cli"
         )
-    changes = params["step"] != "look"
+    changes = params["step"] not in ("look", "images")
     if changes and module.check_mode:
-        module.exit_json(changed=True, results=[], users=[])
+        module.exit_json(changed=True, results=[], users=[], images=[])
     subject = disturb.Subject(
         params["login"], params["domain"], params["project"], params["make_timeout"], params["services"]
     )
     start = time.monotonic()
     try:
+        if params["step"] == "images":
+            module.exit_json(changed=False, results=[], users=[], images=images.images(subject.project))
         if not changes:
             stack = subject.observe()
             users = [{"login": login, "roles": roles} for login, roles in stack.wordpress.users]
             # The action plugin judges it, and takes it out of the result.
-            module.exit_json(changed=False, results=[], users=users, observed=stack.to_dict())
+            module.exit_json(changed=False, results=[], users=users, images=[], observed=stack.to_dict())
         results = do(subject, params)
     except (OSError, ValueError, KeyError) as error:
         module.fail_json(f"the step {params['step']} of the evaluation: {type(error).__name__}: {error}")
@@ -200,7 +220,7 @@ def main() -> None:
     share = (time.monotonic() - start) / max(1, len(results))
     for one in results:
         one.seconds = one.seconds or share
-    module.exit_json(changed=True, results=[one.to_dict() for one in results], users=[])
+    module.exit_json(changed=True, results=[one.to_dict() for one in results], users=[], images=[])
 
 
 if __name__ == "__main__":

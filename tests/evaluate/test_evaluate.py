@@ -105,6 +105,9 @@ def test_our_own_stack_passes(evaluate: Evaluate, stack: Stack, secrets: dict[st
     assert {41, 47, 48, 49} <= pictures
     written = {path.name: path.read_bytes() for path in run.folder.iterdir()}
     assert leaks(secrets, {**written, "the output": run.output.encode()}) == []
+    bill = json.loads(written["wil.cdx.json"])
+    assert {"nginx", "wordpress", "mariadb", "redis"} < {one["name"] for one in bill["components"]}
+    assert all(len(one["components"]) > 50 for one in bill["components"])
 
 
 BREAKS = [

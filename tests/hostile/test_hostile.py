@@ -146,6 +146,7 @@ def test_hostile_projects_harm_nobody(
             wrong = [one for one in documents[name]["results"] if one["verdict"] in ("fail", "warning")]
             assert wrong == [], f"{name}: {wrong}"
             assert set(documents[name]["outcome"]["undetermined"]) <= NOT_HERE, name
+            assert [one["service"] for one in documents[name]["images"] if one["packages"] > 50], name
         for name, machine in hostile.items():
             outcome = documents[name]["outcome"]
             print(f"{name}: {outcome['status']} {documents[name]['error'] or ''}"[:200])

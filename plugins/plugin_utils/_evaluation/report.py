@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+from ansible_collections.fortytwo.inception.plugins.module_utils import _sbom
 from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.results import Result, readable
 from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.items import ITEMS, SECTIONS
 from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation.outcome import (
@@ -31,6 +32,7 @@ FORMAT = "fortytwo.inception.evaluation/1"
 # Evidence is for people: beyond this it is a file of its own, and not a report.
 MAX_EVIDENCE = 40
 MAX_SCREENSHOT = 4_000_000
+MAX_IMAGES = 100
 
 # How each verdict is called and drawn; never by its color alone.
 LABELS = {
@@ -70,6 +72,34 @@ class Screenshot:
         return "data:image/png;base64," + base64.b64encode(content).decode()
 
 
+@dataclass(frozen=True)
+class Image:
+    """An image of the running stack; nothing in it that is no name, no version and no number of an image."""
+
+    service: str
+    image: dict[str, Any]
+    inside: _sbom.Contents
+
+    @classmethod
+    def from_dict(cls, told: Mapping[str, Any]) -> Image:
+        image = {
+            "Id": readable(told["image"].get("Id") or "", 100),
+            "RepoTags": [readable(tag, 200) for tag in (told["image"].get("RepoTags") or [])[:1]],
+            "Architecture": readable(told["image"].get("Architecture") or "", 100),
+            "Created": readable(told["image"].get("Created") or "", 100),
+        }
+        return cls(readable(told["service"], 100), image, _sbom.Contents.from_dict(told["inside"]))
+
+    def row(self) -> dict[str, Any]:
+        """For people: the bill has the packages."""
+        return {
+            "service": self.service,
+            "system": f"{self.inside.system} {self.inside.release}".strip(),
+            "packages": len(self.inside.packages),
+            "problem": readable(self.inside.problem, 300),
+        }
+
+
 @dataclass
 class Evaluation:
     """What was found on one host; `error` says why there is no more of it."""
@@ -84,6 +114,7 @@ class Evaluation:
     error: str = ""
     static: list[Result] = field(default_factory=list)
     runtime: list[Result] = field(default_factory=list)
+    images: list[Image] = field(default_factory=list)
     screenshots: list[Screenshot] = field(default_factory=list)
     sections: list[str] = field(default_factory=list)
     sheet_version: int = 5
@@ -102,6 +133,7 @@ class Evaluation:
             "error": readable(self.error),
             "outcome": self._outcome(results),
             "results": [] if self.error and not (self.static or self.runtime) else [_plain(one) for one in results],
+            "images": [one.row() for one in self.images[:MAX_IMAGES]],
             "screenshots": [
                 {"item": one.item, "title": readable(one.title, 200), "image": image}
                 for one in self.screenshots
@@ -109,6 +141,11 @@ class Evaluation:
             ],
         }
         return {**document, "comment": comment(document)}
+
+    def bill(self) -> dict[str, Any] | None:
+        """What its images are made of, in CycloneDX's format."""
+        made = [_sbom.bill(one.service, one.image, one.inside) for one in self.images[:MAX_IMAGES]]
+        return _sbom.whole(made) if made else None
 
     def _outcome(self, results: list[Result]) -> dict[str, Any]:
         found = outcome(results).to_dict()
@@ -200,7 +237,8 @@ def file_names(hosts: Iterable[str]) -> dict[str, str]:
     names: dict[str, str] = {}
     for host in hosts:
         plain = re.sub(r"[^A-Za-z0-9._-]+", "_", host).lstrip(".")[:80]
-        if plain != host or plain in ("index", *names.values()):
+        # <host>.cdx.json is the bill of another one.
+        if plain != host or plain.endswith(".cdx") or plain in ("index", *names.values()):
             plain = f"{plain}-{hashlib.sha256(host.encode('utf-8', 'replace')).hexdigest()[:8]}"
         names[host] = plain
     return names
@@ -306,14 +344,20 @@ def render(templates: str, name: str, **values: Any) -> str:
 
 def reports(evaluations: Iterable[Evaluation], templates: str) -> tuple[dict[str, str], list[dict[str, Any]]]:
     """Every file of the report by its name, and the documents that they show."""
-    documents = {one.host: one.document() for one in evaluations}
+    made = {one.host: one for one in evaluations}
+    documents = {host: one.document() for host, one in made.items()}
     names = file_names(documents)
     rows = [{"name": names[host], "document": document} for host, document in documents.items()]
     shown = {one["id"]: one for document in documents.values() for one in document["results"]}
     items = [shown[number] for number in sorted(shown)]
     files = {"index.html": render(templates, "index.html.j2", rows=rows, items=items)}
     for host, document in documents.items():
-        files[f"{names[host]}.html"] = render(templates, "report.html.j2", document=document)
+        bill = made[host].bill()
+        if bill:
+            files[f"{names[host]}.cdx.json"] = to_json(bill)
+        files[f"{names[host]}.html"] = render(
+            templates, "report.html.j2", document=document, bill=f"{names[host]}.cdx.json" if bill else ""
+        )
         files[f"{names[host]}.json"] = to_json(document)
         files[f"{names[host]}.xml"] = to_junit(document)
     return files, list(documents.values())

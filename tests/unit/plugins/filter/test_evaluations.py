@@ -13,6 +13,7 @@ NOTHING = {
     "seconds": 0.0,
     "static": [],
     "runtime": [],
+    "images": [],
     "screenshots": [],
     "error": plugin.NOT_ENDED,
 }
@@ -35,6 +36,9 @@ FOUND = {"id": "LAY-1", "verdict": "pass"}
         ({"__evaluate_subject": {"login": "wil", "domain": "wil.42.fr"}}, {"login": "wil", "domain": "wil.42.fr"}),
         ({"__evaluate_subject": None}, {}),
         ({"other": 1}, {}),
+        ({"__evaluate_error": "", "__evaluate_runtime": "owned"}, {"error": plugin.NO_FORM}),
+        ({"__evaluate_error": "", "__evaluate_runtime": [[1]]}, {"error": plugin.NO_FORM}),
+        ({"__evaluate_error": "", "__evaluate_images": {"a": 1}}, {"error": plugin.NO_FORM}),
     ],
 )
 def test_what_was_noted(monkeypatch: pytest.MonkeyPatch, noted: dict[str, Any], expected: dict[str, Any]) -> None:

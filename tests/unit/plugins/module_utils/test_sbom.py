@@ -40,7 +40,7 @@ IMAGE = {"Id": "sha256:" + "a" * 64, "RepoTags": ["nginx:0a1b2c"], "Architecture
 
 
 def bill(files: dict[str, str], service: str = "nginx") -> dict[str, Any]:
-    return _sbom.bill(service, IMAGE, lambda path: files.get(path, ""))
+    return _sbom.bill(service, IMAGE, _sbom.contents(lambda path: files.get(path, "")))
 
 
 def test_debian() -> None:
@@ -105,7 +105,7 @@ def engine(monkeypatch: pytest.MonkeyPatch, containers: list[dict[str, Any]] | N
         asked.append(address)
         return IMAGE if address.startswith("/images/") else containers
 
-    def ask_bytes(address: str, *unused: Any) -> bytes | None:
+    def ask_bytes(address: str, *unused: Any, most: int = 0) -> bytes | None:
         asked.append(address)
         for path, text in files.items():
             if address.endswith(path.replace("/", "%2F")):

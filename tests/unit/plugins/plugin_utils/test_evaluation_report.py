@@ -251,6 +251,69 @@ def test_hostile_content_is_only_text(report: Report) -> None:
     ElementTree.fromstring(report.text("wil.xml"))
 
 
+PACKAGE = {"name": "nginx", "version": "1.22.1-9", "architecture": "amd64", "source": "nginx", "homepage": ""}
+INSIDE = {"kind": "deb", "system": "debian", "release": "12", "packages": [PACKAGE], "unpackaged": {}, "problem": ""}
+IMAGE = {"Id": "sha256:0a", "RepoTags": ["nginx:1"], "Architecture": "amd64", "Created": "2026-11-28"}
+
+
+def test_what_the_images_are_made_of(report: Report) -> None:
+    """In a file of its own, which the page names; an image of which nothing is known is named with why."""
+    nothing = {"service": "static", "image": IMAGE, "inside": {**INSIDE, "packages": [], "problem": "no list"}}
+    report(
+        {
+            "host": "wil",
+            "static": results(),
+            "images": [{"service": "nginx", "image": IMAGE, "inside": INSIDE}, nothing],
+        }
+    )
+    bill = json.loads(report.text("wil.cdx.json"))
+    assert [one["name"] for one in bill["components"]] == ["nginx", "static"]
+    assert [one["name"] for one in bill["components"][0]["components"]] == ["debian", "nginx"]
+    assert {"name": "inception:problem", "value": "no list"} in bill["components"][1]["properties"]
+    document = json.loads(report.text("wil.json"))
+    assert document["images"][0] == {"service": "nginx", "system": "debian 12", "packages": 1, "problem": ""}
+    assert '<a href="wil.cdx.json">2 with 1 packages</a>; static: no list' in report.text("wil.html")
+
+
+def test_hostile_images_are_only_text(report: Report) -> None:
+    packages = [{**PACKAGE, key: text} for key in PACKAGE for text in HOSTILE if text]
+    image = {
+        "service": HOSTILE[0],
+        "image": dict.fromkeys(IMAGE, HOSTILE[1]),
+        "inside": {**INSIDE, "packages": packages},
+    }
+    image["inside"] |= {"system": HOSTILE[0], "unpackaged": {HOSTILE[0]: "1", "wordpress": HOSTILE[1]}}
+    report({"host": "wil", "static": results(), "images": [image]})
+    bill = json.loads(report.text("wil.cdx.json"))
+    # The address of its home is left out, and the package stays.
+    assert {one["name"] for one in bill["components"]} == {"", "nginx"}
+    assert "externalReferences" not in report.text("wil.cdx.json")
+    for text in map(report.text, ("wil.html", "wil.json", "wil.cdx.json")):
+        assert not set("\x1b\x00\x07\x08\u202e\u2066\u200b") & set(text)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"runtime": [{"id": 99, "verdict": "pass"}]},
+        {"runtime": [{"id": "a", "verdict": "pass"}]},
+        {"runtime": [{"id": [], "verdict": "pass"}]},
+        {"runtime": [{"id": 5, "verdict": "owned"}]},
+        {"runtime": [{"id": 5, "verdict": "pass", "evidence": ["x"]}]},
+        {"runtime": [{"id": 5, "verdict": "pass", "more": 1}]},
+        {"images": [{"service": "nginx"}]},
+        {"images": [{"service": "nginx", "image": [], "inside": INSIDE}]},
+        {"images": [{"service": "nginx", "image": IMAGE, "inside": {**INSIDE, "packages": [1]}}]},
+        {"images": [{"service": "nginx", "image": IMAGE, "inside": {**INSIDE, "unpackaged": []}}]},
+    ],
+)
+def test_a_host_that_answers_anything_spoils_nobody_s_report(report: Report, told: dict[str, Any]) -> None:
+    written = report({"host": "wil", "static": results(), **told}, {"host": "ford", "static": results()})
+    assert written["hosts"]["ford"]["passed"] is True
+    assert written["hosts"]["wil"]["passed"] is False
+    assert "no known form" in written["hosts"]["wil"]["headline"]
+
+
 def test_evidence_is_bounded(report: Report) -> None:
     found = results(fail=[5])
     found[4]["evidence"] = [{"where": f"{n} " + "a" * 9999, "text": "b" * 10_000} for n in range(1000)]
@@ -261,8 +324,9 @@ def test_evidence_is_bounded(report: Report) -> None:
 
 
 def test_names_of_files_stay_in_the_folder_and_apart() -> None:
-    names = file_names(["wil", "../../etc/passwd", "a b", "a/b", "index", ".hidden", "x" * 300])
+    names = file_names(["wil", "wil.cdx", "../../etc/passwd", "a b", "a/b", "index", ".hidden", "x" * 300])
     assert names["wil"] == "wil"
+    assert names["wil.cdx"] != "wil.cdx"
     assert len(set(names.values())) == len(names)
     assert not [name for name in names.values() if "/" in name or name.startswith(".") or name == "index"]
     assert max(map(len, names.values())) < 100
