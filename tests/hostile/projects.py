@@ -134,3 +134,17 @@ Y
         'while True: self.wfile.write(b"<p>hostile " * 100000)',
     ),
 }
+
+# On virtual machines of their own, as make host makes them: the login is root there, the control node a gateway away.
+VIRTUAL: dict[str, str] = {
+    "reaching": make(
+        "for at in 10.0.2.2 10.0.2.3 127.0.0.1 172.17.0.1 $$(ip route | awk '/^default/ {print $$3}'); do"
+        " curl -s -m 5 http://$$at:CANARY_PORT/; done; false"
+    ),
+    "rooting": make(
+        "sudo ip route replace default dev $$(ip -o link | awk -F': ' '/eth|enp/ {print $$2; exit}') || true",
+        "sudo ip address add 10.0.2.2/32 dev lo || true",
+        f'sudo sh -c "{LEFT}"',
+        "for n in $$(seq 50); do sudo sh -c 'yes hostile >/dev/console' & done; sleep 20; sudo pkill yes; false",
+    ),
+}

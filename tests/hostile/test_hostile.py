@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.hostile.projects import PROJECTS, SKELETON
+from tests.hostile.projects import PROJECTS, SKELETON, VIRTUAL
 from tests.past.machine import KEY, ROOT, Machine, copy
 
 GOOD = ("good-one", "good-two")
@@ -77,17 +77,39 @@ def good() -> Iterator[dict[str, Machine]]:
         yield machines
 
 
-def lay_out(machine: Machine, script: str, canary: Canary) -> None:
+def project_of(script: str, canary: Canary) -> str:
+    """What the login does in an empty home to have the project there."""
     text = f"set -e; mkdir ~/inception; cd ~/inception\n{SKELETON}\n{script}"
     for name, value in (("CANARY_FILE", canary.file), ("CANARY_PORT", canary.port)):
         text = text.replace(name, str(value))
+    return text
+
+
+def lay_out(machine: Machine, script: str, canary: Canary) -> None:
+    text = project_of(script, canary)
     machine.shell(
         "sysctl -qw net.ipv4.ip_unprivileged_port_start=0; cat >/root/lay-out <<'LAYOUT'\n" + text + "\nLAYOUT"
     )
     machine.shell("su wil -s /bin/bash -c 'HOME=/home/wil bash -s' </root/lay-out")
 
 
-def evaluate(machines: dict[str, Machine], folder: Path) -> str:
+def playbook(name: str, *arguments: str | Path, state: Path | None = None) -> subprocess.CompletedProcess[str]:
+    environment = {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_FORCE_COLOR": "0"}
+    return subprocess.run(
+        [*(ROOT / ".venv/bin/python", "-P", "-m", "ansible", "playbook", f"playbooks/{name}.yml"), *arguments],
+        cwd=ROOT,
+        env={**os.environ, **environment, **({"XDG_STATE_HOME": str(state)} if state else {})},
+        capture_output=True,
+        text=True,
+        errors="replace",
+        stdin=subprocess.DEVNULL,
+        timeout=ALL,
+        check=False,
+    )
+
+
+def evaluate(machines: dict[str, Machine], folder: Path, more: Path | None = None) -> str:
+    """The output. `more` is a folder of virtual machines' inventories, and of their state."""
     inventory = folder / "inventory.yml"
     ssh = "-o UserKnownHostsFile=/dev/null -o StrictHostKeyChecking=no -o LogLevel=ERROR -o ForwardAgent=no"
     common = {
@@ -104,27 +126,76 @@ def evaluate(machines: dict[str, Machine], folder: Path) -> str:
         "evaluate_make_timeout": MAKE,
         "evaluate_report_dir": str(folder / "reports"),
     }
-    done = subprocess.run(
-        [
-            *(ROOT / ".venv/bin/python", "-P", "-m", "ansible", "playbook", "-i", inventory, "--forks", "10"),
-            *("playbooks/evaluate.yml", "-e", json.dumps(settings)),
-        ],
-        cwd=ROOT,
-        env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_FORCE_COLOR": "0"},
-        capture_output=True,
-        text=True,
-        errors="replace",
-        stdin=subprocess.DEVNULL,
-        timeout=ALL,
-        check=False,
-    )
+    others: list[str | Path] = ["-i", more / "inventory"] if more else []
+    arguments: list[str | Path] = ["-i", inventory, *others, "--forks", "10", "-e", json.dumps(settings)]
+    done = playbook("evaluate", *arguments, state=more)
     return done.stdout + done.stderr
+
+
+def reports(folder: Path, names: list[str]) -> dict[str, Any]:
+    return {name: json.loads((folder / "reports" / f"{name}.json").read_text(encoding="utf-8")) for name in names}
 
 
 def left_here(folder: Path) -> str:
     """Processes of the evaluation that are still on the control node."""
     listed = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True).stdout.splitlines()
     return "\n".join(one for one in listed if str(folder) in one or "chrom" in one.lower())
+
+
+@pytest.fixture(scope="module")
+def virtual(tmp_path_factory: pytest.TempPathFactory, canary: Canary) -> Iterator[Path]:
+    """A folder with two virtual machines, as make host and a first make evaluate make them, with their projects."""
+    folder = tmp_path_factory.mktemp("virtual")
+    inventory = folder / "inventory"
+    for login in VIRTUAL:
+        done = playbook(
+            "host", "-i", "localhost,", "-e", json.dumps({"host_login": login, "host_inventory": str(inventory)})
+        )
+        assert done.returncode == 0, done.stdout[-3000:]
+    try:
+        done = playbook("evaluate", "-i", inventory, "-e", f"evaluate_report_dir={folder}/first", state=folder)
+        assert done.stdout.count("unreachable=0") > len(VIRTUAL), done.stdout[-3000:]
+        for login, script in VIRTUAL.items():
+            on_virtual(folder, login, project_of(script, canary))
+        yield folder
+    finally:
+        done = playbook("destroy", "-i", inventory, "-e", "inception_yes=true", state=folder)
+        assert done.returncode == 0, done.stdout[-3000:]
+
+
+def on_virtual(folder: Path, login: str, script: str) -> str:
+    """What a shell of the login says."""
+    told = yaml.safe_load((folder / f"inventory/host_vars/{login}.yml").read_text(encoding="utf-8"))
+    key = folder / f"fortytwo.inception/vm/{login}/id_ed25519"
+    options = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"]
+    port = str(told["inception_vm_ssh_port"])
+    done = subprocess.run(
+        ["ssh", *options, "-i", key, "-p", port, f"{login}@127.0.0.1", "bash -s"],
+        input=script,
+        capture_output=True,
+        text=True,
+        timeout=ALL,
+        check=True,
+    )
+    return done.stdout
+
+
+def looked_at_good(documents: dict[str, Any]) -> None:
+    for name in GOOD:
+        wrong = [one for one in documents[name]["results"] if one["verdict"] in ("fail", "warning")]
+        assert wrong == [], f"{name}: {wrong}"
+        assert set(documents[name]["outcome"]["undetermined"]) <= NOT_HERE, name
+        assert [one["service"] for one in documents[name]["images"] if one["packages"] > 50], name
+
+
+def looked_at_control_node(folder: Path, output: str, canary: Canary) -> None:
+    """No report and no line tells anything of it, nobody asked it, and nothing goes on."""
+    written = {path.name: path.read_bytes() for path in (folder / "reports").iterdir()}
+    told = [name for name, content in {**written, "output": output.encode()}.items() if canary.word.encode() in content]
+    assert told == []
+    assert [one for one in canary.asked if one.startswith("127.")] == []
+    assert "\033]0;owned" not in output
+    assert left_here(folder) == ""
 
 
 @pytest.mark.parametrize("names", BATCHES, ids=[" ".join(names) for names in BATCHES])
@@ -138,15 +209,8 @@ def test_hostile_projects_harm_nobody(
         begin = time.monotonic()
         output = evaluate({**hostile, **good}, tmp_path)
         print(f"\n{len(names)} hostile projects and {len(good)} good ones in {time.monotonic() - begin:.0f} s")
-        documents = {
-            name: json.loads((tmp_path / "reports" / f"{name}.json").read_text(encoding="utf-8"))
-            for name in (*hostile, *good)
-        }
-        for name in good:
-            wrong = [one for one in documents[name]["results"] if one["verdict"] in ("fail", "warning")]
-            assert wrong == [], f"{name}: {wrong}"
-            assert set(documents[name]["outcome"]["undetermined"]) <= NOT_HERE, name
-            assert [one["service"] for one in documents[name]["images"] if one["packages"] > 50], name
+        documents = reports(tmp_path, [*hostile, *good])
+        looked_at_good(documents)
         for name, machine in hostile.items():
             outcome = documents[name]["outcome"]
             print(f"{name}: {outcome['status']} {documents[name]['error'] or ''}"[:200])
@@ -155,11 +219,20 @@ def test_hostile_projects_harm_nobody(
             assert left == "0", f"{name}: {left} processes are left"
             ran = machine.shell("grep -c '^0$' /tmp/hostile-ran 2>/dev/null || true").strip()
             assert ran in ("", "0"), f"{name}: something of it ran as root"
-        written = {path.name: path.read_bytes() for path in (tmp_path / "reports").iterdir()}
-        told = [
-            name for name, content in {**written, "output": output.encode()}.items() if canary.word.encode() in content
-        ]
-        assert told == []
-        assert [one for one in canary.asked if one.startswith("127.")] == []
-        assert "\033]0;owned" not in output
-        assert left_here(tmp_path) == ""
+        looked_at_control_node(tmp_path, output, canary)
+
+
+def test_hostile_projects_in_virtual_machines(
+    good: dict[str, Machine], virtual: Path, canary: Canary, tmp_path: Path
+) -> None:
+    """Root there, they reach no port of the control node, and fill no disk of it by their console."""
+    output = evaluate(good, tmp_path, virtual)
+    documents = reports(tmp_path, [*VIRTUAL, *good])
+    looked_at_good(documents)
+    for name in VIRTUAL:
+        print(f"{name}: {documents[name]['outcome']['status']} {documents[name]['error'] or ''}"[:200])
+        assert documents[name]["outcome"]["status"] != "passed", name
+    looked_at_control_node(tmp_path, output, canary)
+    assert canary.asked == []
+    size = sum(path.stat().st_size for path in (virtual / "fortytwo.inception/vm").glob("*/serial.log*"))
+    assert size <= 2 * len(VIRTUAL) * (4 << 20)
