@@ -122,10 +122,10 @@ class Store:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def settings(self) -> Settings:
-        return Settings.of(_read(self.settings_file))
+        return Settings.of(_history.read(self.settings_file))
 
     def state(self) -> State:
-        told = _read(self.state_file)
+        told = _history.read(self.state_file)
         return State(**{name: told[name] for name in State.__dataclass_fields__ if name in told})
 
     def save(self, state: State) -> None:
@@ -152,14 +152,6 @@ class Store:
             yield True
         finally:
             os.close(descriptor)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def now() -> float:

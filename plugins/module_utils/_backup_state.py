@@ -10,7 +10,6 @@ from __future__ import annotations
 import calendar
 import contextlib
 import fcntl
-import json
 import os
 import re
 import time
@@ -90,10 +89,10 @@ class Store:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def settings(self) -> Settings:
-        return Settings.of(_read(self.settings_file))
+        return Settings.of(_history.read(self.settings_file))
 
     def state(self) -> State:
-        told = _read(self.state_file)
+        told = _history.read(self.state_file)
         return State(**{name: told[name] for name in State.__dataclass_fields__ if name in told})
 
     def save(self, state: State) -> None:
@@ -102,7 +101,7 @@ class Store:
 
     def under_way(self) -> dict[str, Any]:
         """A restore that was begun and did not end."""
-        return _read(self.journal)
+        return _history.read(self.journal)
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
@@ -118,14 +117,6 @@ class Store:
             ) from None
         finally:
             os.close(descriptor)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def now() -> str:

@@ -171,11 +171,7 @@ class Store:
                 _history.write(place, asdict(memory))
 
     def settings(self) -> dict[str, Any]:
-        try:
-            found: dict[str, Any] = json.loads(self.settings_file.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
-        return found
+        return _history.read(self.settings_file)
 
 
 # ---- The looks ----

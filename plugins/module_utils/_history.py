@@ -71,6 +71,23 @@ def digest(files: Files) -> str:
     return hashlib.sha256(json.dumps(sums).encode()).hexdigest()[:16]
 
 
+def object_of(text: str) -> dict[str, Any]:
+    """A JSON object, empty where the text is none."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The JSON object of a file, empty where there is none."""
+    try:
+        return object_of(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
 def write(path: Path, content: Any) -> None:
     """JSON that is there whole, also after a power cut, or not at all."""
     new = path.with_name(path.name + ".new")
@@ -221,11 +238,7 @@ class History:
 
     def plan(self, number: int) -> dict[str, Any]:
         """How its services are replaced."""
-        try:
-            found: dict[str, Any] = json.loads((self.folder / f"{number}.json").read_text(encoding="utf-8"))["plan"]
-        except (OSError, ValueError, KeyError):
-            return {}
-        return found or {}
+        return read(self.folder / f"{number}.json").get("plan") or {}
 
     def replan(self, number: int, plan: dict[str, Any]) -> None:
         """How its services are replaced, as a newer version of this collection says it."""
@@ -260,11 +273,7 @@ class History:
         write(self.journal, content)
 
     def under_way(self) -> dict[str, Any]:
-        try:
-            found: dict[str, Any] = json.loads(self.journal.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
-        return found
+        return read(self.journal)
 
     def end(self) -> None:
         self.journal.unlink(missing_ok=True)

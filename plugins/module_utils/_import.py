@@ -376,11 +376,7 @@ def keep_former(store: Store, stack: Stack, what: str) -> None:
 
 
 def note(store: Store) -> dict[str, Any]:
-    try:
-        found = json.loads((store.folder / NOTE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+    return _history.read(store.folder / NOTE)
 
 
 def undo(work: Import) -> str:

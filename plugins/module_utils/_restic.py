@@ -20,8 +20,9 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
+from ansible_collections.fortytwo.inception.plugins.module_utils import _history
 from ansible_collections.fortytwo.inception.plugins.module_utils._backup_state import BackupProblem, Store
 from ansible_collections.fortytwo.inception.plugins.module_utils._failures import last_lines
 
@@ -215,7 +216,7 @@ class Repository:
             errors="replace",
         ) as process:
             for line in process.stdout or ():
-                told = json_of(line)
+                told = _history.object_of(line)
                 kind = told.get("message_type")
                 if kind == "summary":
                     taken.snapshot = told.get("snapshot_id", "")[:8]
@@ -296,14 +297,6 @@ class Repository:
 
     def size(self, snapshot: str) -> int:
         return int(json.loads(self.ask("stats", "--json", "--no-lock", snapshot)).get("total_size") or 0)
-
-
-def json_of(line: str) -> dict[str, Any]:
-    try:
-        found = json.loads(line)
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def hidden(words: str) -> str:
