@@ -86,6 +86,9 @@ rollback: $(VENV)/ready ## back to the former deployment of each host, or to ano
 
 rollback: export INCEPTION_ROLLBACK_TO := $(value TO)
 
+update: $(VENV)/ready ## what the distribution has newer comes into the images of each host; a bad one gives way by itself; only ask: ARGS='-e update_check=yes'
+	@$(PLAYBOOK) playbooks/update.yml
+
 backup: $(VENV)/ready ## a backup of each host now, to inception_backup_place; the site goes on
 	@$(PLAYBOOK) playbooks/backup.yml
 
@@ -252,4 +255,4 @@ $(VENV)/ready-dev: .config/locked/requirements-dev.txt $(VENV)/ready-evaluate
 	@$(PIP) --quiet --requirement $<
 	@touch $@
 
-.PHONY: help up check deploy ssh status credentials logs wp db open health rotate history rollback backup backups restore import export-site export evaluate host remove down clean-builder destroy lint readmes lock pins sanity unit corpus test test-default test-strange test-vm test-vm-core test-secrets test-failures test-faults test-past test-hostile test-backup test-acme test-updates test-upgrade test-evaluate test-installed test-all stale test-alpine-images test-alpine bench
+.PHONY: help up check deploy ssh status credentials logs wp db open health rotate history rollback update backup backups restore import export-site export evaluate host remove down clean-builder destroy lint readmes lock pins sanity unit corpus test test-default test-strange test-vm test-vm-core test-secrets test-failures test-faults test-past test-hostile test-backup test-acme test-updates test-upgrade test-evaluate test-installed test-all stale test-alpine-images test-alpine bench

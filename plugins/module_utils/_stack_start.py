@@ -10,8 +10,9 @@ import os
 import re
 import subprocess
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -146,6 +147,63 @@ def at_work(pids: Iterable[int], proc: Path = Path("/proc")) -> set[int]:
             line.add(number)
         busy |= first & {number}
     return busy
+
+
+# What runs a step of a build for the engine, seconds between two looks for new ones, and how much of the machine such
+# a step gets where something else wants it: a hundredth of what a container gets.
+BUILDS = b"/buildkit/executor/"
+BUILDS_LOOKED_AT = 0.3
+NICE, WEIGHT = 19, "1"
+
+
+def be_gentle(proc: Path = Path("/proc"), cgroups: Path = Path("/sys/fs/cgroup")) -> list[int]:
+    """Has what the engine builds give way to what serves. The processes that are the build's."""
+    parents: dict[int, int] = {}
+    runners: set[int] = set()
+    for process in proc.iterdir():
+        if not process.name.isdecimal():
+            continue
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            number = int(process.name)
+            parents[number] = int((process / "stat").read_text(errors="replace").rpartition(")")[2].split()[1])
+            if BUILDS in (process / "cmdline").read_bytes():
+                runners.add(number)
+    found = []
+    for number in parents:
+        above = number
+        while above and above not in runners:
+            above = parents.get(above, 0)
+        if above:
+            found.append(number)
+    for number in found:
+        # One may be gone by now.
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, number, NICE)
+        if number not in runners:
+            with contextlib.suppress(OSError):
+                own = (proc / str(number) / "cgroup").read_text().rpartition("0::")[2].strip()
+                engine = (proc / str(parents[number]) / "cgroup").read_text().rpartition("0::")[2].strip()
+                if parents[number] in runners and own != engine:
+                    (cgroups / own.lstrip("/") / "cpu.weight").write_text(WEIGHT)
+    return found
+
+
+@contextlib.contextmanager
+def gently() -> Iterator[None]:
+    """Whatever the engine builds meanwhile gives way to what serves."""
+    over = threading.Event()
+
+    def work() -> None:
+        while not over.wait(BUILDS_LOOKED_AT):
+            be_gentle()
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 @dataclass
@@ -351,9 +409,9 @@ class Stack:
         if not names:
             return
         contents = {content_variable(name): self.contents[name] for name in names if name in self.contents}
-        output, code = self.follow(
-            ["docker", "compose", "--progress", "plain", "build", *names], self.look_at_build, contents
-        )
+        argv = ["docker", "compose", "--progress", "plain", "build", *names]
+        with gently():
+            output, code = self.follow(argv, self.look_at_build, contents)
         if code != 0:
             service, failure = build_failure(output)
             raise GivenUp(failure, service, output)

@@ -153,6 +153,22 @@ options:
         description: Its checksum.
         type: str
         required: true
+  updates:
+    description:
+      - What the host brings into its images by itself, and how often. O(state=begun) writes it down.
+      - Without it that stays as it was.
+    type: dict
+    suboptions:
+      mode:
+        description: Nothing, all that is newer where a security fix is among it, or all that is newer.
+        type: str
+        choices: [none, security, all]
+        default: none
+      schedule:
+        description: How often it asks.
+        type: str
+        choices: [daily, weekly]
+        default: daily
   root:
     description: The folder below which the program and what it remembers lie.
     type: path
@@ -228,6 +244,7 @@ from ansible_collections.fortytwo.inception.plugins.module_utils import (
     _program,
     _program_file,
     _site,
+    _updates,
 )
 from ansible_collections.fortytwo.inception.plugins.module_utils._files import FileProblem
 from ansible_collections.fortytwo.inception.plugins.module_utils._history import History, Project, write
@@ -289,7 +306,17 @@ def begin(module: AnsibleModule) -> dict[str, Any]:
     if source := module.params["wp_cli"]:
         brought |= _site.write_source(Path(module.params["root"]), source)
     changed = set_health(module) | _program_file.install_units(Path(module.params["root"]), health_is_on(module))
-    return {"changed": brought or changed}
+    return {"changed": brought | changed | set_updates(module)}
+
+
+def set_updates(module: AnsibleModule) -> bool:
+    """Writes down what the host updates by itself, and has it do so. Whether that is new."""
+    said, root = module.params["updates"], Path(module.params["root"])
+    if said is None:
+        return False
+    is_on = said["mode"] != _updates.NONE
+    changed = _updates.Store(root).set(said["mode"], said["schedule"])
+    return _program_file.install_scheduled(root, "update", said["schedule"] if is_on else "") or changed
 
 
 def health_is_on(module: AnsibleModule) -> bool:
@@ -432,6 +459,13 @@ def main() -> None:
                             "webhook": {"type": "str", "default": "", "no_log": True},
                         },
                     },
+                },
+            },
+            "updates": {
+                "type": "dict",
+                "options": {
+                    "mode": {"type": "str", "choices": ["none", "security", "all"], "default": "none"},
+                    "schedule": {"type": "str", "choices": ["daily", "weekly"], "default": "daily"},
                 },
             },
             "wp_cli": {

@@ -152,6 +152,12 @@ decided:
         The C(family) and the C(name) of the release that its images are built on; empty where it is not known.
       type: dict
       sample: {family: debian, name: bookworm}
+    packages:
+      description: >-
+        By the name of a service, what stands for the versions of the packages that this host has given its image by
+        itself; for the option O(fortytwo.inception.stack_services#module:packages).
+      type: dict
+      sample: {nginx: 0123456789ab}
 foreign:
   description: What others have under the name of the compose project, and under the paths that a stack uses.
   returned: success

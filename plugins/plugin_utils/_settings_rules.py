@@ -37,6 +37,7 @@ MAIL_NAME = re.compile(r"[A-Za-z0-9_%+-]+(\.[A-Za-z0-9_%+-]+)*")
 TIME_ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}")
 URL_PATH = re.compile(r"[A-Za-z0-9._~/+-]*")
 IMAGE = re.compile(r"[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 INTERFACE = re.compile(r"[A-Za-z0-9_.:@-]{1,15}|[A-Za-z0-9_.:@-]{0,14}\*")
 OPEN_PORT = re.compile(r"(\d{1,6})(?:-(\d{1,6}))?(?:/(?:tcp|udp))?")
 # As compose takes it.
@@ -975,6 +976,8 @@ RULES: tuple[Rule, ...] = (
     Rule("inception_backup_keep", check_backup_keep, _always("{daily: 7, weekly: 5, monthly: 12}")),
     Rule("inception_backup_append_only", check_truth, _always("false")),
     Rule("inception_backup_trial", one_of("weekly", "monthly", "never"), _always("monthly")),
+    Rule("inception_updates", one_of("none", "security", "all"), _always("security")),
+    Rule("inception_update_schedule", one_of("daily", "weekly"), _always("daily")),
     Rule("inception_secrets", check_secrets, _always('{db_password: "{{ vault_db_password }}"}')),
     Rule("inception_vm_memory", number_from(1024, 4194304, " (MiB)"), _always("4096")),
     Rule("inception_vm_cpus", number_from(1, 255), _always("2")),
@@ -1021,6 +1024,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule("host_containers_reach", each(check_network), _always("[192.168.1.10, 10.1.0.0/16]")),
     Rule("host_open_ports", each(check_open_port), _always("[8080, 51820/udp]")),
+    Rule("host_reboot_at", or_empty(shaped(CLOCK, "a time of the day")), _always('"04:30"')),
     Rule("host_ssh_port", _port_range, _always("22")),
     Rule("stack_env", check_env, _always("{MARIADB_PORT: 3307}")),
     Rule("stack_backup_before", check_truth, _always("true")),
