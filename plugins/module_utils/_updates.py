@@ -67,7 +67,7 @@ ASK = rf"""
 set -eu
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive
 if command -v apt-get >/dev/null; then
-    [ -z "$1" ] || apt-get -qq -o APT::Update::Error-Mode=any update
+    [ -z "$1" ] || apt-get -qq -o APT::Update::Error-Mode=any -o Acquire::GzipIndexes=true update
     said=$(apt-get -s -o Debug::NoLocking=true dist-upgrade)
     printf '%s\n' "$said" | grep '^Inst ' || :
     dpkg-query -W -f '${{db:Status-Status}} ${{Package}} ${{Version}}\n' | sed -n 's/^installed /Has /p'
@@ -97,10 +97,13 @@ for one in "$@"; do
     for file in *.deb; do
         name=${one%%=*}
         printf 'Changes %s\\n' "$name"
+        # The second is that of a package which Debian itself makes; of others it is their makers'.
         for log in changelog.Debian.gz changelog.gz; do
-            dpkg-deb --fsys-tarfile "$file" | tar -xO "./usr/share/doc/$name/$log" 2>/dev/null |
-                gzip -dc 2>/dev/null | head -c 60000 || :
+            said=$(dpkg-deb --fsys-tarfile "$file" | tar -xO "./usr/share/doc/$name/$log" 2>/dev/null |
+                gzip -dc 2>/dev/null | head -c 60000) || :
+            [ -z "$said" ] || break
         done
+        printf '%s\\n' "$said"
         rm "$file"
     done
 done
