@@ -67,7 +67,7 @@ ASK = rf"""
 set -eu
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive
 if command -v apt-get >/dev/null; then
-    [ -z "$1" ] || apt-get -qq -o APT::Update::Error-Mode=any -o Acquire::GzipIndexes=true update
+    [ -z "$1" ] || apt-get -qq -o Acquire::GzipIndexes=true update --error-on=any
     said=$(apt-get -s -o Debug::NoLocking=true dist-upgrade)
     printf '%s\n' "$said" | grep '^Inst ' || :
     dpkg-query -W -f '${{db:Status-Status}} ${{Package}} ${{Version}}\n' | sed -n 's/^installed /Has /p'

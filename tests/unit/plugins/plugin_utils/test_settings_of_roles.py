@@ -100,6 +100,7 @@ BAD: dict[str, list[tuple[Any, str]]] = {
         ([{"port": 80}], "no port such as"),
     ],
     "host_security_updates": [("daily", "neither")],
+    "host_reboot_at": [("24:00", "is not a time of the day"), (430, "is not a time"), ("4:30", "is not a time")],
     "host_ssh_port": [(0, "less than 1"), ("ssh", "whole number"), (65536, "more than 65535")],
     "stack_env": [
         ("A=1", "dictionary"),
@@ -238,6 +239,7 @@ GOOD: dict[str, list[Any]] = {
     "host_firewall": ["false", "off", 0, True],
     "host_firewall_trusted_interfaces": [["docker0", "br-*", "wg0", "eth0.100"], []],
     "host_open_ports": [[8080, "9000", "51820/udp", "60000-61000/udp", "80/tcp"], []],
+    "host_reboot_at": ["04:30", "23:59", ""],
     "host_ssh_port": [2222, "22"],
     "stack_env": [{}, {"MARIADB_PORT": 3307, "PHP_FPM_PORT": "9001", "A_B": ""}],
     "stack_unused_data": ["remove"],
