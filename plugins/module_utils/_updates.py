@@ -572,7 +572,7 @@ class Updates:
         if counted:
             seen.base = []
         self.store.save(seen)
-        forget_builds(self.tell)
+        forget_builds()
         return [f"deployment {outcome.number}: {', '.join(sorted(pending))} updated", *(f"    {one}" for one in brings)]
 
 
@@ -602,22 +602,18 @@ def nothing(seen: Seen, mode: str) -> str:
     return "Nothing is newer than what runs."
 
 
-# Of a step of ours, in the list of what the engine keeps of its builds.
-OUR_STEP = "-perm -4000 -o -perm -2000"
+# What is in the steps of ours that weigh something, in the list of what the engine keeps of its builds.
+OUR_STEPS = ("apt-get update --error-on=any", "-perm -4000 -o -perm -2000")
 
 
-def forget_builds(tell: Callable[[str], None]) -> None:
+def forget_builds() -> None:
     """What the engine keeps of former builds of ours and no image uses: each update would add some more of it."""
     said = docker("buildx", "du", "--verbose", check=False)
     for block in said.split("\n\n"):
-        told = {
-            name.strip(): value.strip() for name, mark, value in (line.partition(":") for line in block.splitlines())
-        }
-        if (
-            OUR_STEP in told.get("Description", "")
-            and told.get("Shared") == "false"
-            and told.get("Reclaimable") == "true"
-        ):
+        fields = (line.partition(":") for line in block.splitlines())
+        told = {name.strip(): value.strip() for name, mark, value in fields}
+        is_idle = (told.get("Shared"), told.get("Reclaimable")) == ("false", "true")
+        if is_idle and any(step in told.get("Description", "") for step in OUR_STEPS):
             docker("buildx", "prune", "--force", "--filter", f"id={told['ID']}", check=False)
 
 

@@ -411,7 +411,7 @@ def test_only_builds_of_ours_that_no_image_uses_are_forgotten(monkeypatch: pytes
     def block(name: str, description: str, shared: str = "false", reclaimable: str = "true") -> str:
         return f"ID:\t\t{name}\nReclaimable:\t{reclaimable}\nShared:\t\t{shared}\nDescription:\t{description}\n"
 
-    ours = f"mount / from exec /bin/sh -c apt-get update && find / {updates.OUR_STEP} -exec chmod a-s {{}} +"
+    ours = f"mount / from exec /bin/sh -c apt-get update && find / {updates.OUR_STEPS[1]} -exec chmod a-s {{}} +"
     listed = "\n".join(
         [
             block("a1", ours),
@@ -427,5 +427,5 @@ def test_only_builds_of_ours_that_no_image_uses_are_forgotten(monkeypatch: pytes
         return listed if "du" in argv else ""
 
     monkeypatch.setattr(updates, "docker", docker)
-    updates.forget_builds(lambda line: None)
+    updates.forget_builds()
     assert [argv[-1] for argv in calls[1:]] == ["id=a1"]
