@@ -503,6 +503,9 @@ class Updates:
 
     def bring(self, mode: str, by_itself: bool) -> list[str]:
         """Brings what is newer. What was done, in words."""
+        if mode == NONE:
+            return ["This machine brings no updates by itself (inception_updates)."]
+        remove_left()
         settle_base(self.store, self.history)
         seen = self.asked()
         pending = seen.pending(mode)
@@ -574,6 +577,13 @@ class Updates:
         self.store.save(seen)
         forget_builds()
         return [f"deployment {outcome.number}: {', '.join(sorted(pending))} updated", *(f"    {one}" for one in brings)]
+
+
+def remove_left() -> None:
+    """Containers of ours that a run which was killed has left."""
+    left = docker("ps", "--all", "--quiet", "--filter", f"label={LABEL}", check=False).split()
+    if left:
+        docker("rm", "--force", "--volumes", *left, check=False)
 
 
 def reference_of(files: Files) -> str:

@@ -287,6 +287,12 @@ def test_what_was_gone_back_from_does_not_come_back_by_itself(machine: Machine) 
     assert machine.updates().bring(ALL, by_itself=False)[0] == "deployment 3: nginx updated"
 
 
+def test_without_a_setting_nothing_comes_by_itself(machine: Machine) -> None:
+    said = machine.updates().bring(machine.store.settings().mode, by_itself=True)
+    assert said == ["This machine brings no updates by itself (inception_updates)."]
+    assert machine.calls == []
+
+
 def test_what_somebody_edited_is_not_deployed_along(machine: Machine) -> None:
     (machine.root / "srcs/requirements/nginx/conf/nginx.conf").write_text("events {worker_connections 8;}\n")
     with pytest.raises(updates.UpdateProblem, match="is not what was deployed; deploy first"):
