@@ -32,6 +32,7 @@ from ansible_collections.fortytwo.inception.plugins.module_utils import (
     _images,
 )
 from ansible_collections.fortytwo.inception.plugins.module_utils._failures import clean, last_lines
+from ansible_collections.fortytwo.inception.plugins.module_utils._files import FileProblem
 from ansible_collections.fortytwo.inception.plugins.module_utils._history import Files, History
 from ansible_collections.fortytwo.inception.plugins.module_utils._lease import Held, Lease, utc
 from ansible_collections.fortytwo.inception.plugins.module_utils._stack_start import GivenUp
@@ -514,15 +515,18 @@ class Updates:
         key = key_of(pending)
         if by_itself and key == seen.tried and seen.tries >= TRIES:
             return [f"not tried again: {seen.outcome}; `sudo inception update` does"]
-        seen.tries = seen.tries + 1 if key == seen.tried else 1
-        seen.tried, seen.outcome = key, "it was cut off"
-        self.store.save(seen)
         run = f"update:{os.getpid()}"
         self._take(run, by_itself)
         try:
+            current = self.history.current()
+            if current is None or current.images != seen.images:
+                raise UpdateProblem("somebody has deployed meanwhile; `sudo inception update` asks again")
+            seen.tries = seen.tries + 1 if key == seen.tried else 1
+            seen.tried, seen.outcome = key, "it was cut off"
+            self.store.save(seen)
             with self.lease.kept(run):
                 return self._deploy(seen, pending, mode)
-        except (GivenUp, UpdateProblem) as error:
+        except (GivenUp, UpdateProblem, FileProblem, OSError) as error:
             what = error.failure.what if isinstance(error, GivenUp) else str(error)
             lines = seen.lines(one for packages in pending.values() for one in packages)
             seen.outcome = (

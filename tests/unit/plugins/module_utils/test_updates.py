@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -198,11 +198,12 @@ class Machine:
         self.fails: Exception | None = None
         monkeypatch.setattr(updates, "docker", self.docker)
         monkeypatch.setattr(updates, "WAITS_EVERY", 0.01)
-        monkeypatch.setattr(updates.Asker, "ask", lambda asker, reference, images, before: self.ask(before))
+        monkeypatch.setattr(updates.Asker, "ask", lambda asker, reference, images, before: self.ask(before, images))
         monkeypatch.setattr(_deployment.Deployment, "run", lambda work: self.run(work))
 
-    def ask(self, before: Seen) -> Seen:
+    def ask(self, before: Seen, images: Mapping[str, str]) -> Seen:
         found = Seen.of(updates.asdict(self.answer))
+        found.images = dict(images)
         found.tried, found.tries, found.outcome = before.tried, before.tries, before.outcome
         return found
 
@@ -297,6 +298,21 @@ def test_what_somebody_edited_is_not_deployed_along(machine: Machine) -> None:
     (machine.root / "srcs/requirements/nginx/conf/nginx.conf").write_text("events {worker_connections 8;}\n")
     with pytest.raises(updates.UpdateProblem, match="is not what was deployed; deploy first"):
         machine.updates().bring(ALL, by_itself=False)
+
+
+def test_what_was_deployed_while_it_asked_stays(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = Lease.take
+
+    def take(lease: Lease, *argv: Any) -> None:
+        taken(lease, *argv)
+        entry = Entry(2, "", "xavier", "deployment", digest="another", images={"nginx": "nginx:999999999999"})
+        machine.history.add(entry, machine.project.read(), machine.history.plan(1))
+
+    monkeypatch.setattr(Lease, "take", take)
+    with pytest.raises(updates.UpdateProblem, match="somebody has deployed meanwhile"):
+        machine.updates().bring(ALL, by_itself=False)
+    assert machine.store.seen().tries == 0
+    assert Lease(machine.store.root / "run").holder() is None
 
 
 def test_nothing_deployed_is_said(machine: Machine, tmp_path: Path) -> None:
