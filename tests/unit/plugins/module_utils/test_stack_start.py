@@ -268,9 +268,9 @@ def test_what_a_build_computes_gives_way_and_nothing_else(tmp_path: Path, monkey
     niced: dict[int, int] = {}
     monkeypatch.setattr(os, "setpriority", lambda which, number, nice: niced.update({number: nice}))
     assert sorted(be_gentle(proc, cgroups)) == [20, 21, 22]
-    assert niced == {20: 19, 21: 19, 22: 19}
+    assert niced == {20: 10, 21: 10, 22: 10}
     weights = {one: (cgroups / one.lstrip("/") / "cpu.weight").read_text() for one in (engine, step, site)}
-    assert weights == {engine: "100", step: "1", site: "100"}
+    assert weights == {engine: "100", step: "10", site: "100"}
 
 
 def test_what_is_well_is_started_once(docker: Path) -> None:
