@@ -214,7 +214,7 @@ class Store:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def settings(self) -> Settings:
-        return Settings(**_read(self.settings_file))
+        return Settings(**_history.read(self.settings_file))
 
     def set(self, mode: str, schedule: str) -> bool:
         """Whether that is new."""
@@ -227,7 +227,7 @@ class Store:
 
     def seen(self) -> Seen:
         try:
-            return Seen.of(_read(self.seen_file))
+            return Seen.of(_history.read(self.seen_file))
         except (TypeError, AttributeError):
             return Seen()
 
@@ -247,14 +247,6 @@ class Store:
             raise UpdateProblem("another one asks or brings updates on this machine now; wait until it ends") from None
         finally:
             os.close(descriptor)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def docker(*argv: str, seconds: float = ASKED_SECONDS, check: bool = True) -> str:
@@ -425,7 +417,7 @@ class Base:
 
 def settle_base(store: Store, history: History) -> None:
     """Whether a base image that was tried stays, by what became of the deployment that it was for."""
-    told = _read(store.base_file)
+    told = _history.read(store.base_file)
     if not told or history.under_way():
         return
     reference, before = str(told["reference"]), str(told["before"])
