@@ -12,6 +12,8 @@ from html import unescape
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlencode
 
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.run import within
+
 # Where people put it.
 PATHS = ("/", "/adminer.php", "/adminer/", "/index.php")
 # A page that is looked at is a small one.
@@ -51,11 +53,12 @@ class Visit:
         if form is not None:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
         try:
-            connection.request("GET" if form is None else "POST", path, urlencode(form) if form else None, headers)
-            answer = connection.getresponse()
+            with within(TIMEOUT):
+                connection.request("GET" if form is None else "POST", path, urlencode(form) if form else None, headers)
+                answer = connection.getresponse()
+                text = answer.read(MOST).decode("utf-8", "replace")
             for line in answer.headers.get_all("Set-Cookie") or []:
                 self._take(line)
-            text = answer.read(MOST).decode("utf-8", "replace")
             return answer.status, answer.headers.get("Location", ""), text
         finally:
             connection.close()

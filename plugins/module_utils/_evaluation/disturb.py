@@ -42,7 +42,12 @@ from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.res
     Result,
     result,
 )
-from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.run import Answer, as_login
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.run import (
+    PAGE_SECONDS,
+    Answer,
+    as_login,
+    within,
+)
 from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.tls import unverified
 
 # How long a service may take to be back; an emulated machine is slow.
@@ -96,7 +101,8 @@ def site_status(domain: str, port: int = 443) -> int:
 
     opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=unverified()), Stay)
     try:
-        with opener.open(f"https://{domain}:{port}/" if port != 443 else f"https://{domain}/", timeout=60) as answer:
+        address = f"https://{domain}:{port}/" if port != 443 else f"https://{domain}/"
+        with within(PAGE_SECONDS), opener.open(address, timeout=PAGE_SECONDS) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         return error.code
@@ -557,7 +563,7 @@ def ftp(subject: Subject, user: str, password_file: str) -> list[Result]:
     content = secrets.token_hex(16)
     where = f"ftp {service}:{ports[0]} as {user}"
     try:
-        with signed_in(address, ports[0], user, password) as client:
+        with within(3 * PAGE_SECONDS), signed_in(address, ports[0], user, password) as client:
             client.storbinary(f"STOR {name}", BytesIO(content.encode()))
             seen = fetched(subject.domain, name)
             client.delete(name)
@@ -615,7 +621,8 @@ def signed_in(address: str, port: int, user: str, password: str) -> ftplib.FTP:
 def fetched(domain: str, name: str) -> str:
     """A file of the site, as a visitor gets it."""
     try:
-        with open_url(f"https://{domain}/{name}", timeout=60, validate_certs=False) as answer:
+        address = f"https://{domain}/{name}"
+        with within(PAGE_SECONDS), open_url(address, timeout=PAGE_SECONDS, validate_certs=False) as answer:
             return str(answer.read(4096).decode("utf-8", "replace"))
     except (OSError, ValueError):
         return ""

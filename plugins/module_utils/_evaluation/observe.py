@@ -20,7 +20,7 @@ from typing import Any
 from ansible_collections.fortytwo.inception.plugins.module_utils._containers import begun
 from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation import adminer
 from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.adminer import Account
-from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.run import Answer, run
+from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.run import Answer, run, within
 
 
 @dataclass
@@ -348,6 +348,7 @@ _LOOK_FOR_NGINX = "command -v nginx; find / -xdev -type f -name nginx -perm -100
 _LOOK_FOR_PHP = "ls /usr/bin/php* /usr/sbin/php* /usr/local/bin/php* 2>/dev/null | grep -q . && echo yes"
 # A page that is looked at is a small one.
 _PAGE = 64 * 1024
+_PAGE_SECONDS = 20.0
 # The names by which NGINX and Apache tell their sites apart.
 _LOOK_FOR_NAMES = (
     "grep -rhoE '(server_name|ServerName|ServerAlias)[[:space:]]+[^;#]+' "
@@ -401,10 +402,12 @@ def is_servers_own(told: str) -> bool:
 def ask_for_page(address: str, port: int, name: str) -> str:
     """A port's page with its status and its title or first heading, "" where it has none."""
     connection = http.client.HTTPConnection(address, port, timeout=5)
+    headers = {"User-Agent": "fortytwo.inception", **({"Host": name} if name else {})}
     try:
-        connection.request("GET", "/", headers={"User-Agent": "fortytwo.inception", **({"Host": name} if name else {})})
-        answer = connection.getresponse()
-        text = answer.read(_PAGE).decode("utf-8", "replace")
+        with within(_PAGE_SECONDS):
+            connection.request("GET", "/", headers=headers)
+            answer = connection.getresponse()
+            text = answer.read(_PAGE).decode("utf-8", "replace")
     except (OSError, http.client.HTTPException):
         return ""
     finally:

@@ -11,10 +11,13 @@ import shlex
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.fortytwo.inception.plugins.module_utils._evaluation.contained import ending_all
+
+# Seconds for a page, an upload and what else a server is asked for; what a healthy one takes is a small part of it.
+PAGE_SECONDS = 60.0
 
 # Only the end of a long output is kept, as it says what went wrong.
 KEPT = 64 * 1024
@@ -37,6 +40,23 @@ class Answer:
     def tail(self, lines: int = 25) -> str:
         """The last lines of what it printed."""
         return "\n".join(self.output.splitlines()[-lines:])
+
+
+@contextlib.contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """All that is done in it has so much time: a socket's own begins anew with each byte that drips in."""
+
+    def over(*_unused: object) -> None:
+        raise TimeoutError(f"it was not all there after {seconds:.0f} s")
+
+    former, begun = signal.signal(signal.SIGALRM, over), time.monotonic()
+    around, _interval = signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGALRM, former)
+        # What it is done within has what is left of its own time.
+        signal.setitimer(signal.ITIMER_REAL, max(0.001, around - (time.monotonic() - begun)) if around else 0)
 
 
 # How often a command that may never end is asked whether its work is done, and how often that has to be so.
