@@ -217,6 +217,9 @@ test-updates: $(VENV)/ready-dev ## a published fix on its way to what runs, a ba
 test-upgrade: $(VENV)/ready-dev ## the former release in use, deployed over, and the way back; from another one: INCEPTION_UPGRADE_FROM=1.0.0
 	@$(TOOL) molecule test --scenario-name upgrade
 
+test-archive: $(VENV)/ready-dev ## a site of Debian's WordPress becomes one of today's, from its makers' archive, and nothing is lost
+	@$(TOOL) molecule test --scenario-name archive
+
 test-evaluate: $(VENV)/ready-dev ## our own stack evaluated, and broken ones
 	@$(TOOL) molecule test --scenario-name evaluate
 
@@ -255,4 +258,4 @@ $(VENV)/ready-dev: .config/locked/requirements-dev.txt $(VENV)/ready-evaluate
 	@$(PIP) --quiet --requirement $<
 	@touch $@
 
-.PHONY: help up check deploy ssh status credentials logs wp db open health rotate history rollback update backup backups restore import export-site export evaluate host remove down clean-builder destroy lint readmes lock pins sanity unit corpus test test-default test-strange test-vm test-vm-core test-secrets test-failures test-faults test-past test-hostile test-backup test-acme test-updates test-upgrade test-evaluate test-installed test-all stale test-alpine-images test-alpine bench
+.PHONY: help up check deploy ssh status credentials logs wp db open health rotate history rollback update backup backups restore import export-site export evaluate host remove down clean-builder destroy lint readmes lock pins sanity unit corpus test test-default test-strange test-vm test-vm-core test-secrets test-failures test-faults test-past test-hostile test-backup test-acme test-updates test-upgrade test-archive test-evaluate test-installed test-all stale test-alpine-images test-alpine bench

@@ -411,6 +411,13 @@ def check_wordpress_source(value: Any, settings: Settings) -> Iterator[str]:
         yield "'package' is Debian's, and inception_base_family is 'alpine'"
 
 
+def check_archive_sha1(value: Any, settings: Settings) -> Iterator[str]:
+    """Of the two checksums of WordPress's archive one may be empty, and not both."""
+    yield from or_empty(hexadecimal(40, "a checksum"))(value, settings)
+    if value == "" and settings.get("stack_wordpress_archive_sha256", "") == "":
+        yield "the archive has no checksum: name this one, or stack_wordpress_archive_sha256"
+
+
 def check_truth(value: Any, settings: Settings) -> Iterator[str]:
     if truth(value) is None:
         yield f"{shown(value)} is neither true nor false"
@@ -891,11 +898,25 @@ def check_release(value: Any, settings: Settings) -> Iterator[str]:
         yield f"{shown(value)} is forbidden by the subject (IMG-4), even when forced"
     elif (rank := release_rank(family, release, date)) is None:
         yield unknown_release(family, release, date)
-    elif release != _releases.penultimate(family, date).name and not _forced(settings):
-        yield (
-            f"{shown(value)} {rank}, and the subject demands the penultimate stable one (IMG-3); "
-            "set inception_base_release_forced to true to use it all the same"
+    elif release not in _free_releases(family, date, settings) and not _forced(settings):
+        why = (
+            "the subject demands the penultimate stable one (IMG-3)"
+            if _is_exercise(settings)
+            else "a site wants the newest stable one, or the one before"
         )
+        yield f"{shown(value)} {rank}, and {why}; set inception_base_release_forced to true to use it all the same"
+
+
+def _is_exercise(settings: Settings) -> bool:
+    """The subject wants the login's own name below 42.fr: who has another domain hands nothing in."""
+    return _is_below(str(settings.get("inception_domain", "wil.42.fr")), ["42.fr"])
+
+
+def _free_releases(family: str, date: datetime.date, settings: Settings) -> list[str]:
+    """Those that need no word of the user's: one for the exercise, two for a site of one's own."""
+    if _is_exercise(settings):
+        return [_releases.penultimate(family, date).name]
+    return [known.name for known in _releases.known(family, date)[-2:]]
 
 
 def _forced(settings: Settings) -> bool:
@@ -1045,22 +1066,15 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "stack_tls_key", file_for("inception_tls: provided", _provided, "PRIVATE KEY"), _always("/home/wil/privkey.pem")
     ),
-    Rule("stack_wordpress_archive_url", check_url, _always("https://wordpress.org/wordpress-6.7.1.tar.gz")),
+    Rule("stack_wordpress_archive_url", check_url, _always("https://wordpress.org/wordpress-7.1.2.tar.gz")),
+    Rule("stack_wordpress_archive_sha1", check_archive_sha1, _always("761b8101538f0631a0bfc4fba7bc4abeea92f81c")),
     Rule(
-        "stack_wordpress_archive_sha1",
-        hexadecimal(40, "a checksum"),
-        _always("dfb745d4067368bb9a9491f2b6f7e8d52d740fd1"),
+        "stack_wordpress_archive_sha256", or_empty(hexadecimal(64, "a checksum")), _always("d7494bb1" + 7 * "0a1b2c3d")
     ),
     Rule("stack_wp_cli_url", check_url, _always("https://example.org/wp-cli-2.11.0.phar")),
     Rule("stack_wp_cli_sha512", hexadecimal(128, "a checksum"), _always("adb12146" + 15 * "0a1b2c3d")),
     Rule("stack_adminer_url", check_url, _always("https://example.org/adminer-5.5.0.php")),
     Rule("stack_adminer_sha256", hexadecimal(64, "a checksum"), _always("d7494bb1" + 7 * "0a1b2c3d")),
-    Rule("stack_redis_cache_repository", check_url, _always("https://example.org/redis-cache.git")),
-    Rule(
-        "stack_redis_cache_commit",
-        hexadecimal(40, "the full name of a commit"),
-        _always("10e4627c2f184cc7a87aad6f06dea1e9bd75e20c"),
-    ),
     Rule("stack_static_dir", check_static_dir, _always("/home/wil/site")),
     Rule("stack_ca_destination", check_path, _always("/home/wil/inception-ca.crt")),
     Rule("stack_rotate_secrets", check_names, _always("[db_password, wp_salt]")),
@@ -1111,7 +1125,7 @@ def warnings(settings: Settings, date: datetime.date) -> list[str]:
 def _forced_warnings(settings: Settings) -> Iterator[str]:
     place = _family_and_date(settings)
     release = settings.get("inception_base_release")
-    if place is None or release is None or not _forced(settings):
+    if place is None or release is None or not _forced(settings) or not _is_exercise(settings):
         return
     wanted = _releases.penultimate(*place).name
     rank = release_rank(place[0], str(release), place[1])

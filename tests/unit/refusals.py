@@ -67,6 +67,7 @@ GOOD: dict[str, tuple[Any, ...]] = {
     "vm_debian_security_mirror": ("",),
     # An authority asks for none.
     "inception_acme_email": ("",),
+    "stack_wordpress_archive_sha256": ("",),
 }
 
 

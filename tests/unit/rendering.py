@@ -45,6 +45,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "debian-mandatory-package": {},
     "debian-package": {"inception_bonus_services": BONUS},
     "debian-archive": {
+        "stack_wordpress_archive_sha256": "5a" * 32,
         "inception_title": HARD_TITLE,
         "inception_wordpress_source": "archive",
         "inception_https_port": 8443,
@@ -57,6 +58,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "base_image_import_changes": ["LABEL fortytwo.inception.base=sha256:01", 'CMD ["bash"]'],
     },
     "alpine-archive": {
+        "stack_wordpress_archive_sha1": "",
+        "stack_wordpress_archive_sha256": "a5" * 32,
         "inception_base_family": "alpine",
         "inception_wordpress_source": "archive",
         "inception_bonus_services": BONUS,

@@ -624,6 +624,27 @@ def test_a_forced_release_is_accepted(release: str) -> None:
     assert problems(inception_base_release=release, inception_base_release_forced=True) == []
 
 
+OWN_DOMAIN = "blog.example.net"
+
+
+@pytest.mark.parametrize(
+    ("release", "domain", "said"),
+    [
+        ("trixie", OWN_DOMAIN, None),
+        ("bookworm", OWN_DOMAIN, None),
+        ("trixie", "wil.42.fr", "the subject demands"),
+        ("trixie", "42.fr.example.net", None),
+        ("bullseye", OWN_DOMAIN, "is an older release, and a site wants the newest"),
+        ("sid", OWN_DOMAIN, "is not a stable release, and a site wants the newest"),
+        ("latest", OWN_DOMAIN, "is forbidden"),
+    ],
+)
+def test_a_site_of_one_s_own_has_the_newest_release_without_a_word(release: str, domain: str, said: str | None) -> None:
+    found = problems(inception_base_release=release, inception_domain=domain)
+    assert len(found) == (said is not None)
+    assert said is None or said in found[0]
+
+
 @pytest.mark.parametrize("release", ["latest", "stable", "oldstable", "noble", "12"])
 def test_some_releases_cannot_be_forced(release: str) -> None:
     assert len(problems(inception_base_release=release, inception_base_release_forced=True)) == 1
@@ -676,6 +697,8 @@ def forced(release: str, family: str = "debian", **more: Any) -> dict[str, Any]:
         (forced("bullseye", inception_base_release_forced="yes"), TODAY, ["is an older release"]),
         (forced("3.24", "alpine"), TODAY, ["expects the penultimate stable one, 3.23"]),
         (forced("nonsense"), TODAY, []),
+        (forced("trixie", inception_domain=OWN_DOMAIN), TODAY, []),
+        (forced("bullseye", inception_domain=OWN_DOMAIN), TODAY, []),
         (forced("bookworm", "suse"), TODAY, []),
         ({}, "2028-06-01", ["knows is trixie of 2025-08-09; a newer one is probably out"]),
         (

@@ -38,20 +38,15 @@ put /usr/src/inception/pages.php "$site/wp-content/mu-plugins/inception-pages.ph
 rm -rf "$site/wp-content/mu-plugins/inception-pages.php" "$site/wp-content/.pages"
 {% endif %}
 
-# The object cache's drop-in comes and goes with Redis{{ ', and so does its plugin' if inception_wordpress_source == 'archive' else '' }}. One that somebody else has put there stays.
+# The object cache's drop-in comes and goes with Redis. One that somebody else has put there stays.
 cache=$site/wp-content/object-cache.php
 ours=$site/wp-content/.object-cache
 if [ ! -e /usr/src/inception/object-cache.php ]; then
     if [ -e "$ours" ]; then
-        rm -rf "$cache" "$site/wp-content/plugins/redis-cache"
-        rm "$ours"
+        rm -f "$cache" "$ours"
     fi
 elif [ -e "$ours" ] || [ ! -e "$cache" ]; then
     : >"$ours"
-{% if inception_wordpress_source == 'archive' %}
-    # Its updates come from the dashboard, as those of every plugin.
-    [ -e "$site/wp-content/plugins/redis-cache" ] || cp -R /usr/src/inception/redis-cache "$site/wp-content/plugins/"
-{% endif %}
     put /usr/src/inception/object-cache.php "$cache"
 else
     echo "wp-content/object-cache.php is not this project's: it stays, and WordPress does not use Redis through ours."
