@@ -80,9 +80,10 @@ class Mirror:
 
     def publish(self, service: str, package: str, what: str, *, bad: bool = False) -> str:
         """A newer version of a package that a service's image has; its version."""
-        self.count += 1
         old = self.installed(service, package)
-        original = old.partition("+fix")[0]
+        original, dummy, number = old.partition("+fix")
+        # A machine that was kept may have had some.
+        self.count = max(self.count, int(number or 0)) + 1
         version = f"{original}+fix{self.count}"
         root, work = self.bench.root, f"{FOLDER}-work"
         root(f"rm -rf {work} && mkdir -p {work}/all")
