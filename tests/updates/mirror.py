@@ -62,10 +62,11 @@ class Mirror:
             "/srv/fixes-base/Dockerfile", "FROM debian:bookworm\nCOPY fixes.list /etc/apt/sources.list.d/fixes.list\n"
         )
         root("docker build --quiet --tag debian:bookworm /srv/fixes-base")
-        listed = (
-            "docker image ls --filter label=com.docker.compose.project=inception --format '{{.Repository}}:{{.Tag}}'"
-        )
-        root(f"docker image rm --force $({listed})")
+        # By name: what is built anew, whether a former run of these tests has taken the name away already or not.
+        ours = "--filter label=com.docker.compose.project=inception --filter dangling=false"
+        listed = root(f"docker image ls {ours} --format '{{{{.Repository}}}}:{{{{.Tag}}}}'").split()
+        if listed:
+            root(f"docker image rm --force {' '.join(listed)}")
 
     def end(self) -> None:
         self.bench.root("systemctl stop fixes")
