@@ -128,13 +128,14 @@ def tree(renderer: Renderer, folder: Path, **more: Any) -> dict[str, str]:
 
 
 def raw_files(target: str, source: Path) -> dict[str, str]:
-    """The files below a folder as they are, in base64, by their path in the tree. A link is followed to a file only."""
+    """The files below a folder as they are, in base64, by their path in the tree. A link is followed to a file only.
+    What git keeps there is nothing of it: its history may have more than shall be shown."""
     if not source.is_dir():
         raise RenderingError(f"{source} is not a folder on the control node; for example: /home/wil/site")
     return {
         f"{target}/{path.relative_to(source).as_posix()}": base64.b64encode(path.read_bytes()).decode()
         for path in sorted(source.rglob("*"))
-        if path.is_file()
+        if path.is_file() and ".git" not in path.relative_to(source).parts
     }
 
 

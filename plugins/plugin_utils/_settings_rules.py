@@ -48,6 +48,15 @@ PUBLIC_KEY = re.compile(
     r"((ssh|sk-ssh)-(rsa|ed25519)|(sk-)?ecdsa-sha2-nistp(256|384|521))(-cert-v01)?(@openssh\.com)?"
     r" AAAA[A-Za-z0-9+/]+=*( |$)"
 )
+# Kinds of a site's own code, and their folders in wp-content.
+CODE_KINDS = {"theme": "themes", "plugin": "plugins", "mu-plugin": "mu-plugins"}
+CODE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
+# What WordPress or this collection brings under these names.
+CODE_NAMES_TAKEN = re.compile(r"twenty[a-z-]+|akismet|hello|redis-cache|inception.*", re.IGNORECASE)
+CODE_KEYS = ("kind", "name", "git", "commit", "subfolder", "folder", "active", "replace")
+COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+SUBFOLDER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._ -]*(/[A-Za-z0-9_][A-Za-z0-9._ -]*)*/?")
+REPOSITORY = re.compile(r"(https?|ssh|git|file)://[^\s]+|[A-Za-z0-9._-]+@[A-Za-z0-9.-]+:[^\s]+|/[^\s].*")
 GIT_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/@+-]*")
 REACHABLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:/@_%+~-]*")
 CHECKSUM = re.compile(r"sha(256:[0-9a-f]{64}|512:[0-9a-f]{128})|sha(256|512):https?://\S+")
@@ -832,6 +841,66 @@ def check_project_source(value: Any, settings: Settings) -> Iterator[str]:
         yield f"{shown(source)} is neither the address of a git repository nor a folder on the control node"
 
 
+def check_code(value: Any, settings: Settings) -> Iterator[str]:
+    """A list of themes and plugins, each from a git repository or a folder."""
+    if not isinstance(value, list) or not all(isinstance(one, Mapping) for one in value):
+        yield f"{shown(value)} is not a list, each of it a table with a kind, a name and where it comes from"
+        return
+    for number, one in enumerate(value, 1):
+        called = f"{number} ({one['name']})" if isinstance(one.get("name"), str) else str(number)
+        for problem in _code_problems(one):
+            yield CONTROL.sub("?", f"{called}: {problem}")
+    places = [(str(one.get("kind")), str(one.get("name")).lower()) for one in value]
+    for kind, name in sorted({place for place in places if places.count(place) > 1}):
+        yield f"there are two of the kind {kind} with the name {shown(name)}, and they would lie in one folder"
+    active = [str(one.get("name")) for one in value if one.get("kind") == "theme" and truth(one.get("active"))]
+    if len(active) > 1:
+        yield f"{' and '.join(active)} are themes that shall be active, and a site has one"
+
+
+def _code_problems(one: Mapping[Any, Any]) -> Iterator[str]:
+    for key in one:
+        if key not in CODE_KEYS:
+            yield f"{shown(key)} is not one of its keys, {', '.join(CODE_KEYS)}"
+    if one.get("kind") not in CODE_KINDS:
+        yield f"kind: {shown(one.get('kind'))} is not one of {', '.join(CODE_KINDS)}"
+    name = text(one.get("name"))
+    if name is None or not CODE_NAME.fullmatch(name):
+        yield f"name: {shown(one.get('name'))} is not letters, digits, hyphens and underscores"
+    elif CODE_NAMES_TAKEN.fullmatch(name):
+        yield f"name: {shown(name)} is a name of what WordPress or this collection brings; give yours another one"
+    for key in ("active", "replace"):
+        if key in one and truth(one[key]) is None:
+            yield f"{key}: {shown(one[key])} is neither true nor false"
+    if truth(one.get("active")) and one.get("kind") == "mu-plugin":
+        yield "active: a mu-plugin always is; leave it out"
+    yield from _code_source_problems(one)
+
+
+def _code_source_problems(one: Mapping[Any, Any]) -> Iterator[str]:
+    git, folder, commit = one.get("git"), one.get("folder"), one.get("commit")
+    if (git is None) == (folder is None):
+        yield "it comes from a git repository (git and commit) or from a folder of the control node (folder)"
+        return
+    if folder is not None:
+        yield from (f"folder: {problem}" for problem in check_folders([folder] if folder else folder, {}))
+        for key in ("commit", "subfolder"):
+            if key in one:
+                yield f"{key}: it comes from a folder, and {key} is of a git repository"
+        return
+    address = text(git) or ""
+    if re.match(r"[a-z+]+://[^/@]*:[^/@]*@", address):
+        yield "git: its address has a password in it; git asks its own credential helper or key for one, leave it out"
+    elif CONTROL.search(address) or not REPOSITORY.fullmatch(address):
+        yield f"git: {shown(git)} is no address of a git repository"
+    if not COMMIT.fullmatch(text(commit) or ""):
+        said = "is missing" if commit is None else f"{shown(commit)} is no full commit of 40 digits"
+        yield f"commit: {said}, so tomorrow's would be another one; git ls-remote ADDRESS BRANCH says it"
+    subfolder = one.get("subfolder", "x")
+    if not SUBFOLDER.fullmatch(text(subfolder) or "") or ".." in str(subfolder):
+        yield f"subfolder: {shown(subfolder)} is no folder of a repository, such as themes/mine"
+
+
 FORWARDED_KEYS = ("host_address", "host_port", "guest_port", "protocol", "setting")
 
 
@@ -960,6 +1029,11 @@ RULES: tuple[Rule, ...] = (
     Rule("inception_builder", check_builder, _always("auto")),
     Rule("inception_docker_source", one_of("distribution", "docker"), _always("distribution")),
     Rule("inception_wordpress_source", check_wordpress_source, _always("archive")),
+    Rule(
+        "inception_wordpress_code",
+        check_code,
+        _always("[{kind: theme, name: mine, git: https://git.example.org/mine.git, commit: " + 5 * "0a1b2c3d" + "}]"),
+    ),
     Rule("inception_tls", one_of("local_ca", "provided", "acme"), _always("local_ca")),
     Rule("inception_acme_directory", check_directory, _always("https://acme-v02.api.letsencrypt.org/directory")),
     Rule("inception_acme_email", check_acme_email, _always("wil@example.org")),

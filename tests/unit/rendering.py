@@ -54,6 +54,11 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "inception_bonus_services": BONUS,
         # Any folder with files serves as a site.
         "stack_static_dir": str(ROLE / "templates/requirements/static/conf"),
+        "inception_wordpress_code": [
+            {"kind": "theme", "name": "mine", "folder": "/srv/mine", "active": True},
+            {"kind": "mu-plugin", "name": "ours", "folder": "/srv/ours"},
+        ],
+        "__inception_code": {"folder": str(ROLE / "templates/requirements/static/conf")},
         "base_image_archive_path": "/var/lib/fortytwo.inception/base/debian-bookworm.tar",
         "base_image_import_changes": ["LABEL fortytwo.inception.base=sha256:01", 'CMD ["bash"]'],
     },
@@ -114,7 +119,7 @@ def render(settings: dict[str, Any], collections: str) -> dict[str, str]:
     variables.update(settings)
     family = evaluate("{{ inception_base_family }}")
     variables.update(read(ROLE / "vars" / "base" / f"{family}.yml"))
-    [task] = [one for one in tasks("render.yml") if "register" in one]
+    [task] = [one for one in tasks("render.yml") if "fortytwo.inception.stack_services" in one]
     options = evaluate(task["fortytwo.inception.stack_services"])
     variables[task["register"]] = project_rendering.Services(
         project_rendering.Renderer(Templar(loader, variables), loader, variables),

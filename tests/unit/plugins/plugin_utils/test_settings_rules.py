@@ -65,6 +65,7 @@ GOOD: dict[str, Any] = {
     "inception_backup_append_only": False,
     "inception_backup_trial": "monthly",
     "inception_timezone": "",
+    "inception_wordpress_code": [],
     "inception_debian_mirror": "http://deb.debian.org/debian",
     "inception_secrets": {},
     "inception_vm_memory": 4096,
@@ -80,6 +81,8 @@ GOOD: dict[str, Any] = {
     "inception_available_hosts": ["bastion"],
     "inception_available_secrets": ["wp_salt", "db_password"],
 }
+
+CODE = {"kind": "theme", "name": "mine", "git": "https://git.example.org/mine.git", "commit": 5 * "0a1b2c3d"}
 
 GOOD_VALUES: dict[str, list[Any]] = {
     "inception_login": ["a", "jdoe42", "mc-doe", "a" * 32],
@@ -98,6 +101,15 @@ GOOD_VALUES: dict[str, list[Any]] = {
     "inception_builder": ["control_node", "managed_host", "bastion"],
     "inception_docker_source": ["docker"],
     "inception_wordpress_source": ["archive"],
+    "inception_wordpress_code": [
+        [],
+        [
+            {**CODE, "subfolder": "wp/theme", "active": "yes"},
+            {**CODE, "kind": "plugin", "git": "git@git.example.org:a/b.git"},
+        ],
+        [{**CODE, "git": "/srv/git/mine.git"}, {**CODE, "name": "Other-1", "git": "ssh://wil@git.example.org:22/b"}],
+        [{"kind": "mu-plugin", "name": "mine", "folder": "/tmp", "replace": True}],
+    ],
     "inception_ftp_port": [2121, "21"],
     "inception_ftp_passive_ports": ["1024-1024", "65436-65535"],
     "inception_ftp_passive_address": ["203.0.113.7", "wil.42.fr", "inception-wil"],
@@ -302,6 +314,36 @@ BAD_VALUES: dict[str, list[tuple[Any, str]]] = {
     ],
     "inception_docker_source": [("podman", "is not one of distribution, docker"), (None, "is not one of")],
     "inception_wordpress_source": [("git", "is not one of package, archive"), (None, "is not one of")],
+    "inception_wordpress_code": [
+        ({}, "is not a list"),
+        (["mine"], "is not a list, each of it a table"),
+        ([{**CODE, "branch": "main"}], "1 (mine): 'branch' is not one of its keys"),
+        ([{**CODE, "kind": "child"}], "kind: 'child' is not one of theme, plugin, mu-plugin"),
+        ([{**CODE, "name": "../x"}], "name: '../x' is not letters"),
+        ([{**CODE, "name": "a\nb"}], "is not letters"),
+        ([{**CODE, "name": "TwentyTwenty"}], "is a name of what WordPress or this collection brings"),
+        ([CODE, {**CODE, "name": "Mine"}], "two of the kind theme with the name 'mine'"),
+        (
+            [{**CODE, "active": True}, {**CODE, "name": "b", "active": True}],
+            "mine and b are themes that shall be active",
+        ),
+        ([{**CODE, "active": "maybe"}], "active: 'maybe' is neither"),
+        ([{**CODE, "kind": "mu-plugin", "active": True}], "a mu-plugin always is"),
+        ([{**CODE, "folder": "/tmp"}], "it comes from a git repository"),
+        ([{"kind": "theme", "name": "mine"}], "it comes from a git repository"),
+        (
+            [{"kind": "theme", "name": "mine", "folder": "/nowhere"}],
+            "folder: '/nowhere' is not a folder of the control",
+        ),
+        ([{"kind": "theme", "name": "mine", "folder": "/tmp", "commit": "0" * 40}], "commit: it comes from a folder"),
+        ([{**CODE, "commit": "main"}], "commit: 'main' is no full commit of 40 digits"),
+        ([{key: CODE[key] for key in ("kind", "name", "git")}], "commit: is missing"),
+        ([{**CODE, "git": "ext::sh -c id"}], "git: 'ext::sh -c id' is no address"),
+        ([{**CODE, "git": "--upload-pack=id"}], "is no address"),
+        ([{**CODE, "git": "https://wil:hunter2@git.example.org/x"}], "git: its address has a password in it"),
+        ([{**CODE, "subfolder": "../x"}], "subfolder: '../x' is no folder"),
+        ([{**CODE, "subfolder": "/x"}], "subfolder: '/x' is no folder"),
+    ],
     "inception_tls": [("letsencrypt", "is not one of local_ca, provided, acme"), (None, "is not one of")],
     "inception_acme_directory": [
         ("letsencrypt", "is not an address that begins with https://"),

@@ -37,6 +37,13 @@ put /usr/src/inception/pages.php "$site/wp-content/mu-plugins/inception-pages.ph
 {% else %}
 rm -rf "$site/wp-content/mu-plugins/inception-pages.php" "$site/wp-content/.pages"
 {% endif %}
+{% if inception_wordpress_code | length > 0 %}
+put /usr/src/inception/code.php "$site/wp-content/mu-plugins/inception-code.php"
+{% else %}
+rm -f "$site/wp-content/mu-plugins/inception-code.php"
+{% endif %}
+# The site's own themes and plugins, as they are in this image.
+php /usr/local/lib/inception/code.php bring
 
 # The object cache's drop-in comes and goes with Redis. One that somebody else has put there stays.
 cache=$site/wp-content/object-cache.php
@@ -55,6 +62,8 @@ fi
 cat /etc/ssl/certs/ca-certificates.crt /run/secrets/ca_certificate >/tmp/ca-bundle.crt
 
 php /usr/local/lib/inception/install.php
+# Whatever they do when they are turned on or off: the site goes on.
+php /usr/local/lib/inception/code.php settle || echo "The site's own code was not turned on or taken away as it is said; the next start tries again."
 
 # Not where it asks others: they would have PHP run what they like.
 WORDPRESS_LISTEN=$(php /usr/local/lib/inception/asked.php wordpress):$WORDPRESS_PORT
