@@ -43,6 +43,8 @@ CHECKS = 3
 FILES_KEPT = 10
 # What is going on, for whoever looks meanwhile: one line that anybody may read.
 PROGRESS_FILE = "/run/fortytwo.inception-progress"
+# By which proxy the world is reached: the environment of whoever reaches out (the role host).
+PROXY = Path("/var/lib/fortytwo.inception/proxy.json")
 # What compose says when a service waits for another one that is not well yet, or no more.
 WAITS = re.compile(
     r"is unhealthy|dependency failed to start|has no healthcheck configured|exited \(\d+\)", re.IGNORECASE
@@ -58,6 +60,12 @@ def settle_environment() -> None:
             del os.environ[name]
     os.environ["DOCKER_HOST"] = "unix:///run/docker.sock"
     os.environ["BUILDX_BUILDER"] = "default"
+    # By which proxy this machine reaches the world (the role host); without a word, what the caller says stays.
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        said = json.loads(PROXY.read_text(encoding="utf-8")).items()
+        for name in [one for one in os.environ if one.lower() in dict(said) or one.lower() == "all_proxy"]:
+            del os.environ[name]
+        os.environ.update({name: str(value) for name, value in said})
 
 
 class GivenUp(Exception):

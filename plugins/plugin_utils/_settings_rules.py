@@ -59,6 +59,8 @@ SUBFOLDER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._ -]*(/[A-Za-z0-9_][A-Za-z0-9._ 
 REPOSITORY = re.compile(r"(https?|ssh|git|file)://[^\s]+|[A-Za-z0-9._-]+@[A-Za-z0-9.-]+:[^\s]+|/[^\s].*")
 GIT_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/@+-]*")
 REACHABLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:/@_%+~-]*")
+PROXY = re.compile(r"http://([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-f:]+\]):([1-9]\d{0,4})/?")
+NO_PROXY = re.compile(r"\.?[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|[0-9a-f:]{2,39}")
 CHECKSUM = re.compile(r"sha(256:[0-9a-f]{64}|512:[0-9a-f]{128})|sha(256|512):https?://\S+")
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
@@ -464,6 +466,29 @@ def check_url(value: Any, settings: Settings) -> Iterator[str]:
         yield f"{shown(value)} has no valid host name or port"
     elif parts.username is not None or parts.query or parts.fragment or not URL_PATH.fullmatch(parts.path):
         yield f"{shown(value)} has more than a host, a port and a path"
+
+
+def check_proxy(value: Any, settings: Settings) -> Iterator[str]:
+    """What apt, curl, Go and WordPress all take for one."""
+    address = text(value)
+    if address == "":
+        return
+    found = PROXY.fullmatch(address or "")
+    if found is None and "@" in (address or ""):
+        yield (
+            "has a name or a password in it, which whoever looks at processes would read; "
+            "have the proxy know the managed host by its address"
+        )
+    elif found is None:
+        yield f"{shown(value)} is not http://, a host and a port"
+    elif found[1] in ("localhost", "[::1]") or found[1].startswith("127."):
+        yield f"{shown(value)} is the managed host itself, which builds and containers reach by its address"
+
+
+def check_no_proxy(value: Any, settings: Settings) -> Iterator[str]:
+    name = text(value) or ""
+    if not NO_PROXY.fullmatch(name):
+        yield f"{shown(value)} is neither a name, an address, nor a domain with a dot before it"
 
 
 def check_fingerprint(value: Any, settings: Settings) -> Iterator[str]:
@@ -1063,6 +1088,8 @@ RULES: tuple[Rule, ...] = (
     Rule("inception_mail_from", check_email, _always("wordpress@wil.42.fr")),
     Rule("inception_timezone", or_empty(check_time_zone), _always("Europe/Paris")),
     Rule("inception_debian_mirror", check_url, _always("http://deb.debian.org/debian")),
+    Rule("inception_proxy", check_proxy, _always("http://proxy.example.org:3128")),
+    Rule("inception_no_proxy", each(check_no_proxy), _always("[backup.example.org, .lan]")),
     Rule("inception_backup_place", check_backup_place, _always("/mnt/backup")),
     Rule("inception_backup_credentials", check_backup_credentials, _always("/home/wil/backup.key")),
     Rule("inception_backup_known_hosts", check_known_hosts, _always("/home/wil/.ssh/known_hosts")),

@@ -70,6 +70,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "inception_bonus_services": BONUS,
         "inception_tls": "provided",
         "stack_env": {"MARIADB_PORT": 3307},
+        "inception_proxy": "http://10.0.0.1:3128",
+        "inception_no_proxy": ["mirror.lan", ".example.org"],
         "base_image_engine": {"host_info": {"CpuCfsQuota": False, "NCPU": 2}, "images": []},
     },
 }
