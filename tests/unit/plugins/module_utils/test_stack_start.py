@@ -370,3 +370,19 @@ def test_it_ends_in_any_case(docker: Path) -> None:
         docker, patience=3600, timeout=0.3, inspect=[out(container("mariadb"), container("nginx", health="starting"))]
     )
     assert "nginx is still not well after 0 min (starting)" in shown
+
+
+def test_the_proxy_of_the_machine_is_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In place of the caller's, however that is written; without a word, the caller's stays."""
+    callers = dict.fromkeys(("HTTP_PROXY", "https_proxy", "ALL_PROXY", "no_proxy"), "http://caller:1")
+    monkeypatch.setattr(os, "environ", {**callers, "PATH": os.environ["PATH"]})
+    monkeypatch.setattr(_stack_start, "PROXY", tmp_path / "proxy.json")
+    _stack_start.settle_environment()
+    assert os.environ["HTTP_PROXY"] == "http://caller:1"
+    said = {"http_proxy": "http://10.0.0.1:3128", "https_proxy": "http://10.0.0.1:3128", "no_proxy": "localhost"}
+    (tmp_path / "proxy.json").write_text(json.dumps(said))
+    _stack_start.settle_environment()
+    assert {name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")} == said
+    (tmp_path / "proxy.json").write_text("[half")
+    _stack_start.settle_environment()
+    assert os.environ["no_proxy"] == "localhost"
