@@ -307,8 +307,9 @@ function settle(): void
         switch_theme($other[1]);
         say("The theme that was active is gone: {$other[1]} is now.");
     }
-    // Each is noted by itself: one that ends PHP is not tried in place of the next one.
-    foreach (wanted() as $path => $item) {
+    $wanted = wanted();
+    // Each is noted by itself: one that ends PHP is not in the way of the others.
+    foreach ($wanted as $path => $item) {
         turn_on($item) && $active[] = $path;
         update_option(OPTION, ['active' => $active, 'before' => $before], false);
     }
@@ -320,7 +321,7 @@ function settle(): void
         note($brought);
         say("wp-content/$path is no longer in inception_wordpress_code, and was removed.");
     }
-    wp_cache_flush();
+    $wanted + $leaving === [] || wp_cache_flush();
     $done = true;
 }
 
