@@ -105,27 +105,37 @@ function is_installed(): bool
     return $there && $there->num_rows > 0 && $database->query("SHOW TABLES LIKE 'installing'")->num_rows === 0;
 }
 
+/** What becomes of the front page: what was said, or null for too late. */
+function tried(string $what): ?string
+{
+    exec('timeout ' . TRIAL_SECONDS . ' php ' . escapeshellarg(__FILE__) . " $what 2>&1", $lines, $code);
+    return $code === 124 ? null : implode("\n", $lines);
+}
+
 /** What fails in them when the front page is made: not what fails elsewhere, which is not theirs. */
 function failing(): array
 {
     if (said() === [] || !is_installed()) {
         return [];
     }
-    exec('timeout ' . TRIAL_SECONDS . ' php ' . escapeshellarg(__FILE__) . ' page 2>&1', $lines, $code);
-    if ($code === 124) {
+    $text = tried('page');
+    if ($text === null) {
         return ['inception_wordpress_code: the front page with the site\'s own code was not made within ' . TRIAL_SECONDS . ' s.'];
     }
-    $text = implode("\n", $lines);
     $at = strpos($text, 'FATAL ');
-    if ($at === false || !preg_match('~' . preg_quote(TRIAL) . '/wp-content/(?:' . implode('|', array_map('preg_quote', array_keys(said()))) . ')/|' . preg_quote(CODE) . '/~', substr($text, $at))) {
-        return [];
+    $ours = '~' . preg_quote(TRIAL . '/wp-content/', '~') . '(?:' . implode('|', array_map('preg_quote', array_keys(said()))) . ')/|' . preg_quote(CODE, '~') . '/~';
+    if ($at !== false && preg_match($ours, substr($text, $at))) {
+        $why = str_replace([TRIAL . '/wp-content/', CODE . '/'], '', strtok(substr($text, $at + 6), "\n"));
+        return ["inception_wordpress_code: the front page cannot be made with it: $why"];
     }
-    $why = str_replace([TRIAL . '/wp-content/', CODE . '/'], '', strtok(substr($text, $at + 6), "\n"));
-    return ["inception_wordpress_code: the front page cannot be made with it: $why"];
+    if ($at === false && strpos($text, 'REACHED') === false && strpos((string) tried('page-without'), 'REACHED') !== false) {
+        return ['inception_wordpress_code: WordPress ends with it before it makes a page: something in it calls exit, or wp_die.'];
+    }
+    return [];
 }
 
-/** The site's wp-content with ours in it, by links. */
-function view(): void
+/** The site's wp-content with ours in it, or without, by links. */
+function view(array $said): void
 {
     remove(TRIAL);
     mkdir(TRIAL . '/wp-content', 0700, true);
@@ -136,17 +146,17 @@ function view(): void
     foreach (['mu-plugins', 'plugins', 'themes'] as $kind) {
         mkdir(TRIAL . "/wp-content/$kind");
         foreach (is_dir(CONTENT . "/$kind") ? array_diff(scandir(CONTENT . "/$kind"), ['.', '..']) : [] as $name) {
-            if (!isset(brought()["$kind/$name"]) && !isset(said()["$kind/$name"]) && !preg_match('/^inception\b/', $name)) {
+            if (!isset(brought()["$kind/$name"]) && !isset($said["$kind/$name"]) && !preg_match('/^inception\b/', $name)) {
                 symlink(CONTENT . "/$kind/$name", TRIAL . "/wp-content/$kind/$name");
             }
         }
     }
-    foreach (array_keys(said()) as $path) {
+    foreach (array_keys($said) as $path) {
         symlink(CODE . "/$path", TRIAL . "/wp-content/$path");
     }
-    foreach (['inception', 'code'] as $name) {
-        $place = TRIAL . '/wp-content/mu-plugins/inception' . ($name === 'code' ? '-code' : '') . '.php';
-        symlink("/usr/src/inception/$name.php", $place);
+    symlink('/usr/src/inception/inception.php', TRIAL . '/wp-content/mu-plugins/inception.php');
+    if ($said !== []) {
+        symlink('/usr/src/inception/code.php', TRIAL . '/wp-content/mu-plugins/inception-code.php');
     }
     // What would be written is refused by the database.
     file_put_contents(TRIAL . '/wp-content/db.php', '<?php $wpdb = new wpdb(DB_USER, DB_PASSWORD, DB_NAME, DB_HOST); '
@@ -173,9 +183,9 @@ function wanted(): array
 }
 
 /** The front page, as a visitor would get it, of what view() shows. */
-function page(): void
+function page(bool $with): void
 {
-    view();
+    view($with ? said() : []);
     register_shutdown_function(static function (): void {
         while (ob_get_level() > 0) {
             ob_end_clean();
@@ -196,16 +206,17 @@ function page(): void
     define('WP_CONTENT_DIR', TRIAL . '/wp-content');
     define('WP_DISABLE_FATAL_ERROR_HANDLER', true);
     define('WP_HTTP_BLOCK_EXTERNAL', true);
-    // What is to be turned on is on here.
+    // What is to be turned on is on here. Whoever answers a page by himself does it from here on.
     $GLOBALS['wp_filter'] = [
-        'option_active_plugins' => [10 => [['accepted_args' => 1, 'function' => static function ($plugins) {
-            $mains = array_column(array_filter(wanted(), static fn (array $item): bool => $item['kind'] === 'plugin'), 'main');
+        'template_redirect' => [PHP_INT_MIN => [['accepted_args' => 0, 'function' => static fn () => fwrite(STDERR, "REACHED\n")]]],
+        'option_active_plugins' => [10 => [['accepted_args' => 1, 'function' => static function ($plugins) use ($with) {
+            $mains = array_column(array_filter($with ? wanted() : [], static fn (array $item): bool => $item['kind'] === 'plugin'), 'main');
             return array_values(array_unique(array_merge((array) $plugins, $mains)));
         }]]],
     ];
     foreach (['template', 'stylesheet'] as $which) {
-        $GLOBALS['wp_filter']["option_$which"] = [10 => [['accepted_args' => 1, 'function' => static function ($theme) use ($which) {
-            foreach (wanted() as $path => $item) {
+        $GLOBALS['wp_filter']["option_$which"] = [10 => [['accepted_args' => 1, 'function' => static function ($theme) use ($which, $with) {
+            foreach ($with ? wanted() : [] as $path => $item) {
                 if ($item['kind'] === 'theme') {
                     return $which === 'template' ? (parent_of(CODE . "/$path") ?: $item['name']) : $item['name'];
                 }
@@ -325,4 +336,11 @@ function settle(): void
     $done = true;
 }
 
-['check' => 'check', 'page' => 'page', 'bring' => 'bring_all', 'settle' => 'settle'][$argv[1]]();
+$does = [
+    'check' => 'check',
+    'page' => static fn () => page(true),
+    'page-without' => static fn () => page(false),
+    'bring' => 'bring_all',
+    'settle' => 'settle',
+];
+$does[$argv[1]]();
