@@ -109,7 +109,8 @@ function is_installed(): bool
 function tried(string $what): ?string
 {
     exec('timeout ' . TRIAL_SECONDS . ' php ' . escapeshellarg(__FILE__) . " $what 2>&1", $lines, $code);
-    return $code === 124 ? null : implode("\n", $lines);
+    // 143: busybox's word for it.
+    return in_array($code, [124, 143], true) ? null : implode("\n", $lines);
 }
 
 /** What fails in them when the front page is made: not what fails elsewhere, which is not theirs. */
