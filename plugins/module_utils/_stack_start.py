@@ -9,6 +9,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -60,12 +61,21 @@ def settle_environment() -> None:
             del os.environ[name]
     os.environ["DOCKER_HOST"] = "unix:///run/docker.sock"
     os.environ["BUILDX_BUILDER"] = "default"
-    # By which proxy this machine reaches the world (the role host); without a word, what the caller says stays.
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        said = json.loads(PROXY.read_text(encoding="utf-8")).items()
-        for name in [one for one in os.environ if one.lower() in dict(said) or one.lower() == "all_proxy"]:
-            del os.environ[name]
-        os.environ.update({name: str(value) for name, value in said})
+    _settle_proxy()
+
+
+def _settle_proxy() -> None:
+    """By which proxy this machine reaches the world (the role host); without a word, what the caller says stays."""
+    try:
+        said = {str(name): str(value) for name, value in json.loads(PROXY.read_text(encoding="utf-8")).items()}
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError, AttributeError) as error:
+        print(f"{PROXY} names no proxy ({error}); the next deployment writes it anew", file=sys.stderr)
+        return
+    for name in [one for one in os.environ if one.lower() in said or one.lower() == "all_proxy"]:
+        del os.environ[name]
+    os.environ.update(said)
 
 
 class GivenUp(Exception):
