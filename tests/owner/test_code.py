@@ -42,8 +42,8 @@ class Repository:
         return done.stdout.strip()
 
     def commit(self, word: str, **more: str) -> str:
-        files = {"theme/style.css": STYLE, "theme/index.php": INDEX.format(word=word)}
-        files |= {"plugin/verify.php": PLUGIN.format(word=word)} | more
+        files = {"theme/style.css": STYLE, "theme/index.php": INDEX.replace("{word}", word)}
+        files |= {"plugin/verify.php": PLUGIN.replace("{word}", word)} | more
         if not self.folder.exists():
             self.folder.mkdir()
             self.git("init", "--quiet")
