@@ -62,6 +62,8 @@ HEADER = re.compile(r"(?m)^(\S+) \(([^)\s]+)\) .*;.*$")
 # What the image of a service has that no package manager knows of: names and versions of packages, as its Dockerfile
 # unpacked them.
 TAKEN = "/usr/local/share/inception/packages"
+# By which proxy this machine reaches the world (_stack_start, settle_environment).
+PROXIES = ("http_proxy", "https_proxy", "no_proxy")
 LABEL = "inception.asks"
 
 ASK = rf"""
@@ -300,6 +302,11 @@ def cves_of(text: str, olds: Mapping[str, str]) -> dict[str, list[str]]:
     return found
 
 
+def by_proxy() -> list[str]:
+    """What a container has of the machine's proxy; nothing of it is in what is made of it."""
+    return [word for name in PROXIES if name in os.environ for word in ("--env", name)]
+
+
 class Asker:
     """Asks in containers that go again."""
 
@@ -312,6 +319,7 @@ class Asker:
             folder.mkdir(mode=0o755, parents=True, exist_ok=True)
         return docker(
             *("run", "--rm", "--user", "0:0", "--entrypoint", "sh", "--label", f"{LABEL}=1", "--pull", "never"),
+            *by_proxy(),
             *("--volume", f"{lists}:/var/lib/apt/lists", "--volume", f"{cache}:/var/cache/apk"),
             *(image, "-c", script, "sh", *words),
         )
@@ -402,6 +410,7 @@ class Base:
         try:
             docker(
                 *("run", "--name", container, "--user", "0:0", "--label", f"{LABEL}=1", "--pull", "never"),
+                *by_proxy(),
                 *("--volume", f"{lists}:/var/lib/apt/lists", "--entrypoint", "sh", self.reference, "-c", RENEW),
             )
             docker("export", "--output", str(tree), container)

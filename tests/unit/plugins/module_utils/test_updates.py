@@ -451,3 +451,12 @@ def test_only_builds_of_ours_that_no_image_uses_are_forgotten(monkeypatch: pytes
     monkeypatch.setattr(updates, "docker", docker)
     updates.forget_builds()
     assert [argv[-1] for argv in calls[1:]] == ["id=a1"]
+
+
+def test_what_is_asked_for_is_asked_for_by_the_machine_s_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its name alone, so that its address is in no argument."""
+    for name in ("http_proxy", "https_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    assert updates.by_proxy() == []
+    monkeypatch.setenv("http_proxy", "http://10.0.0.1:3128")
+    assert updates.by_proxy() == ["--env", "http_proxy"]
