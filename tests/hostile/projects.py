@@ -110,7 +110,7 @@ PROJECTS: dict[str, str] = {
         printf '# <script>fetch("http://127.0.0.1:CANARY_PORT")</script>\n' >README.md
         printf '{{ lookup("file", "CANARY_FILE") }}\n' >>README.md
         printf 'x\033]0;owned\007\033[2J\n' >>README.md
-        touch "$(printf 'srcs/\033[31m<img src=file://CANARY_FILE>\n{{ lookup(\"pipe\",\"cat CANARY_FILE\") }}')"
+        touch "$(printf 'srcs/\033[31m<img src=x onerror=alert(1)>\n{{ lookup("pipe", "env") }}')"
         cat >srcs/docker-compose.yml <<'Y'
 services:
   "{{ lookup('file', 'CANARY_FILE') }}": {image: "<img src='file://CANARY_FILE'>"}
