@@ -277,12 +277,9 @@ def test_what_the_images_are_made_of(report: Report) -> None:
 
 def test_hostile_images_are_only_text(report: Report) -> None:
     packages = [{**PACKAGE, key: text} for key in PACKAGE for text in HOSTILE if text]
-    image = {
-        "service": HOSTILE[0],
-        "image": dict.fromkeys(IMAGE, HOSTILE[1]),
-        "inside": {**INSIDE, "packages": packages},
-    }
-    image["inside"] |= {"system": HOSTILE[0], "unpackaged": {HOSTILE[0]: "1", "wordpress": HOSTILE[1]}}
+    inside = {**INSIDE, "packages": packages, "system": HOSTILE[0]}
+    inside["unpackaged"] = {HOSTILE[0]: "1", "wordpress": HOSTILE[1]}
+    image = {"service": HOSTILE[0], "image": dict.fromkeys(IMAGE, HOSTILE[1]), "inside": inside}
     report({"host": "wil", "static": results(), "images": [image]})
     bill = json.loads(report.text("wil.cdx.json"))
     # The address of its home is left out, and the package stays.
