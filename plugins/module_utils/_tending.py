@@ -197,7 +197,8 @@ class Tending:
         return UNHELD_DAYS + 1
 
     def _renew(self) -> None:
-        _renewal.renew(self.look.root, self.look.settings.get("DOMAIN", ""))
+        settings = self.look.settings
+        _renewal.renew(self.look.root, [settings.get("DOMAIN", ""), *settings.get("ALIASES", "").strip('"').split()])
         self._serve()
 
     def _serve(self) -> None:

@@ -755,7 +755,7 @@ def check_directory(value: Any, settings: Settings) -> Iterator[str]:
     )
 
 
-def check_acme_name(value: Any, settings: Settings) -> Iterator[str]:
+def check_alias(value: Any, settings: Settings) -> Iterator[str]:
     name = text(value)
     if name is None:
         yield f"{shown(value)} is not text"
@@ -770,8 +770,11 @@ def check_acme_name(value: Any, settings: Settings) -> Iterator[str]:
             yield f"{shown(name)} {problem}"
 
 
-def check_acme_names(value: Any, settings: Settings) -> Iterator[str]:
-    yield from each(check_acme_name)(value, settings)
+def check_aliases(value: Any, settings: Settings) -> Iterator[str]:
+    yield from each(check_alias)(value, settings)
+    names = [str(one) for one in value] if isinstance(value, list) else []
+    for name in sorted({one for one in names if names.count(one) > 1 or one == settings.get("inception_domain")}):
+        yield f"{shown(name)} " + ("is there twice" if names.count(name) > 1 else "is inception_domain itself")
     if isinstance(value, list) and len(value) > MOST_NAMES:
         yield f"{len(value)} names are more than the {MOST_NAMES} that one certificate can have beside the domain"
 
@@ -1038,6 +1041,7 @@ def _services_example(settings: Settings) -> str:
 RULES: tuple[Rule, ...] = (
     Rule("inception_login", check_login, _always("wil")),
     Rule("inception_domain", check_domain, lambda settings: "wil.org" if _acme(settings) else "wil.42.fr"),
+    Rule("inception_aliases", check_aliases, _always("[www.example.org]")),
     Rule("inception_project", shaped(PROJECT, "the name of a compose project"), _always("inception")),
     Rule("inception_https_port", port_other_than({22: "ssh"}, ["host_ssh_port"]), _always("443")),
     Rule("inception_title", check_title, _always("Inception")),
@@ -1063,7 +1067,6 @@ RULES: tuple[Rule, ...] = (
     Rule("inception_acme_directory", check_directory, _always("https://acme-v02.api.letsencrypt.org/directory")),
     Rule("inception_acme_email", check_acme_email, _always("wil@example.org")),
     Rule("inception_acme_challenge", check_challenge, _always("dns-01")),
-    Rule("inception_acme_names", check_acme_names, _always("[www.example.org]")),
     Rule("inception_acme_profile", or_empty(shaped(KEY_NAME, "the name of a profile")), _always("shortlived")),
     Rule("inception_acme_eab_kid", check_eab_kid, _always("kid-1")),
     Rule("inception_acme_eab_key", file_for("inception_acme_eab_kid", _with_eab), _always("/home/wil/eab.key")),

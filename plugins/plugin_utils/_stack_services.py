@@ -32,6 +32,7 @@ OTHER_VALUES = {
     "LOGIN_GID": "inception_login",
     "DATA_DIR": "inception_login",
     "DOMAIN": "inception_domain",
+    "ALIASES": "inception_aliases",
 }
 
 
