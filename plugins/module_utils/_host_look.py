@@ -25,6 +25,7 @@ from ansible_collections.fortytwo.inception.plugins.module_utils import (
     _connection,
     _decided,
     _engine,
+    _history,
     _listeners,
 )
 
@@ -843,6 +844,7 @@ def found(host: Host) -> dict[str, Any]:
     info = host.info
     return {
         "deployed": host.deployed,
+        "runs": _history.History(_decided.HISTORY).runs() if host.deployed else {},
         "backed_up": BACKUP_SETTINGS.exists(),
         "decided": _decided.found(host.asked.project_dir, host.asked.manifest) if host.deployed else {"release": {}},
         "foreign": [*sorted(foreign(host)), *foreign_paths(host)],

@@ -133,7 +133,9 @@ def sign(folder: int, root: str, names: Sequence[str]) -> bytes:
 
         key, authority, authority_key = file("tls.key"), file("ca.crt"), file("ca.key")
         request = opened.enter_context(in_memory(REQUEST.format(domain=domain).encode()))
-        extensions = opened.enter_context(in_memory(EXTENSIONS.format(names=",".join(f"DNS:{name}" for name in names)).encode()))
+        extensions = opened.enter_context(
+            in_memory(EXTENSIONS.format(names=",".join(f"DNS:{name}" for name in names)).encode())
+        )
         asked = openssl(
             *("req", "-new", "-sha256", "-key", f"/dev/fd/{key}", "-config", f"/dev/fd/{request}"),
             descriptors=(key, request),

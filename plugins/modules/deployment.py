@@ -214,6 +214,11 @@ done:
   type: list
   elements: str
   sample: [replace nginx]
+runs:
+  description: What runs now, the C(number) of its deployment and the C(version) of its images; empty where none.
+  returned: with O(state=taken), not in check mode
+  type: dict
+  sample: {number: 4, version: 4f1c2d3e}
 holder:
   description: Who has the lease.
   returned: when another run has it
@@ -356,13 +361,14 @@ def take(module: AnsibleModule) -> dict[str, Any]:
     if number := work.settled():
         if not module.params["keep_lease"]:
             a_lease(module).release(module.params["run"])
-        return {"changed": False, "number": number, "done": []}
+        return {"changed": False, "number": number, "done": [], "runs": a_history(module).runs()}
     answer = asked(module, wanted)
+    runs = a_history(module).runs()
     if answer.pop("failed", False):
-        module.fail_json(**answer)
+        module.fail_json(**answer, runs=runs)
     for warning in answer.pop("warnings"):
         module.warn(warning)
-    return answer
+    return answer | {"runs": runs}
 
 
 def command(module: AnsibleModule, folder: str) -> list[str]:
@@ -487,7 +493,7 @@ def main() -> None:
         result = {"begun": begin, "taken": take, "ended": end}[module.params["state"]](module)
     except GivenUp as error:
         message = told(error, below(module, _program.FAILURES), platform.node())
-        module.fail_json(msg=message, told=True, service=error.service)
+        module.fail_json(msg=message, told=True, service=error.service, runs=a_history(module).runs())
     except FileProblem as problem:
         module.fail_json(msg=str(problem))
     except OSError as error:

@@ -138,6 +138,18 @@ deployed:
   description: Whether there is a stack of this collection for O(login).
   returned: success
   type: bool
+runs:
+  description: What runs of it, as far as the history of its deployments knows; empty where that is nothing.
+  returned: success
+  type: dict
+  contains:
+    number:
+      description: The number of the deployment on this host.
+      type: int
+    version:
+      description: Of its images. It is the same on each host with the same images.
+      type: str
+      sample: 4f1c2d3e
 backed_up:
   description: Whether it makes backups of a stack by itself.
   returned: success

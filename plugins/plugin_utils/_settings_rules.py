@@ -779,6 +779,17 @@ def check_aliases(value: Any, settings: Settings) -> Iterator[str]:
         yield f"{len(value)} names are more than the {MOST_NAMES} that one certificate can have beside the domain"
 
 
+BATCH = re.compile(r"[1-9][0-9]{0,5}|(?:[1-9][0-9]?|100)%")
+
+
+def check_batch(value: Any, settings: Settings) -> Iterator[str]:
+    """As play's serial takes it, or that in one word for the command line."""
+    items = value if isinstance(value, list) else str(value).split(",")
+    for item in items or [""]:
+        if isinstance(item, bool) or not BATCH.fullmatch(str(item).strip()):
+            yield f"{shown(item)} is neither a number of hosts nor a share of them, such as 25%"
+
+
 def check_eab_kid(value: Any, settings: Settings) -> Iterator[str]:
     yield from or_empty(shaped(KEY_NAME, "the name of a key, as the authority shows it"))(value, settings)
     key = text(settings.get("inception_acme_eab_key"))
@@ -1056,6 +1067,7 @@ RULES: tuple[Rule, ...] = (
     Rule("inception_bonus_services", check_services, _services_example),
     Rule("inception_service_dirs", check_folders, _always("[/home/wil/services]")),
     Rule("inception_builder", check_builder, _always("auto")),
+    Rule("inception_batch", check_batch, _always("[1, 25%, 100%]")),
     Rule("inception_docker_source", one_of("distribution", "docker"), _always("distribution")),
     Rule("inception_wordpress_source", check_wordpress_source, _always("archive")),
     Rule(
