@@ -130,6 +130,12 @@ host: export INCEPTION_HOST_LOGIN := $(value LOGIN)
 host: export INCEPTION_HOST_ADDRESS := $(value ADDRESS)
 host: export INCEPTION_HOST_REPO := $(value REPO)
 
+cloud-init: $(VENV)/ready ## what a new server is told for its first minute, for its provider: LOGIN=wil KEY=~/.ssh/id_ed25519.pub, to cloud-init.yml
+	@$(ANSIBLE) --inventory localhost, playbooks/cloud_init.yml
+
+cloud-init: export INCEPTION_CLOUD_INIT_USER := $(value LOGIN)
+cloud-init: export INCEPTION_CLOUD_INIT_KEY := $(value KEY)
+
 check: $(VENV)/ready ## what stands in the way of a deployment, on each host of the inventory; changes nothing
 	@$(PLAYBOOK) playbooks/check.yml
 
@@ -261,4 +267,4 @@ $(VENV)/ready-dev: .config/locked/requirements-dev.txt $(VENV)/ready-evaluate
 	@$(PIP) --quiet --requirement $<
 	@touch $@
 
-.PHONY: help up check deploy ssh status credentials logs wp db open health rotate history rollback update backup backups restore import export-site export evaluate host remove down clean-builder destroy lint readmes lock pins sanity unit corpus test test-default test-strange test-vm test-vm-core test-secrets test-failures test-faults test-past test-hostile test-backup test-owner test-acme test-updates test-upgrade test-archive test-evaluate test-installed test-all stale test-alpine-images test-alpine bench
+.PHONY: help up check deploy ssh status credentials logs wp db open health rotate history rollback update backup backups restore import export-site export evaluate host cloud-init remove down clean-builder destroy lint readmes lock pins sanity unit corpus test test-default test-strange test-vm test-vm-core test-secrets test-failures test-faults test-past test-hostile test-backup test-owner test-acme test-updates test-upgrade test-archive test-evaluate test-installed test-all stale test-alpine-images test-alpine bench

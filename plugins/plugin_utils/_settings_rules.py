@@ -9,6 +9,7 @@ What has no rule here is checked by its argument spec (_settings_specs.py).
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import ipaddress
 import re
@@ -236,6 +237,14 @@ def check_address(value: Any, settings: Settings) -> Iterator[str]:
         yield f"{shown(value)} is not text"
     elif not ADDRESS.fullmatch(address):
         yield f"{shown(value)} is neither an IPv4 address nor a host name"
+
+
+def check_passive_address(value: Any, settings: Settings) -> Iterator[str]:
+    """By default that of the host. One of IPv6 is told to nobody: a client that comes by it asks for none."""
+    with contextlib.suppress(ValueError):
+        ipaddress.IPv6Address(str(value))
+        return
+    yield from check_address(value, settings)
 
 
 def check_network(value: Any, settings: Settings) -> Iterator[str]:
@@ -1094,7 +1103,7 @@ RULES: tuple[Rule, ...] = (
     Rule("inception_proxy_protocol", check_proxy_protocol, _always("false")),
     Rule("inception_ftp_port", port_other_than({22: "ssh"}, ["inception_https_port"]), _always("21")),
     Rule("inception_ftp_passive_ports", check_passive_ports, _always("21000-21009")),
-    Rule("inception_ftp_passive_address", check_address, _always("203.0.113.7")),
+    Rule("inception_ftp_passive_address", check_passive_address, _always("203.0.113.7")),
     Rule("inception_ftp_plain", check_truth, _always("false")),
     Rule("inception_mail_host", check_relay, _always("smtp.example.org")),
     Rule("inception_mail_port", number_from(1, 65535), _always("587")),

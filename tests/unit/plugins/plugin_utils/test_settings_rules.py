@@ -124,7 +124,7 @@ GOOD_VALUES: dict[str, list[Any]] = {
     "inception_no_proxy": [[], ["mirror.lan", ".example.org", "10.0.0.7", "fd00::1"]],
     "inception_ftp_port": [2121, "21"],
     "inception_ftp_passive_ports": ["1024-1024", "65436-65535"],
-    "inception_ftp_passive_address": ["203.0.113.7", "wil.42.fr", "inception-wil"],
+    "inception_ftp_passive_address": ["203.0.113.7", "2001:db8::7", "fe80::1%eth0", "wil.42.fr", "inception-wil"],
     "inception_ftp_plain": [True, "no"],
     "inception_mail_host": ["smtp.example.org", "192.0.2.1"],
     "inception_mail_port": [25, "465"],
@@ -456,7 +456,7 @@ BAD_VALUES: dict[str, list[tuple[Any, str]]] = {
     "inception_ftp_passive_address": [
         (None, "None is not text"),
         ("", "is neither an IPv4 address nor a host name"),
-        ("::1", "is neither an IPv4 address"),
+        ("::1::", "is neither an IPv4 address"),
         ("my machine", "is neither an IPv4 address"),
     ],
     "inception_ftp_plain": [("maybe", "is neither true nor false")],
