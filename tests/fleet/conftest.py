@@ -36,7 +36,7 @@ class Run:
     def table(self) -> dict[str, tuple[str, str]]:
         """Of each host the version that it runs, and what became of it."""
         lines = self.output.split("What runs where", 1)[1].splitlines()[1:]
-        found = {}
+        found: dict[str, tuple[str, str]] = {}
         for line in lines:
             if row := re.fullmatch(r"  (\S+) +(deployed|not well|failed|unreachable|not begun) +\d+: (.*)", line):
                 found |= dict.fromkeys(row[3].split(), (row[1], row[2]))

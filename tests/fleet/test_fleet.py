@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Several machines, one batch after the other; and one that is far: behind a jump host, over IPv6, with a password for sudo."""
+"""Several machines, batch after batch; and one that is far: behind a jump host, over IPv6, with a password for sudo."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ def test_one_first_then_the_others(fleet: Fleet, cold: Run) -> None:
     batches = cold.output.split("PLAY [Deploy the stack]")[1:]
     assert len(batches) == 2
     # Nothing is begun of the others while the first is deployed to.
-    assert "[two]" not in batches[0] and "[three]" not in batches[0]
+    assert "[two]" not in batches[0]
+    assert "[three]" not in batches[0]
     assert "[one]" not in batches[1].split("PLAY RECAP")[0]
     table = cold.table()
     assert {host: how for host, (_, how) in table.items()} == dict.fromkeys(NEAR, "deployed")
@@ -94,9 +95,7 @@ def test_a_batch_goes_to_its_end_and_is_the_last(fleet: Fleet, cold: Run, bad: d
 def test_one_that_is_not_well_is_the_last(fleet: Fleet, cold: Run) -> None:
     """Deployed, and its disk is nearly full: the look after the batch says so, and the others are not begun."""
     before = {host: fleet.state(host) for host in NEAR[1:]}
-    fleet.root(
-        "one", "fallocate -l $(($(df --output=avail -B1 /home/wil/data | tail -1) - 100000000)) /home/wil/data/filler"
-    )
+    fleet.root("one", "cd /home/wil/data; fallocate -l $(($(df --output=avail -B1 . | tail -1) - 100000000)) filler")
     try:
         run = fleet.deploy(f"--limit={','.join(NEAR)}", "-e", "inception_batch=1,100%", "-e", "stack_upload_size=32M")
     finally:
@@ -126,7 +125,7 @@ def docker(*arguments: str) -> str:
 
 @pytest.fixture
 def far(fleet: Fleet) -> Iterator[tuple[Path, Path]]:
-    """Machine four as one is rented: reached through machine one only, over IPv6, at another port, by a user of sudo."""
+    """Machine four, reached through machine one, over IPv6, at another port, by a user of sudo."""
     docker("network", "create", "--ipv6", "--subnet", "fd42:27:42::/64", NETWORK)
     try:
         docker("network", "connect", "--ip6", ADDRESS, NETWORK, "inception-fleet-four")
@@ -141,7 +140,8 @@ def far(fleet: Fleet) -> Iterator[tuple[Path, Path]]:
             "echo 'ops ALL=(ALL:ALL) ALL' >/etc/sudoers.d/ops; chmod 440 /etc/sudoers.d/ops; "
             f"printf 'Port {PORT}\\nPermitRootLogin no\\n' >/etc/ssh/sshd_config.d/10-far.conf; systemctl restart ssh",
         )
-        jump = f"ssh -i {key} -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -W [%h]:%p -p 2331 root@127.0.0.1"
+        unknown = "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR"
+        jump = f"ssh -i {key} {unknown} -W [%h]:%p -p 2331 root@127.0.0.1"
         outputs = {
             "servers": {
                 "value": {
@@ -178,7 +178,7 @@ def far(fleet: Fleet) -> Iterator[tuple[Path, Path]]:
 
 
 def test_a_machine_that_is_far(fleet: Fleet, cold: Run, far: tuple[Path, Path]) -> None:
-    """From fresh to a site, and again without a change. Without the password it says how to give it, and nothing is changed."""
+    """From fresh to a site, and again without a change. Without the password it is said how to give it."""
     servers, vault = far
     without = fleet.deploy(inventories=(servers,))
     assert without.status != 0
@@ -189,7 +189,8 @@ def test_a_machine_that_is_far(fleet: Fleet, cold: Run, far: tuple[Path, Path]) 
     assert PASSWORD not in run.output
     assert f"[{ADDRESS}]" in run.output, "what curl is told does not name the address as curl wants it"
     again = fleet.deploy(*given, inventories=(servers,))
-    assert again.status == 0 and "changed=0 " in again.output, again.output[-3000:]
+    assert again.status == 0, again.output[-3000:]
+    assert "changed=0 " in again.output, again.output[-3000:]
     # Over IPv6 the site is open too.
     done = subprocess.run(
         [
