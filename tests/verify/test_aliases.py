@@ -60,9 +60,9 @@ def test_without_tls_too(site: Site, settings: Settings, visitors: dict[str, Sit
 
 def test_below_and_beside_them_is_nobody(site: Site, settings: Settings, visitors: dict[str, Site]) -> None:
     """A name that is like one of them is refused as every other one."""
-    for name in visitors:
-        for other in (f"x{name}", f"{name}.evil.example", "_none", "wil.test"):
-            assert site.get("/", headers={"Host": other}).status == 421, other
+    likely = [f"{name}.evil.example" for name in visitors] + ["xwww.wil.42.fr", "_none", "wil.test", "xwil.test"]
+    for other in likely:
+        assert site.get("/", headers={"Host": other}).status == 421, other
 
 
 def test_they_are_known_on_the_machine_and_inside(host: Host, settings: Settings) -> None:
