@@ -27,8 +27,8 @@ def cold(fleet: Fleet) -> Run:
     """The first of them is alone, then come the others. Its data is on a disk of 2 GiB, which a test can fill."""
     fleet.root(
         "one",
-        "useradd --create-home --shell /bin/bash wil && install -d -o wil -m 750 /home/wil/data && "
-        "mount -t tmpfs -o size=2g,mode=750,uid=$(id -u wil) tmpfs /home/wil/data",
+        "id wil || { useradd --create-home --shell /bin/bash wil && install -d -o wil -m 750 /home/wil/data && "
+        "mount -t tmpfs -o size=2g,mode=750,uid=$(id -u wil) tmpfs /home/wil/data; }",
     )
     run = fleet.deploy(f"--limit={','.join(NEAR)}", "-e", "inception_batch=1,100%")
     assert run.status == 0, run.output[-5000:]
