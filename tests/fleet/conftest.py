@@ -120,7 +120,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Fleet:
 def bad(fleet: Fleet) -> dict[str, Any]:
     """A service that brings NGINX a route which NGINX does not take: its trial finds it, after the image was built."""
     for name, text in {
-        "service.yml": "about: a service of the tests\n",
+        "service.yml": "about: a service of the tests\ncontributes_to: {nginx: {env: {BAD: 1}}}\n",
         "contributes_to/nginx/conf/routes/bad.conf": "location /bad { nonsense on; }\n",
     }.items():
         path = fleet.folder / "services/bad" / name
