@@ -57,6 +57,10 @@ OUR_FILES = {
     "/etc/systemd/system/inception-health.service": "Written by fortytwo.inception",
     "/etc/systemd/system/inception-health.timer": "Written by fortytwo.inception",
     "/etc/periodic/15min/inception-health": "Written by fortytwo.inception",
+    "/etc/systemd/system/inception-update.service": "Written by fortytwo.inception",
+    "/etc/systemd/system/inception-update.timer": "Written by fortytwo.inception",
+    "/etc/periodic/daily/inception-update": "Written by fortytwo.inception",
+    "/etc/periodic/weekly/inception-update": "Written by fortytwo.inception",
     "/etc/systemd/system/docker.service.d/inception.conf": "Written by fortytwo.inception",
 }
 # Free space and files that a first deployment needs, by what they are for.
