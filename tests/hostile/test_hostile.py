@@ -193,7 +193,7 @@ def looked_at_control_node(folder: Path, output: str, canary: Canary) -> None:
     written = {path.name: path.read_bytes() for path in (folder / "reports").iterdir()}
     told = [name for name, content in {**written, "output": output.encode()}.items() if canary.word.encode() in content]
     assert told == []
-    assert [one for one in canary.asked if one.startswith("127.")] == []
+    assert canary.asked == []
     assert "\033]0;owned" not in output
     assert left_here(folder) == ""
 
@@ -233,6 +233,5 @@ def test_hostile_projects_in_virtual_machines(
         print(f"{name}: {documents[name]['outcome']['status']} {documents[name]['error'] or ''}"[:200])
         assert documents[name]["outcome"]["status"] != "passed", name
     looked_at_control_node(tmp_path, output, canary)
-    assert canary.asked == []
     size = sum(path.stat().st_size for path in (virtual / "fortytwo.inception/vm").glob("*/serial.log*"))
     assert size <= 2 * len(VIRTUAL) * (4 << 20)
