@@ -86,6 +86,9 @@ rollback: $(VENV)/ready ## back to the former deployment of each host, or to ano
 
 rollback: export INCEPTION_ROLLBACK_TO := $(value TO)
 
+update: $(VENV)/ready ## what the distribution has newer comes into the images of each host; a bad one gives way by itself; only ask: ARGS='-e update_check=yes'
+	@$(PLAYBOOK) playbooks/update.yml
+
 backup: $(VENV)/ready ## a backup of each host now, to inception_backup_place; the site goes on
 	@$(PLAYBOOK) playbooks/backup.yml
 
@@ -126,6 +129,12 @@ host: $(VENV)/ready ## add a login to evaluate: LOGIN=wil ADDRESS=203.0.113.10 R
 host: export INCEPTION_HOST_LOGIN := $(value LOGIN)
 host: export INCEPTION_HOST_ADDRESS := $(value ADDRESS)
 host: export INCEPTION_HOST_REPO := $(value REPO)
+
+cloud-init: $(VENV)/ready ## what a new server is told for its first minute, for its provider: LOGIN=wil KEY=~/.ssh/id_ed25519.pub, to cloud-init.yml
+	@$(ANSIBLE) --inventory localhost, playbooks/cloud_init.yml
+
+cloud-init: export INCEPTION_CLOUD_INIT_USER := $(value LOGIN)
+cloud-init: export INCEPTION_CLOUD_INIT_KEY := $(value KEY)
 
 check: $(VENV)/ready ## what stands in the way of a deployment, on each host of the inventory; changes nothing
 	@$(PLAYBOOK) playbooks/check.yml
@@ -205,14 +214,23 @@ test-faults: $(VENV)/ready-dev ## deployments that go wrong and machines that do
 test-backup: $(VENV)/ready-dev ## ways to lose a site, each survived: its backups are made, cut off, spoiled and restored
 	@$(TOOL) molecule test --scenario-name backup
 
+test-owner: $(VENV)/ready-dev ## a machine behind an HTTP proxy, and a site with themes and plugins from git
+	@$(TOOL) molecule test --scenario-name owner
+
 test-acme: $(VENV)/ready-dev ## a certificate by ACME from an authority on the machine that does wrong what one can, while visitors look
 	@$(TOOL) molecule test --scenario-name acme
+
+test-fleet: $(VENV)/ready-dev ## several machines in batches, of which one fails; and one behind a jump host, over IPv6, with a password for sudo
+	@$(TOOL) molecule test --scenario-name fleet
 
 test-updates: $(VENV)/ready-dev ## a published fix on its way to what runs, a bad one that is given up, and a release that changes by a setting alone
 	@$(TOOL) molecule test --scenario-name updates
 
 test-upgrade: $(VENV)/ready-dev ## the former release in use, deployed over, and the way back; from another one: INCEPTION_UPGRADE_FROM=1.0.0
 	@$(TOOL) molecule test --scenario-name upgrade
+
+test-archive: $(VENV)/ready-dev ## a site of Debian's WordPress becomes one of today's, from its makers' archive, and nothing is lost
+	@$(TOOL) molecule test --scenario-name archive
 
 test-evaluate: $(VENV)/ready-dev ## our own stack evaluated, and broken ones
 	@$(TOOL) molecule test --scenario-name evaluate
@@ -252,4 +270,4 @@ $(VENV)/ready-dev: .config/locked/requirements-dev.txt $(VENV)/ready-evaluate
 	@$(PIP) --quiet --requirement $<
 	@touch $@
 
-.PHONY: help up check deploy ssh status credentials logs wp db open health rotate history rollback backup backups restore import export-site export evaluate host remove down clean-builder destroy lint readmes lock pins sanity unit corpus test test-default test-strange test-vm test-vm-core test-secrets test-failures test-faults test-past test-hostile test-backup test-acme test-updates test-upgrade test-evaluate test-installed test-all stale test-alpine-images test-alpine bench
+.PHONY: help up check deploy ssh status credentials logs wp db open health rotate history rollback update backup backups restore import export-site export evaluate host cloud-init remove down clean-builder destroy lint readmes lock pins sanity unit corpus test test-default test-strange test-vm test-vm-core test-secrets test-failures test-faults test-past test-hostile test-backup test-owner test-acme test-fleet test-updates test-upgrade test-archive test-evaluate test-installed test-all stale test-alpine-images test-alpine bench

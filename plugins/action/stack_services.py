@@ -26,11 +26,12 @@ class ActionModule(ActionBase):
                 "directories": {"type": "list", "elements": "path", "default": []},
                 "env": {"type": "dict", "default": {}},
                 "base_digest": {"type": "str", "default": ""},
+                "packages": {"type": "dict", "default": {}},
             }
         )
         renderer = rendering.Renderer(self._templar, self._loader, task_vars or {})
         try:
             services = rendering.Services(renderer, options["directories"], options["bonus"], options["env"])
-            return {"changed": False, **services.whole(options["base_digest"])}
+            return {"changed": False, **services.whole(options["base_digest"], options["packages"])}
         except rendering.RenderingError as error:
             raise AnsibleActionFail(str(error)) from None

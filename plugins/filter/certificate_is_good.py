@@ -6,20 +6,21 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: certificate_is_good
-short_description: Whether a certificate is a domain's, by an authority, and valid for some days more
+short_description: Whether a certificate is of some names, by an authority, and valid for some days more
 version_added: "1.0.0"
 author: fortytwo.inception contributors (@fortytwo-inception)
 description:
   - Judges what the filter P(community.crypto.x509_certificate_info#filter) tells of a certificate.
-positional: domain, authority, days, most
+positional: names, authority, days, most
 options:
   _input:
     description: What that filter returned.
     type: dict
     required: true
-  domain:
-    description: The one name that the certificate shall be for.
-    type: str
+  names:
+    description: The names that the certificate shall be for, all of them and no other.
+    type: list
+    elements: str
     required: true
   authority:
     description: The common name of who signed it.
@@ -38,7 +39,7 @@ options:
 EXAMPLES = r"""
 - name: Make a new certificate when it is time
   ansible.builtin.include_tasks: sign.yml
-  when: not certificate | fortytwo.inception.certificate_is_good('wil.42.fr', 'Inception of wil')
+  when: not certificate | fortytwo.inception.certificate_is_good(['wil.42.fr'], 'Inception of wil')
   vars:
     certificate: "{{ lookup('ansible.builtin.file', 'tls.crt') | community.crypto.x509_certificate_info }}"
 """
@@ -50,7 +51,7 @@ _value:
 """
 
 import datetime
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 FORM = "%Y%m%d%H%M%SZ"
@@ -65,13 +66,13 @@ def _time(written: str) -> datetime.datetime:
 
 
 def certificate_is_good(
-    certificate: Mapping[str, Any], domain: str, authority: str, days: int = 30, most: int = 366
+    certificate: Mapping[str, Any], names: Sequence[str], authority: str, days: int = 30, most: int = 366
 ) -> bool:
     """Whether there is no reason to make another one. One that is not valid yet is no reason: clocks differ."""
     issuer = certificate.get("issuer") or {}
     begins, ends = _time(certificate["not_before"]), _time(certificate["not_after"])
     return (
-        certificate.get("subject_alt_name") == [f"DNS:{domain}"]
+        set(certificate.get("subject_alt_name") or []) == {f"DNS:{name}" for name in names}
         and issuer.get("commonName") == authority
         and ends > _now() + datetime.timedelta(days=int(days))
         and ends - begins <= datetime.timedelta(days=int(most))

@@ -217,11 +217,17 @@ def refused_before(store: Store) -> Refused:
 # ---- How one is asked for ----
 
 
+def asked_for(names: list[str]) -> list[str]:
+    """Without those that a wildcard is for: Let's Encrypt refuses an order with both."""
+    return [name for name in names if f"*.{name.partition('.')[2]}" not in names or name.startswith("*.")]
+
+
 def request(root: str, names: list[str]) -> bytes:
     """What the site's own key signs."""
-    text = f"[req]\nprompt = no\ndistinguished_name = name\n[name]\nCN = {names[0]}\n" if len(names[0]) <= 64 else ""
-    text = text or "[req]\nprompt = no\ndistinguished_name = name\n[name]\nO = Inception\n"
-    alternatives = ",".join(f"DNS:{name}" for name in names)
+    wanted = asked_for(names)
+    subject = f"CN = {names[0]}" if names[0] in wanted and len(names[0]) <= 64 else "O = Inception"
+    text = f"[req]\nprompt = no\ndistinguished_name = name\n[name]\n{subject}\n"
+    alternatives = ",".join(f"DNS:{name}" for name in wanted)
     with (
         _renewal.secrets_folder(root) as folder,
         _files.opened_file("tls.key", folder, f"{root}/secrets/tls.key") as key,
@@ -581,7 +587,7 @@ def _reasons(name: str, settings: Settings) -> dict[str, tuple[str, str]]:
         "serverInternal": (f"{host} has a fault of its own", LATER),
         "badNonce": (f"{host} took no nonce, {NONCES} times in a row", LATER),
         "orderNotReady": (f"{host} was not ready", LATER),
-        "badCSR": (f"{host} does not take the request", "set other inception_acme_names"),
+        "badCSR": (f"{host} does not take the request", "set other inception_aliases"),
     }
 
 

@@ -19,7 +19,7 @@ from typing import Any
 from ansible_collections.fortytwo.inception.plugins.module_utils import _backup, _history, _takeover
 from ansible_collections.fortytwo.inception.plugins.module_utils._backup_state import BackupProblem
 from ansible_collections.fortytwo.inception.plugins.module_utils._failures import Cause, Failure, last_lines
-from ansible_collections.fortytwo.inception.plugins.module_utils._history import Entry, Files, History, Project
+from ansible_collections.fortytwo.inception.plugins.module_utils._history import Entry, File, Files, History, Project
 from ansible_collections.fortytwo.inception.plugins.module_utils._lease import utc
 from ansible_collections.fortytwo.inception.plugins.module_utils._stack_start import GivenUp, Stack
 from ansible_collections.fortytwo.inception.plugins.module_utils._stack_start import Wish as StackWish
@@ -70,6 +70,8 @@ class Deployment:
     def __init__(self, wish: Wish, who: str, what: str, history: History, tell: Callable[[str], None]) -> None:
         self.wish, self.who, self.what, self.history, self.tell = wish, who, what, history, tell
         self.project = Project(wish.root, wish.manifest)
+        # What it brings, where that is more than files say.
+        self.brings: list[str] = []
 
     # -- the parts --
 
@@ -108,7 +110,7 @@ class Deployment:
             plan = Plan(unknown=True) if missing else takeover.plan()
             if plan.empty and former and former.digest == digest and not self.history.under_way():
                 return Outcome(changed=False, number=former.number)
-            entry.changed = self._changed(former, files, digest)
+            entry.changed = self.brings or self._changed(former, files, digest)
             entry.images = {name: one.get("image", "") for name, one in sorted(takeover.stack.described.items())}
             # One that was cut off after its trial goes on at once: visitors may be waiting.
             tried = self.history.under_way().get("tried") == digest
@@ -133,7 +135,7 @@ class Deployment:
 
     def _begin(self, entry: Entry, **more: Any) -> None:
         """Notes what is under way, and what it takes to go on with it."""
-        told = {"number": entry.number, "who": self.who, "what": self.what, "since": entry.when}
+        told = {"number": entry.number, "who": self.who, "what": self.what, "since": entry.when, "brings": self.brings}
         self.history.begin({**told, "wish": asdict(self.wish), **more})
 
     def _changed(self, former: Entry | None, files: Files, digest: str) -> list[str]:
@@ -333,6 +335,15 @@ def roll_back(history: History, number: int | None, who: str, tell: Callable[[st
     return work.run()
 
 
+def change(work: Deployment, files: Files, brings: list[str], history: History) -> Outcome:
+    """The project's files become other ones, which the machine itself has decided on; a deployment like any other."""
+    work.brings = brings
+    packed = {path: file.packed() for path, file in files.items()}
+    work._begin(Entry(history.next_number(), utc(), work.who, work.what), files=packed)
+    work.project.restore(files)
+    return work.run()
+
+
 # -- going on --
 
 
@@ -362,6 +373,9 @@ def resume(history: History, tell: Callable[[str], None]) -> None:
         history.add(gone)
         history.end()
         return
+    work.brings = [str(line) for line in found.get("brings") or []]
+    if "files" in found:
+        work.project.restore({path: File.unpacked(packed) for path, packed in found["files"].items()})
     if "restores" in found:
         work.project.restore(history.files(found["restores"]))
     work.run()

@@ -26,6 +26,7 @@ from ansible_collections.fortytwo.inception.plugins.module_utils import (
     _engine,
     _history,
     _renewal,
+    _updates,
 )
 from ansible_collections.fortytwo.inception.plugins.module_utils._failures import likely
 from ansible_collections.fortytwo.inception.plugins.module_utils._files import FileProblem
@@ -261,6 +262,11 @@ def look_at_backups(store: _backup_state.Store, wall: float) -> Iterator[Finding
         yield Finding(one.key, one.what, one.todo, 1)
 
 
+def look_at_updates(store: _updates.Store, wall: float) -> Iterator[Finding]:
+    for what, todo in _updates.troubles(store, wall):
+        yield Finding("updates", what, todo, 1)
+
+
 def look_at_certificate(root: str, renews: bool, served: bool) -> Iterator[Finding]:
     """`served`: whether NGINX has the one that lies there."""
     again = "deploy again" if renews else "put a new one where stack_tls_certificate says, and deploy"
@@ -434,6 +440,7 @@ class Look:
         found += look_at_disks([*places, "/var/lib"], self.memory.known)
         found += look_at_deployment(self.history)
         found += look_at_backups(_backup_state.Store(self.root_of_all()), time.time())
+        found += look_at_updates(_updates.Store(self.root_of_all()), time.time())
         if self.engine is None:
             todo = "`systemctl status docker` (Alpine: /var/log/docker.log) says why; the site goes on meanwhile"
             found.append(Finding("engine", "the Docker engine does not answer", todo))

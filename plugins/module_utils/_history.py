@@ -260,6 +260,14 @@ class History:
         kept = self.kept()
         return kept[-1] if kept else None
 
+    def runs(self) -> dict[str, Any]:
+        """What runs here, its version the same on each machine with the same images."""
+        current = self.current()
+        if current is None:
+            return {}
+        images = json.dumps(sorted(current.images.values()))
+        return {"number": current.number, "version": hashlib.sha256(images.encode()).hexdigest()[:8]}
+
     def prune(self) -> None:
         kept = {f"{one.number}.json" for one in self.kept()}
         for path in self.folder.glob("*.json"):

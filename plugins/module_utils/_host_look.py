@@ -25,6 +25,7 @@ from ansible_collections.fortytwo.inception.plugins.module_utils import (
     _connection,
     _decided,
     _engine,
+    _history,
     _listeners,
 )
 
@@ -56,6 +57,10 @@ OUR_FILES = {
     "/etc/systemd/system/inception-health.service": "Written by fortytwo.inception",
     "/etc/systemd/system/inception-health.timer": "Written by fortytwo.inception",
     "/etc/periodic/15min/inception-health": "Written by fortytwo.inception",
+    "/etc/systemd/system/inception-update.service": "Written by fortytwo.inception",
+    "/etc/systemd/system/inception-update.timer": "Written by fortytwo.inception",
+    "/etc/periodic/daily/inception-update": "Written by fortytwo.inception",
+    "/etc/periodic/weekly/inception-update": "Written by fortytwo.inception",
     "/etc/systemd/system/docker.service.d/inception.conf": "Written by fortytwo.inception",
 }
 # Free space and files that a first deployment needs, by what they are for.
@@ -843,6 +848,7 @@ def found(host: Host) -> dict[str, Any]:
     info = host.info
     return {
         "deployed": host.deployed,
+        "runs": _history.History(_decided.HISTORY).runs() if host.deployed else {},
         "backed_up": BACKUP_SETTINGS.exists(),
         "decided": _decided.found(host.asked.project_dir, host.asked.manifest) if host.deployed else {"release": {}},
         "foreign": [*sorted(foreign(host)), *foreign_paths(host)],

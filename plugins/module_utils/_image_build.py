@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import os
 import shutil
 import subprocess
 import tarfile
@@ -29,6 +30,7 @@ ROOM = 3 << 30
 ANSWERS = 10.0
 # So many are built at once, at most.
 AT_ONCE = 4
+PROXIES = ("http_proxy", "https_proxy", "no_proxy")
 CONTROL_NODE = "the control node"
 
 
@@ -169,6 +171,8 @@ class Docker:
             output_of(
                 [
                     *(self.docker, "buildx", "build", "--progress", "plain", "--load", "--provenance=false"),
+                    # Those of whoever builds here; no image keeps one of them.
+                    *(word for name in PROXIES if name in os.environ for word in ("--build-arg", name)),
                     *("--build-context", f"{base.reference}=docker-image://{self.base_name(base)}"),
                     *("--tag", self.name_of(wanted.image), str(context)),
                 ]

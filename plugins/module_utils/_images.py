@@ -34,6 +34,7 @@ SERVICE_LABEL = "com.docker.compose.service"
 EPOCH = "1970-01-01T00:00:00Z"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 BLOCK = 1 << 20
+TAG_LENGTH = 12
 
 
 class ImageProblem(Exception):
@@ -63,6 +64,11 @@ def content_of_lines(lines: Iterable[bytes]) -> str:
 def content_of_files(files: Mapping[str, bytes]) -> str:
     """A digest of a build context, by its paths and what is in them."""
     return content_of_lines(line_of(path, hashlib.sha256(data).hexdigest()) for path, data in files.items())
+
+
+def content_tag(content: str, base: str) -> str:
+    """A short digest of a build context and of the image it is built on: equal content, equal tag."""
+    return hashlib.sha256(f"{content} {base}".encode()).hexdigest()[:TAG_LENGTH]
 
 
 def content_of_folder(folder: str) -> str:

@@ -35,7 +35,9 @@ from ansible_collections.fortytwo.inception.plugins.module_utils import (
     _restore,
     _sbom,
     _site,
+    _system,
     _tending,
+    _updates,
 )
 from ansible_collections.fortytwo.inception.plugins.module_utils._failures import Failure, clean, likely, screen
 from ansible_collections.fortytwo.inception.plugins.module_utils._files import FileProblem
@@ -108,6 +110,8 @@ def status(history: History, lease: Lease, store: _health.Store, backups: _backu
     )
     data = _history.settings(history.files(kept[-1].number)).get("DATA_DIR", "") if kept else ""
     lines += disks([asked.stdout.strip() or "/var/lib/docker", data, "/var/lib"])
+    lines += _updates.status(_updates.Store(backups.folder.parents[3]), history)
+    lines += _system.status()
     if kept_site := _import.note(backups):
         lines.append(
             f"the site before {clean(str(kept_site.get('what')))} of {kept_site.get('when')} is kept; `inception import"
@@ -190,6 +194,12 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser(_site.DB, help="the client of the site's database, with its options", add_help=False)
     bill = commands.add_parser("sbom", help="what the images are made of: a bill of materials, as JSON of CycloneDX")
     bill.add_argument("service", nargs="?", metavar="SERVICE", help="of one service's image alone")
+    newer = commands.add_parser(
+        "update", help="what the distribution has newer comes into the images; what is bad gives way by itself"
+    )
+    newer.add_argument("--check", action="store_true", help="only ask what is newer, and say it")
+    newer.add_argument("--security", action="store_true", help="only if a security fix is among it")
+    newer.add_argument("--scheduled", action="store_true", help=argparse.SUPPRESS)
     back = commands.add_parser("rollback", help="back to the former deployment, or to another one of the history")
     back.add_argument("number", type=int, nargs="?", metavar="TO", help="its number in the history")
     ours = commands.add_parser(
@@ -316,6 +326,34 @@ def sign() -> int:
     return 0
 
 
+def update(options: argparse.Namespace, history: History, lease: Lease) -> int:
+    """Asks what is newer; and brings it, unless it was only asked for."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    store = _updates.Store(options.root)
+    who = _tending.MACHINE if options.scheduled else caller()
+    work = _updates.Updates(
+        store, history, lease, who, tell_both if options.scheduled else lambda line: say(f"... {line}")
+    )
+    chosen = store.settings().mode if options.scheduled else _updates.SECURITY if options.security else _updates.ALL
+    try:
+        with store.alone():
+            if options.check:
+                work.asked()
+                say("\n".join(_updates.status(store, history)))
+                return 0
+            before = history.current()
+            say("\n".join(work.bring(chosen, options.scheduled)))
+    except _updates.UpdateProblem as problem:
+        say(f"inception: {problem}", sys.stderr)
+        return 1
+    finally:
+        Path(PROGRESS_FILE).unlink(missing_ok=True)
+    current = history.current()
+    if current and before and current.number != before.number:
+        watch_later(current.number, options.root)
+    return 0
+
+
 def say(line: str, to: TextIO | None = None) -> None:
     """To whoever has called the program."""
     to = to or sys.stdout
@@ -367,6 +405,8 @@ def main(argv: list[str] | None = None) -> int:
             return sign()
         if options.command == "watch":
             return watch(options.number, options.seconds, history, lease)
+        if options.command == "update":
+            return update(options, history, lease)
         if options.command == "rollback":
             return go_back(options.number, history, lease)
         if options.command in _backup_commands.COMMANDS:

@@ -23,6 +23,7 @@ from ansible_collections.fortytwo.inception.plugins.module_utils import (
     _backup,
     _backup_commands,
     _backup_state,
+    _decided,
     _deployment,
     _dumps,
     _engine,
@@ -44,9 +45,11 @@ from ansible_collections.fortytwo.inception.plugins.module_utils import (
     _site,
     _stack_start,
     _stuck,
+    _system,
     _takeover,
     _tending,
     _trial_restore,
+    _updates,
 )
 
 # Seconds between two looks at whether it has answered.
@@ -57,7 +60,7 @@ PARTS = (
     *(_acme, _deployment, _engine, _failures, _files, _health, _history, _images, _lease, _notice, _program, _renewal),
     *(_stack_start, _stuck, _takeover, _tending),
     *(_as_owner, _backup, _backup_commands, _backup_state, _dumps, _restic, _restore, _trial_restore, _sbom, _site),
-    *(_adopt, _export_site, _foreign, _import),
+    *(_adopt, _export_site, _foreign, _import, _decided, _updates, _system),
 )
 MAIN = f"import sys\n\nfrom {PACKAGE}._program import main\n\nsys.exit(main())\n"
 
@@ -153,28 +156,29 @@ PERIODIC_SCRIPT = f"""\
 [ -x /{PLACE} ] || exit 0
 exec nice -n 10 /{PLACE} tend --times 14 >/dev/null 2>&1
 """
-BACKUP, BACKUP_TIMER = "inception-backup.service", "inception-backup.timer"
-BACKUP_UNIT = f"""\
+# What the machine does by itself as often as a setting says: by systemd, or by busybox's cron (Alpine).
+SCHEDULED = {"backup": "A backup of the stack", "update": "What the distribution has newer, for the stack's images"}
+SCHEDULED_UNIT = f"""\
 # Written by fortytwo.inception.
 [Unit]
-Description=A backup of the stack
+Description={{about}}
 ConditionPathExists=/{PLACE}
 After=docker.service network-online.target
 Wants=network-online.target
 
 [Service]
 Type=oneshot
-ExecStart=/{PLACE} backup --scheduled
+ExecStart=/{PLACE} {{name}} --scheduled
 Environment=HOME=/root
 Nice=10
 IOSchedulingClass=idle
 TimeoutStartSec=infinity
 """
 # Not all machines at one time; what was missed while the machine was off is made up for.
-BACKUP_TIMER_UNIT = """\
+SCHEDULED_TIMER = """\
 # Written by fortytwo.inception.
 [Unit]
-Description=A backup of the stack, {schedule}
+Description={about}, {schedule}
 
 [Timer]
 OnCalendar={schedule}
@@ -185,12 +189,12 @@ Persistent=true
 WantedBy=timers.target
 """
 DELAYS = {"hourly": "10min", "daily": "3h", "weekly": "6h"}
-BACKUP_PERIODIC = "etc/periodic/{schedule}/inception-backup"
-BACKUP_SCRIPT = f"""\
+SCHEDULED_PERIODIC = "etc/periodic/{schedule}/inception-{name}"
+SCHEDULED_SCRIPT = f"""\
 #!/bin/sh
 # Written by fortytwo.inception.
 [ -x /{PLACE} ] || exit 0
-exec nice -n 10 /{PLACE} backup --scheduled >/dev/null 2>&1
+exec nice -n 10 /{PLACE} {{name}} --scheduled >/dev/null 2>&1
 """
 
 
@@ -267,31 +271,33 @@ def _install_periodic(root: Path, health: bool) -> bool:
     return changed
 
 
-def install_backup(root: Path, schedule: str) -> bool:
-    """Has the machine make backups by itself, or not any more where there is no schedule. Whether that is new."""
+def install_scheduled(root: Path, name: str, schedule: str) -> bool:
+    """Has the machine do something by itself, or not any more where there is no schedule. Whether that is new."""
     own = root == Path("/")
     if not Path("/run/systemd/system").is_dir():
-        others = [root / BACKUP_PERIODIC.format(schedule=one) for one in DELAYS if one != schedule]
+        others = [root / SCHEDULED_PERIODIC.format(schedule=one, name=name) for one in DELAYS if one != schedule]
         changed = _gone(*others)
         if schedule and Path("/etc/periodic").is_dir():
-            changed |= _written(root / BACKUP_PERIODIC.format(schedule=schedule), BACKUP_SCRIPT, 0o755)
+            script = root / SCHEDULED_PERIODIC.format(schedule=schedule, name=name)
+            changed |= _written(script, SCHEDULED_SCRIPT.format(name=name), 0o755)
             if changed and own:
                 _call("rc-update", "add", "crond", "default")
                 _call("rc-service", "--ifstopped", "crond", "start")
         return changed
-    units = root / UNITS
+    units, service, timer = root / UNITS, f"inception-{name}.service", f"inception-{name}.timer"
     if schedule:
-        text = BACKUP_TIMER_UNIT.format(schedule=schedule, delay=DELAYS[schedule])
-        changed = _written(units / BACKUP, BACKUP_UNIT, 0o644) | _written(units / BACKUP_TIMER, text, 0o644)
-        changed |= _wanted(units, BACKUP_TIMER, "timers.target")
+        told = {"about": SCHEDULED[name], "name": name, "schedule": schedule, "delay": DELAYS[schedule]}
+        changed = _written(units / service, SCHEDULED_UNIT.format(**told), 0o644)
+        changed |= _written(units / timer, SCHEDULED_TIMER.format(**told), 0o644)
+        changed |= _wanted(units, timer, "timers.target")
     else:
-        if own and os.path.lexists(units / BACKUP_TIMER):
-            _call("systemctl", "stop", BACKUP_TIMER)
-        changed = _gone(units / "timers.target.wants" / BACKUP_TIMER, units / BACKUP_TIMER, units / BACKUP)
+        if own and os.path.lexists(units / timer):
+            _call("systemctl", "stop", timer)
+        changed = _gone(units / "timers.target.wants" / timer, units / timer, units / service)
     if changed and own:
         _call("systemctl", "daemon-reload")
-    if schedule and own and (changed or not _call("systemctl", "is-active", "--quiet", BACKUP_TIMER)):
-        changed = _call("systemctl", "restart", BACKUP_TIMER) or changed
+    if schedule and own and (changed or not _call("systemctl", "is-active", "--quiet", timer)):
+        changed = _call("systemctl", "restart", timer) or changed
     return changed
 
 

@@ -15,7 +15,7 @@ import secrets
 import ssl
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.fortytwo.inception.plugins.module_utils import _files
@@ -37,7 +37,7 @@ string_mask = utf8only
 CN = {domain}
 """
 EXTENSIONS = """\
-subjectAltName = DNS:{domain}
+subjectAltName = {names}
 extendedKeyUsage = serverAuth
 subjectKeyIdentifier = hash
 authorityKeyIdentifier = keyid
@@ -117,10 +117,12 @@ def in_memory(text: bytes) -> Iterator[int]:
         os.close(descriptor)
 
 
-def sign(folder: int, root: str, domain: str) -> bytes:
-    """A new certificate of the site's own key, by the authority's."""
-    if not DOMAIN.fullmatch(domain):
-        raise RenewalProblem(f"{domain[:100]!r} is no domain")
+def sign(folder: int, root: str, names: Sequence[str]) -> bytes:
+    """A new certificate of the site's own key, by the authority's; the site's own name comes first."""
+    domain = names[0]
+    for number, name in enumerate(names):
+        if not DOMAIN.fullmatch(name.removeprefix("*.") if number else name):
+            raise RenewalProblem(f"{name[:100]!r} is no domain")
     with contextlib.ExitStack() as opened:
 
         def file(name: str) -> int:
@@ -131,7 +133,9 @@ def sign(folder: int, root: str, domain: str) -> bytes:
 
         key, authority, authority_key = file("tls.key"), file("ca.crt"), file("ca.key")
         request = opened.enter_context(in_memory(REQUEST.format(domain=domain).encode()))
-        extensions = opened.enter_context(in_memory(EXTENSIONS.format(domain=domain).encode()))
+        extensions = opened.enter_context(
+            in_memory(EXTENSIONS.format(names=",".join(f"DNS:{name}" for name in names)).encode())
+        )
         asked = openssl(
             *("req", "-new", "-sha256", "-key", f"/dev/fd/{key}", "-config", f"/dev/fd/{request}"),
             descriptors=(key, request),
@@ -154,10 +158,10 @@ def sign(folder: int, root: str, domain: str) -> bytes:
         return signed
 
 
-def renew(root: str, domain: str) -> None:
+def renew(root: str, names: Sequence[str]) -> None:
     """Puts a new certificate into the place of the one that is about to end."""
     with secrets_folder(root) as folder, _files.locked(folder, f"{root}/secrets"):
-        certificate = sign(folder, root, domain)
+        certificate = sign(folder, root, names)
         _files.write_file("tls.crt", folder, certificate, _files.Attributes(0o444))
         _files.sync(folder)
 

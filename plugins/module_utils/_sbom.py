@@ -26,10 +26,7 @@ SERVICE = "com.docker.compose.service"
 RELEASES = ("/usr/lib/os-release", "/etc/os-release")
 DPKG, APK = "/var/lib/dpkg/status", ("/lib/apk/db/installed", "/usr/lib/apk/db/installed")
 # What no package manager knows of: where it lies in an image, and how it tells its version.
-UNPACKAGED = (
-    ("wordpress", "/usr/src/wordpress/wp-includes/version.php", r"\$wp_version\s*=\s*'([^']+)'"),
-    ("redis-cache", "/usr/src/inception/redis-cache/redis-cache.php", r"^\s*\*?\s*Version:\s*(\S+)"),
-)
+UNPACKAGED = (("wordpress", "/usr/src/wordpress/wp-includes/version.php", r"\$wp_version\s*=\s*'([^']+)'"),)
 # Where the names of the images' bills come from (uuid5): the same image has the same bill.
 NAMES = uuid.uuid5(uuid.NAMESPACE_URL, "https://github.com/fortytwo-inception/fortytwo.inception")
 

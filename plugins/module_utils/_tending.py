@@ -27,6 +27,7 @@ from ansible_collections.fortytwo.inception.plugins.module_utils import (
     _restore,
     _stuck,
     _takeover,
+    _updates,
 )
 from ansible_collections.fortytwo.inception.plugins.module_utils._files import FileProblem
 from ansible_collections.fortytwo.inception.plugins.module_utils._health import Finding, Look, Store, Waiting
@@ -77,6 +78,7 @@ class Tending:
     def once(self) -> None:
         self._take_over_from_the_last()
         self._take_back_a_restore()
+        self._settle_the_base()
         findings = self.look.findings()
         if findings is not None:
             findings = self._act(findings)
@@ -99,6 +101,12 @@ class Tending:
             self.lease.release(holder.run)
 
     # -- what is done --
+
+    def _settle_the_base(self) -> None:
+        """A base image that was tried stays, or the former one comes back: an update may have been cut off."""
+        if self.lease.holder() is None:
+            with contextlib.suppress(_updates.UpdateProblem):
+                _updates.settle_base(_updates.Store(self.look.root_of_all()), self.history)
 
     def _take_back_a_restore(self) -> None:
         """One that was cut off, and that nobody is at. Where it fails, the look after it tells."""
@@ -189,7 +197,8 @@ class Tending:
         return UNHELD_DAYS + 1
 
     def _renew(self) -> None:
-        _renewal.renew(self.look.root, self.look.settings.get("DOMAIN", ""))
+        settings = self.look.settings
+        _renewal.renew(self.look.root, [settings.get("DOMAIN", ""), *settings.get("ALIASES", "").strip('"').split()])
         self._serve()
 
     def _serve(self) -> None:

@@ -170,14 +170,14 @@ def present(module: AnsibleModule, store: Store) -> dict[str, Any]:
     changed |= write(store.repository, address(options["place"], store.credentials))
     if not store.key.exists():
         write(store.key, _restic.new_key())
-    changed |= _program_file.install_backup(Path(options["root"]), options["schedule"])
+    changed |= _program_file.install_scheduled(Path(options["root"]), "backup", options["schedule"])
     return {**result, "changed": changed}
 
 
 def absent(module: AnsibleModule, store: Store) -> dict[str, Any]:
     there = store.folder.exists()
     if not module.check_mode:
-        there |= _program_file.install_backup(Path(module.params["root"]), "")
+        there |= _program_file.install_scheduled(Path(module.params["root"]), "backup", "")
         shutil.rmtree(store.folder, ignore_errors=True)
     return {"changed": there, "folder": str(store.folder)}
 

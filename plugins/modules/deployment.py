@@ -153,6 +153,22 @@ options:
         description: Its checksum.
         type: str
         required: true
+  updates:
+    description:
+      - What the host brings into its images by itself, and how often. O(state=begun) writes it down.
+      - Without it that stays as it was.
+    type: dict
+    suboptions:
+      mode:
+        description: Nothing, all that is newer where a security fix is among it, or all that is newer.
+        type: str
+        choices: [none, security, all]
+        default: none
+      schedule:
+        description: How often it asks.
+        type: str
+        choices: [daily, weekly]
+        default: daily
   root:
     description: The folder below which the program and what it remembers lie.
     type: path
@@ -198,6 +214,11 @@ done:
   type: list
   elements: str
   sample: [replace nginx]
+runs:
+  description: What runs now, the C(number) of its deployment and the C(version) of its images; empty where none.
+  returned: with O(state=taken), not in check mode
+  type: dict
+  sample: {number: 4, version: 4f1c2d3e}
 holder:
   description: Who has the lease.
   returned: when another run has it
@@ -228,6 +249,7 @@ from ansible_collections.fortytwo.inception.plugins.module_utils import (
     _program,
     _program_file,
     _site,
+    _updates,
 )
 from ansible_collections.fortytwo.inception.plugins.module_utils._files import FileProblem
 from ansible_collections.fortytwo.inception.plugins.module_utils._history import History, Project, write
@@ -289,7 +311,17 @@ def begin(module: AnsibleModule) -> dict[str, Any]:
     if source := module.params["wp_cli"]:
         brought |= _site.write_source(Path(module.params["root"]), source)
     changed = set_health(module) | _program_file.install_units(Path(module.params["root"]), health_is_on(module))
-    return {"changed": brought or changed}
+    return {"changed": brought | changed | set_updates(module)}
+
+
+def set_updates(module: AnsibleModule) -> bool:
+    """Writes down what the host updates by itself, and has it do so. Whether that is new."""
+    said, root = module.params["updates"], Path(module.params["root"])
+    if said is None:
+        return False
+    is_on = said["mode"] != _updates.NONE
+    changed = _updates.Store(root).set(said["mode"], said["schedule"])
+    return _program_file.install_scheduled(root, "update", said["schedule"] if is_on else "") or changed
 
 
 def health_is_on(module: AnsibleModule) -> bool:
@@ -329,13 +361,14 @@ def take(module: AnsibleModule) -> dict[str, Any]:
     if number := work.settled():
         if not module.params["keep_lease"]:
             a_lease(module).release(module.params["run"])
-        return {"changed": False, "number": number, "done": []}
+        return {"changed": False, "number": number, "done": [], "runs": a_history(module).runs()}
     answer = asked(module, wanted)
+    runs = a_history(module).runs()
     if answer.pop("failed", False):
-        module.fail_json(**answer)
+        module.fail_json(**answer, runs=runs)
     for warning in answer.pop("warnings"):
         module.warn(warning)
-    return answer
+    return answer | {"runs": runs}
 
 
 def command(module: AnsibleModule, folder: str) -> list[str]:
@@ -434,6 +467,13 @@ def main() -> None:
                     },
                 },
             },
+            "updates": {
+                "type": "dict",
+                "options": {
+                    "mode": {"type": "str", "choices": ["none", "security", "all"], "default": "none"},
+                    "schedule": {"type": "str", "choices": ["daily", "weekly"], "default": "daily"},
+                },
+            },
             "wp_cli": {
                 "type": "dict",
                 "options": {
@@ -453,7 +493,7 @@ def main() -> None:
         result = {"begun": begin, "taken": take, "ended": end}[module.params["state"]](module)
     except GivenUp as error:
         message = told(error, below(module, _program.FAILURES), platform.node())
-        module.fail_json(msg=message, told=True, service=error.service)
+        module.fail_json(msg=message, told=True, service=error.service, runs=a_history(module).runs())
     except FileProblem as problem:
         module.fail_json(msg=str(problem))
     except OSError as error:

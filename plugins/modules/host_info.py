@@ -138,6 +138,18 @@ deployed:
   description: Whether there is a stack of this collection for O(login).
   returned: success
   type: bool
+runs:
+  description: What runs of it, as far as the history of its deployments knows; empty where that is nothing.
+  returned: success
+  type: dict
+  contains:
+    number:
+      description: The number of the deployment on this host.
+      type: int
+    version:
+      description: Of its images. It is the same on each host with the same images.
+      type: str
+      sample: 4f1c2d3e
 backed_up:
   description: Whether it makes backups of a stack by itself.
   returned: success
@@ -152,6 +164,12 @@ decided:
         The C(family) and the C(name) of the release that its images are built on; empty where it is not known.
       type: dict
       sample: {family: debian, name: bookworm}
+    packages:
+      description: >-
+        By the name of a service, what stands for the versions of the packages that this host has given its image by
+        itself; for the option O(fortytwo.inception.stack_services#module:packages).
+      type: dict
+      sample: {nginx: 0123456789ab}
 foreign:
   description: What others have under the name of the compose project, and under the paths that a stack uses.
   returned: success

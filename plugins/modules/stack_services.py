@@ -51,6 +51,13 @@ options:
     description: The digest of the base image, which is a part of each tag.
     type: str
     default: ""
+  packages:
+    description:
+      - By the name of a service, what stands for the versions of the packages that a managed host has given its image
+        by itself.
+      - M(fortytwo.inception.host_info) returns it in RV(fortytwo.inception.host_info#module:decided).
+    type: dict
+    default: {}
 notes:
   - Facts of a managed host do not belong into a build context, so that tags are known before one is reached.
 seealso:

@@ -18,6 +18,7 @@ from typing import Any
 import jinja2
 from ansible.errors import AnsibleError
 from ansible.template import trust_as_template
+from ansible_collections.fortytwo.inception.plugins.module_utils import _decided as decided
 from ansible_collections.fortytwo.inception.plugins.plugin_utils import (
     _service_description as service_description,
 )
@@ -127,13 +128,14 @@ def tree(renderer: Renderer, folder: Path, **more: Any) -> dict[str, str]:
 
 
 def raw_files(target: str, source: Path) -> dict[str, str]:
-    """The files below a folder as they are, in base64, by their path in the tree. A link is followed to a file only."""
+    """The files below a folder as they are, in base64, by their path in the tree. A link is followed to a file only.
+    What git keeps there is nothing of it: its history may have more than shall be shown."""
     if not source.is_dir():
         raise RenderingError(f"{source} is not a folder on the control node; for example: /home/wil/site")
     return {
         f"{target}/{path.relative_to(source).as_posix()}": base64.b64encode(path.read_bytes()).decode()
         for path in sorted(source.rglob("*"))
-        if path.is_file()
+        if path.is_file() and ".git" not in path.relative_to(source).parts
     }
 
 
@@ -254,21 +256,24 @@ class Services:
             "networks": [network["name"] for network in found.get("networks", [])],
         }
 
-    def whole(self, base: str = "") -> dict[str, Any]:
-        """The services with their files and tags."""
+    def whole(self, base: str = "", packages: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """The services with their files and tags; of those whose packages a machine has renewed, with those."""
         wrong = [
             *self.problems(),
             *(f"inception_bonus_services: there is no service '{name}'" for name in self._unknown()),
         ]
         if wrong:
             raise RenderingError("\n".join(wrong))
-        folders = [self._rendered(name, description) for name, description in self.descriptions.items()]
+        stamps = packages or {}
+        folders = [
+            self._rendered(name, description, stamps.get(name, "")) for name, description in self.descriptions.items()
+        ]
         return {"names": self.names, **stack_services.stack(folders, self.bonus, base, self.env)}
 
     def _unknown(self) -> list[str]:
         return [name for name in self.bonus if name not in self.places]
 
-    def _rendered(self, name: str, description: service_description.Description) -> stack_services.Folder:
+    def _rendered(self, name: str, description: service_description.Description, stamp: str) -> stack_services.Folder:
         said = description.said
         service = {
             **service_schema.DEFAULTS,
@@ -277,6 +282,8 @@ class Services:
             "limits": {**service_schema.DEFAULTS["limits"], **said.get("limits", {})},
         }
         files = tree(self.renderer, self.places[name], service=service, service_names=self.names)
+        if stamp and "Dockerfile" in files:
+            files["Dockerfile"] = decided.stamped(files["Dockerfile"], stamp)
         raw = {
             path: content
             for target, source in (said.get("copied") or {}).items()

@@ -9,6 +9,7 @@ What has no rule here is checked by its argument spec (_settings_specs.py).
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import ipaddress
 import re
@@ -37,6 +38,7 @@ MAIL_NAME = re.compile(r"[A-Za-z0-9_%+-]+(\.[A-Za-z0-9_%+-]+)*")
 TIME_ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}")
 URL_PATH = re.compile(r"[A-Za-z0-9._~/+-]*")
 IMAGE = re.compile(r"[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 INTERFACE = re.compile(r"[A-Za-z0-9_.:@-]{1,15}|[A-Za-z0-9_.:@-]{0,14}\*")
 OPEN_PORT = re.compile(r"(\d{1,6})(?:-(\d{1,6}))?(?:/(?:tcp|udp))?")
 # As compose takes it.
@@ -47,8 +49,19 @@ PUBLIC_KEY = re.compile(
     r"((ssh|sk-ssh)-(rsa|ed25519)|(sk-)?ecdsa-sha2-nistp(256|384|521))(-cert-v01)?(@openssh\.com)?"
     r" AAAA[A-Za-z0-9+/]+=*( |$)"
 )
+# Kinds of a site's own code, and their folders in wp-content.
+CODE_KINDS = {"theme": "themes", "plugin": "plugins", "mu-plugin": "mu-plugins"}
+CODE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
+# What WordPress or this collection brings under these names.
+CODE_NAMES_TAKEN = re.compile(r"twenty[a-z-]+|akismet|hello|redis-cache|inception.*", re.IGNORECASE)
+CODE_KEYS = ("kind", "name", "git", "commit", "subfolder", "folder", "active", "replace")
+COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+SUBFOLDER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._ -]*(/[A-Za-z0-9_][A-Za-z0-9._ -]*)*/?")
+REPOSITORY = re.compile(r"(https?|ssh|git|file)://[^\s]+|[A-Za-z0-9._-]+@[A-Za-z0-9.-]+:[^\s]+|/[^\s].*")
 GIT_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/@+-]*")
 REACHABLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:/@_%+~-]*")
+PROXY = re.compile(r"http://([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-f:]+\]):([1-9]\d{0,4})/?")
+NO_PROXY = re.compile(r"\.?[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|[0-9a-f:]{2,39}")
 CHECKSUM = re.compile(r"sha(256:[0-9a-f]{64}|512:[0-9a-f]{128})|sha(256|512):https?://\S+")
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
@@ -224,6 +237,14 @@ def check_address(value: Any, settings: Settings) -> Iterator[str]:
         yield f"{shown(value)} is not text"
     elif not ADDRESS.fullmatch(address):
         yield f"{shown(value)} is neither an IPv4 address nor a host name"
+
+
+def check_passive_address(value: Any, settings: Settings) -> Iterator[str]:
+    """By default that of the host. One of IPv6 is told to nobody: a client that comes by it asks for none."""
+    with contextlib.suppress(ValueError):
+        ipaddress.IPv6Address(str(value))
+        return
+    yield from check_address(value, settings)
 
 
 def check_network(value: Any, settings: Settings) -> Iterator[str]:
@@ -410,6 +431,13 @@ def check_wordpress_source(value: Any, settings: Settings) -> Iterator[str]:
         yield "'package' is Debian's, and inception_base_family is 'alpine'"
 
 
+def check_archive_sha1(value: Any, settings: Settings) -> Iterator[str]:
+    """Of the two checksums of WordPress's archive one may be empty, and not both."""
+    yield from or_empty(hexadecimal(40, "a checksum"))(value, settings)
+    if value == "" and settings.get("stack_wordpress_archive_sha256", "") == "":
+        yield "the archive has no checksum: name this one, or stack_wordpress_archive_sha256"
+
+
 def check_truth(value: Any, settings: Settings) -> Iterator[str]:
     if truth(value) is None:
         yield f"{shown(value)} is neither true nor false"
@@ -447,6 +475,29 @@ def check_url(value: Any, settings: Settings) -> Iterator[str]:
         yield f"{shown(value)} has no valid host name or port"
     elif parts.username is not None or parts.query or parts.fragment or not URL_PATH.fullmatch(parts.path):
         yield f"{shown(value)} has more than a host, a port and a path"
+
+
+def check_proxy(value: Any, settings: Settings) -> Iterator[str]:
+    """What apt, curl, Go and WordPress all take for one."""
+    address = text(value)
+    if address == "":
+        return
+    found = PROXY.fullmatch(address or "")
+    if found is None and "@" in (address or ""):
+        yield (
+            "has a name or a password in it, which whoever looks at processes would read; "
+            "have the proxy know the managed host by its address"
+        )
+    elif found is None:
+        yield f"{shown(value)} is not http://, a host and a port"
+    elif found[1] in ("localhost", "[::1]") or found[1].startswith("127."):
+        yield f"{shown(value)} is the managed host itself, which builds and containers reach by its address"
+
+
+def check_no_proxy(value: Any, settings: Settings) -> Iterator[str]:
+    name = text(value) or ""
+    if not NO_PROXY.fullmatch(name):
+        yield f"{shown(value)} is neither a name, an address, nor a domain with a dot before it"
 
 
 def check_fingerprint(value: Any, settings: Settings) -> Iterator[str]:
@@ -713,7 +764,7 @@ def check_directory(value: Any, settings: Settings) -> Iterator[str]:
     )
 
 
-def check_acme_name(value: Any, settings: Settings) -> Iterator[str]:
+def check_alias(value: Any, settings: Settings) -> Iterator[str]:
     name = text(value)
     if name is None:
         yield f"{shown(value)} is not text"
@@ -728,10 +779,24 @@ def check_acme_name(value: Any, settings: Settings) -> Iterator[str]:
             yield f"{shown(name)} {problem}"
 
 
-def check_acme_names(value: Any, settings: Settings) -> Iterator[str]:
-    yield from each(check_acme_name)(value, settings)
+def check_aliases(value: Any, settings: Settings) -> Iterator[str]:
+    yield from each(check_alias)(value, settings)
+    names = [str(one) for one in value] if isinstance(value, list) else []
+    for name in sorted({one for one in names if names.count(one) > 1 or one == settings.get("inception_domain")}):
+        yield f"{shown(name)} " + ("is there twice" if names.count(name) > 1 else "is inception_domain itself")
     if isinstance(value, list) and len(value) > MOST_NAMES:
         yield f"{len(value)} names are more than the {MOST_NAMES} that one certificate can have beside the domain"
+
+
+BATCH = re.compile(r"[1-9][0-9]{0,5}|(?:[1-9][0-9]?|100)%")
+
+
+def check_batch(value: Any, settings: Settings) -> Iterator[str]:
+    """As play's serial takes it, or that in one word for the command line."""
+    items = value if isinstance(value, list) else str(value).split(",")
+    for item in items or [""]:
+        if isinstance(item, bool) or not BATCH.fullmatch(str(item).strip()):
+            yield f"{shown(item)} is neither a number of hosts nor a share of them, such as 25%"
 
 
 def check_eab_kid(value: Any, settings: Settings) -> Iterator[str]:
@@ -824,6 +889,66 @@ def check_project_source(value: Any, settings: Settings) -> Iterator[str]:
         yield f"{shown(source)} is neither the address of a git repository nor a folder on the control node"
 
 
+def check_code(value: Any, settings: Settings) -> Iterator[str]:
+    """A list of themes and plugins, each from a git repository or a folder."""
+    if not isinstance(value, list) or not all(isinstance(one, Mapping) for one in value):
+        yield f"{shown(value)} is not a list, each of it a table with a kind, a name and where it comes from"
+        return
+    for number, one in enumerate(value, 1):
+        called = f"{number} ({one['name']})" if isinstance(one.get("name"), str) else str(number)
+        for problem in _code_problems(one):
+            yield CONTROL.sub("?", f"{called}: {problem}")
+    places = [(str(one.get("kind")), str(one.get("name")).lower()) for one in value]
+    for kind, name in sorted({place for place in places if places.count(place) > 1}):
+        yield f"there are two of the kind {kind} with the name {shown(name)}, and they would lie in one folder"
+    active = [str(one.get("name")) for one in value if one.get("kind") == "theme" and truth(one.get("active"))]
+    if len(active) > 1:
+        yield f"{' and '.join(active)} are themes that shall be active, and a site has one"
+
+
+def _code_problems(one: Mapping[Any, Any]) -> Iterator[str]:
+    for key in one:
+        if key not in CODE_KEYS:
+            yield f"{shown(key)} is not one of its keys, {', '.join(CODE_KEYS)}"
+    if one.get("kind") not in CODE_KINDS:
+        yield f"kind: {shown(one.get('kind'))} is not one of {', '.join(CODE_KINDS)}"
+    name = text(one.get("name"))
+    if name is None or not CODE_NAME.fullmatch(name):
+        yield f"name: {shown(one.get('name'))} is not letters, digits, hyphens and underscores"
+    elif CODE_NAMES_TAKEN.fullmatch(name):
+        yield f"name: {shown(name)} is a name of what WordPress or this collection brings; give yours another one"
+    for key in ("active", "replace"):
+        if key in one and truth(one[key]) is None:
+            yield f"{key}: {shown(one[key])} is neither true nor false"
+    if truth(one.get("active")) and one.get("kind") == "mu-plugin":
+        yield "active: a mu-plugin always is; leave it out"
+    yield from _code_source_problems(one)
+
+
+def _code_source_problems(one: Mapping[Any, Any]) -> Iterator[str]:
+    git, folder, commit = one.get("git"), one.get("folder"), one.get("commit")
+    if (git is None) == (folder is None):
+        yield "it comes from a git repository (git and commit) or from a folder of the control node (folder)"
+        return
+    if folder is not None:
+        yield from (f"folder: {problem}" for problem in check_folders([folder] if folder else folder, {}))
+        for key in ("commit", "subfolder"):
+            if key in one:
+                yield f"{key}: it comes from a folder, and {key} is of a git repository"
+        return
+    address = text(git) or ""
+    if re.match(r"[a-z+]+://[^/@]*:[^/@]*@", address):
+        yield "git: its address has a password in it; git asks its own credential helper or key for one, leave it out"
+    elif CONTROL.search(address) or not REPOSITORY.fullmatch(address):
+        yield f"git: {shown(git)} is no address of a git repository"
+    if not COMMIT.fullmatch(text(commit) or ""):
+        said = "is missing" if commit is None else f"{shown(commit)} is no full commit of 40 digits"
+        yield f"commit: {said}, so tomorrow's would be another one; git ls-remote ADDRESS BRANCH says it"
+    subfolder = one.get("subfolder", "x")
+    if not SUBFOLDER.fullmatch(text(subfolder) or "") or ".." in str(subfolder):
+        yield f"subfolder: {shown(subfolder)} is no folder of a repository, such as themes/mine"
+
+
 FORWARDED_KEYS = ("host_address", "host_port", "guest_port", "protocol", "setting")
 
 
@@ -890,11 +1015,25 @@ def check_release(value: Any, settings: Settings) -> Iterator[str]:
         yield f"{shown(value)} is forbidden by the subject (IMG-4), even when forced"
     elif (rank := release_rank(family, release, date)) is None:
         yield unknown_release(family, release, date)
-    elif release != _releases.penultimate(family, date).name and not _forced(settings):
-        yield (
-            f"{shown(value)} {rank}, and the subject demands the penultimate stable one (IMG-3); "
-            "set inception_base_release_forced to true to use it all the same"
+    elif release not in _free_releases(family, date, settings) and not _forced(settings):
+        why = (
+            "the subject demands the penultimate stable one (IMG-3)"
+            if _is_exercise(settings)
+            else "a site wants the newest stable one, or the one before"
         )
+        yield f"{shown(value)} {rank}, and {why}; set inception_base_release_forced to true to use it all the same"
+
+
+def _is_exercise(settings: Settings) -> bool:
+    """The subject wants the login's own name below 42.fr: who has another domain hands nothing in."""
+    return _is_below(str(settings.get("inception_domain", "wil.42.fr")), ["42.fr"])
+
+
+def _free_releases(family: str, date: datetime.date, settings: Settings) -> list[str]:
+    """Those that need no word of the user's: one for the exercise, two for a site of one's own."""
+    if _is_exercise(settings):
+        return [_releases.penultimate(family, date).name]
+    return [known.name for known in _releases.known(family, date)[-2:]]
 
 
 def _forced(settings: Settings) -> bool:
@@ -922,6 +1061,7 @@ def _services_example(settings: Settings) -> str:
 RULES: tuple[Rule, ...] = (
     Rule("inception_login", check_login, _always("wil")),
     Rule("inception_domain", check_domain, lambda settings: "wil.org" if _acme(settings) else "wil.42.fr"),
+    Rule("inception_aliases", check_aliases, _always("[www.example.org]")),
     Rule("inception_project", shaped(PROJECT, "the name of a compose project"), _always("inception")),
     Rule("inception_https_port", port_other_than({22: "ssh"}, ["host_ssh_port"]), _always("443")),
     Rule("inception_title", check_title, _always("Inception")),
@@ -936,13 +1076,18 @@ RULES: tuple[Rule, ...] = (
     Rule("inception_bonus_services", check_services, _services_example),
     Rule("inception_service_dirs", check_folders, _always("[/home/wil/services]")),
     Rule("inception_builder", check_builder, _always("auto")),
+    Rule("inception_batch", check_batch, _always("[1, 25%, 100%]")),
     Rule("inception_docker_source", one_of("distribution", "docker"), _always("distribution")),
     Rule("inception_wordpress_source", check_wordpress_source, _always("archive")),
+    Rule(
+        "inception_wordpress_code",
+        check_code,
+        _always("[{kind: theme, name: mine, git: https://git.example.org/mine.git, commit: " + 5 * "0a1b2c3d" + "}]"),
+    ),
     Rule("inception_tls", one_of("local_ca", "provided", "acme"), _always("local_ca")),
     Rule("inception_acme_directory", check_directory, _always("https://acme-v02.api.letsencrypt.org/directory")),
     Rule("inception_acme_email", check_acme_email, _always("wil@example.org")),
     Rule("inception_acme_challenge", check_challenge, _always("dns-01")),
-    Rule("inception_acme_names", check_acme_names, _always("[www.example.org]")),
     Rule("inception_acme_profile", or_empty(shaped(KEY_NAME, "the name of a profile")), _always("shortlived")),
     Rule("inception_acme_eab_kid", check_eab_kid, _always("kid-1")),
     Rule("inception_acme_eab_key", file_for("inception_acme_eab_kid", _with_eab), _always("/home/wil/eab.key")),
@@ -958,7 +1103,7 @@ RULES: tuple[Rule, ...] = (
     Rule("inception_proxy_protocol", check_proxy_protocol, _always("false")),
     Rule("inception_ftp_port", port_other_than({22: "ssh"}, ["inception_https_port"]), _always("21")),
     Rule("inception_ftp_passive_ports", check_passive_ports, _always("21000-21009")),
-    Rule("inception_ftp_passive_address", check_address, _always("203.0.113.7")),
+    Rule("inception_ftp_passive_address", check_passive_address, _always("203.0.113.7")),
     Rule("inception_ftp_plain", check_truth, _always("false")),
     Rule("inception_mail_host", check_relay, _always("smtp.example.org")),
     Rule("inception_mail_port", number_from(1, 65535), _always("587")),
@@ -967,6 +1112,8 @@ RULES: tuple[Rule, ...] = (
     Rule("inception_mail_from", check_email, _always("wordpress@wil.42.fr")),
     Rule("inception_timezone", or_empty(check_time_zone), _always("Europe/Paris")),
     Rule("inception_debian_mirror", check_url, _always("http://deb.debian.org/debian")),
+    Rule("inception_proxy", check_proxy, _always("http://proxy.example.org:3128")),
+    Rule("inception_no_proxy", each(check_no_proxy), _always("[backup.example.org, .lan]")),
     Rule("inception_backup_place", check_backup_place, _always("/mnt/backup")),
     Rule("inception_backup_credentials", check_backup_credentials, _always("/home/wil/backup.key")),
     Rule("inception_backup_known_hosts", check_known_hosts, _always("/home/wil/.ssh/known_hosts")),
@@ -975,6 +1122,8 @@ RULES: tuple[Rule, ...] = (
     Rule("inception_backup_keep", check_backup_keep, _always("{daily: 7, weekly: 5, monthly: 12}")),
     Rule("inception_backup_append_only", check_truth, _always("false")),
     Rule("inception_backup_trial", one_of("weekly", "monthly", "never"), _always("monthly")),
+    Rule("inception_updates", one_of("none", "security", "all"), _always("security")),
+    Rule("inception_update_schedule", one_of("daily", "weekly"), _always("daily")),
     Rule("inception_secrets", check_secrets, _always('{db_password: "{{ vault_db_password }}"}')),
     Rule("inception_vm_memory", number_from(1024, 4194304, " (MiB)"), _always("4096")),
     Rule("inception_vm_cpus", number_from(1, 255), _always("2")),
@@ -1021,6 +1170,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule("host_containers_reach", each(check_network), _always("[192.168.1.10, 10.1.0.0/16]")),
     Rule("host_open_ports", each(check_open_port), _always("[8080, 51820/udp]")),
+    Rule("host_reboot_at", or_empty(shaped(CLOCK, "a time of the day")), _always('"04:30"')),
     Rule("host_ssh_port", _port_range, _always("22")),
     Rule("stack_env", check_env, _always("{MARIADB_PORT: 3307}")),
     Rule("stack_backup_before", check_truth, _always("true")),
@@ -1041,22 +1191,15 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "stack_tls_key", file_for("inception_tls: provided", _provided, "PRIVATE KEY"), _always("/home/wil/privkey.pem")
     ),
-    Rule("stack_wordpress_archive_url", check_url, _always("https://wordpress.org/wordpress-6.7.1.tar.gz")),
+    Rule("stack_wordpress_archive_url", check_url, _always("https://wordpress.org/wordpress-7.1.2.tar.gz")),
+    Rule("stack_wordpress_archive_sha1", check_archive_sha1, _always("761b8101538f0631a0bfc4fba7bc4abeea92f81c")),
     Rule(
-        "stack_wordpress_archive_sha1",
-        hexadecimal(40, "a checksum"),
-        _always("dfb745d4067368bb9a9491f2b6f7e8d52d740fd1"),
+        "stack_wordpress_archive_sha256", or_empty(hexadecimal(64, "a checksum")), _always("d7494bb1" + 7 * "0a1b2c3d")
     ),
     Rule("stack_wp_cli_url", check_url, _always("https://example.org/wp-cli-2.11.0.phar")),
     Rule("stack_wp_cli_sha512", hexadecimal(128, "a checksum"), _always("adb12146" + 15 * "0a1b2c3d")),
     Rule("stack_adminer_url", check_url, _always("https://example.org/adminer-5.5.0.php")),
     Rule("stack_adminer_sha256", hexadecimal(64, "a checksum"), _always("d7494bb1" + 7 * "0a1b2c3d")),
-    Rule("stack_redis_cache_repository", check_url, _always("https://example.org/redis-cache.git")),
-    Rule(
-        "stack_redis_cache_commit",
-        hexadecimal(40, "the full name of a commit"),
-        _always("10e4627c2f184cc7a87aad6f06dea1e9bd75e20c"),
-    ),
     Rule("stack_static_dir", check_static_dir, _always("/home/wil/site")),
     Rule("stack_ca_destination", check_path, _always("/home/wil/inception-ca.crt")),
     Rule("stack_rotate_secrets", check_names, _always("[db_password, wp_salt]")),
@@ -1107,7 +1250,7 @@ def warnings(settings: Settings, date: datetime.date) -> list[str]:
 def _forced_warnings(settings: Settings) -> Iterator[str]:
     place = _family_and_date(settings)
     release = settings.get("inception_base_release")
-    if place is None or release is None or not _forced(settings):
+    if place is None or release is None or not _forced(settings) or not _is_exercise(settings):
         return
     wanted = _releases.penultimate(*place).name
     rank = release_rank(place[0], str(release), place[1])

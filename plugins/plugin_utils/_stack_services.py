@@ -6,7 +6,6 @@ tags, their ports and their networks. Needs no managed host: the digest of the b
 from __future__ import annotations
 
 import base64
-import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -17,7 +16,6 @@ from ansible_collections.fortytwo.inception.plugins.plugin_utils import _compose
 from ansible_collections.fortytwo.inception.plugins.plugin_utils import _service_schema as service_schema
 from ansible_collections.fortytwo.inception.plugins.plugin_utils._service_description import Description
 
-TAG_LENGTH = 12
 # The anchor in the compose file of the environment that every service has.
 INSIDE = "inside"
 CONTRIBUTED_FILE = re.compile(r"contributes_to/([^/]+)/(.+)")
@@ -34,6 +32,7 @@ OTHER_VALUES = {
     "LOGIN_GID": "inception_login",
     "DATA_DIR": "inception_login",
     "DOMAIN": "inception_domain",
+    "ALIASES": "inception_aliases",
 }
 
 
@@ -76,11 +75,6 @@ def content_of(folder: Folder) -> str:
     """A digest of a build context."""
     texts = {path: text.encode() for path, text in folder.files.items()}
     return images.content_of_files(texts | {path: base64.b64decode(data) for path, data in folder.raw.items()})
-
-
-def content_tag(content: str, base: str) -> str:
-    """A short digest of a build context and of the image it is built on: equal content, equal tag."""
-    return hashlib.sha256(f"{content} {base}".encode()).hexdigest()[:TAG_LENGTH]
 
 
 def drawn(secret: Mapping[str, Any]) -> dict[str, Any]:
@@ -559,7 +553,7 @@ def service(folder: Folder, bonus: Iterable[str], base: str, its_networks: dict[
     hot = [secret["name"] for secret in described["secrets"] if secret.get("hot_reload")]
     context = f"requirements/{'bonus/' if name in bonus else ''}{name}"
     content = content_of(folder)
-    tag = content_tag(content, base)
+    tag = images.content_tag(content, base)
     return {
         **described,
         "name": name,

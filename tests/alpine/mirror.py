@@ -101,7 +101,14 @@ NOT_TAKEN = {
     "lock",
 }
 # What the site is made of, where a user has wordpress.org.
-WORDPRESS = ("wordpress", "wordpress-theme-twentytwentyfive", "libjs-cropper", "libjs-underscore", "php-getid3")
+WORDPRESS = (
+    "wordpress",
+    "wordpress-theme-twentytwentyfive",
+    "libjs-cropper",
+    "libjs-lodash",
+    "libjs-underscore",
+    "php-getid3",
+)
 MINIMAL = (
     "alpine-baselayout",
     "alpine-keys",
@@ -307,14 +314,14 @@ def read_deb(path: Path) -> Deb:
 class Debian:
     """Debian's packages, brought with apt into a place of their own: nothing of this machine's apt is touched."""
 
-    def __init__(self, work: Path) -> None:
+    def __init__(self, work: Path, suite: str = SUITE) -> None:
         self.work = work / "apt"
         for folder in ("lists/partial", "archives/partial"):
             (self.work / folder).mkdir(parents=True)
         (self.work / "status").touch()
         mirror = os.environ.get("INCEPTION_DEBIAN_MIRROR") or "http://deb.debian.org/debian"
         keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
-        (self.work / "sources.list").write_text(f"deb [signed-by={keyring}] {mirror} {SUITE} main\n", encoding="utf-8")
+        (self.work / "sources.list").write_text(f"deb [signed-by={keyring}] {mirror} {suite} main\n", encoding="utf-8")
         (self.work / "apt.conf").write_text(
             "\n".join(
                 (
@@ -497,12 +504,11 @@ def archive(source: Path, target: Path, name: str) -> None:
         out.add(source, arcname=name)
 
 
-def wordpress(debian: Debian, target: Path, work: Path) -> dict[str, str]:
-    """WordPress as an archive of wordpress.org is, made of Debian's, and a wp-cli that only says what it is."""
-    target.mkdir()
+def lay_out_wordpress(debian: Debian, packages: Sequence[str], work: Path) -> Path:
+    """WordPress's files as an archive of wordpress.org has them, made of Debian's packages."""
     tree = work / "wordpress"
     tree.mkdir()
-    for deb in debian.download(WORDPRESS, work / "wordpress-debs"):
+    for deb in debian.download(packages, work / "wordpress-debs"):
         run("dpkg-deb", "--extract", deb, tree)
     site = tree / "usr/share/wordpress"
     for path in (".htaccess", "wp-config.php", "wp-includes/certificates/ca-bundle.crt"):
@@ -511,35 +517,26 @@ def wordpress(debian: Debian, target: Path, work: Path) -> dict[str, str]:
         aim = Path(os.readlink(link))
         inside = tree / str(aim).lstrip("/") if aim.is_absolute() else link.parent / aim
         link.unlink()
+        if not inside.exists():
+            raise SystemExit(f"{link.relative_to(tree)} leads to {aim}, which no package here has")
         if inside.is_dir():
             shutil.copytree(inside, link)
-        elif inside.exists():
+        else:
             shutil.copy2(inside, link)
-    archive(site, target / "wordpress.tar.gz", "wordpress")
+    return site
+
+
+def wordpress(debian: Debian, target: Path, work: Path) -> dict[str, str]:
+    """The archive, and a wp-cli that only says what it is."""
+    target.mkdir()
+    archive(lay_out_wordpress(debian, WORDPRESS, work), target / "wordpress.tar.gz", "wordpress")
     phar = target / "wp-cli.phar"
     phar.write_text('#!/usr/bin/env php\n<?php echo "stand-in for wp-cli\\n";\n', encoding="utf-8")
     return {
         "stack_wordpress_archive_sha1": digest(target / "wordpress.tar.gz", "sha1"),
+        "stack_wordpress_archive_sha256": digest(target / "wordpress.tar.gz", "sha256"),
         "stack_wp_cli_sha512": digest(phar, "sha512"),
     }
-
-
-def object_cache(target: Path) -> str:
-    """A repository as the object cache's plugin has one, with the drop-in that this collection ships."""
-    plugin = target / "redis-cache"
-    (plugin / "includes").mkdir(parents=True)
-    [drop_in] = (Path(__file__).parents[2] / "roles/stack/templates/requirements/redis").glob("**/object-cache.php")
-    # A template, of which nothing but its conditions is Jinja's.
-    text = re.sub(r"(?m)^\{%.*%\}\n", "", drop_in.read_text(encoding="utf-8"))
-    (plugin / "includes/object-cache.php").write_text(text, encoding="utf-8")
-    (plugin / "redis-cache.php").write_text(
-        "<?php\n/*\nPlugin Name: Redis Object Cache (stand-in)\n*/\n", encoding="utf-8"
-    )
-    author = ["-c", "user.name=stand-in", "-c", "user.email=stand-in@localhost"]
-    run("git", "init", "--quiet", plugin)
-    run("git", "-C", plugin, "add", ".")
-    run("git", "-C", plugin, *author, "commit", "--quiet", "--message", "A stand-in")
-    return run("git", "-C", plugin, "rev-parse", "HEAD").strip()
 
 
 # --- All of it ---
@@ -633,7 +630,6 @@ def build(target: Path, url: str) -> None:
         machine(root, mirror, table.release, url, work)
         say("the root file systems of an image and of a machine are packed")
         known = wordpress(debian, mirror / "sources", work)
-        known["stack_redis_cache_commit"] = object_cache(mirror / "git")
         (mirror / "checksums.yml").write_text(yaml.safe_dump(known), encoding="utf-8")
         mirror.rename(target)
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import base64
 import shlex
 import uuid
 
@@ -40,14 +41,31 @@ head = "-- MySQL dump 10.13  Distrib 8.0.36\nSET @@GLOBAL.GTID_PURGED='1';\nCREA
 view = "/*!50001 CREATE ALGORITHM=UNDEFINED */\n/*!50013 DEFINER=`root`@`localhost` SQL SECURITY DEFINER */\n"
 view += "/*!50001 VIEW `blog_titles` AS select `post_title` from `blog_posts` */;\n"
 text = head + body.replace("-- Dump completed", view + "-- Dump completed")
+ENDS = 'a:1:{i:0;s:17:"ending/ending.php";}'
 text = {
     "old": lambda: text,
     "cut": lambda: text[: len(text) // 2],
     "newer": lambda: re.sub(r"'db_version','\d+'", "'db_version','99999'", text),
     "network": lambda: text.replace("-- Dump", "CREATE TABLE `blog_blogs` (\n `i` int\n);\n-- Dump"),
     "other": lambda: text.replace("`blog_options`", "`blog_choices`"),
+    # Of WordPress 5.7, as its number says it.
+    "older": lambda: re.sub(r"'db_version','\d+'", "'db_version','49752'", text),
+    "ending": lambda: re.sub(r"'active_plugins','a:.*?\}'", f"'active_plugins','{ENDS}'", text),
 }[kind]()
 gzip.open(target, "wt", encoding="utf-8", newline="").write(text)
+"""
+# A plugin that works where the site is made, and ends WordPress where it is in its place: only there is an NGINX.
+ENDING = r"""
+import io, sys, tarfile
+source, target = sys.argv[1:]
+text = b"<?php\n/* Plugin Name: Ending */\nif (gethostbyname('nginx') !== 'nginx') { exit(1); }\n"
+with tarfile.open(source) as old, tarfile.open(target, "w:gz") as new:
+    for member in old:
+        new.addfile(member, old.extractfile(member) if member.isfile() else None)
+    top = old.getnames()[0].split("/")[0]
+    added = tarfile.TarInfo(f"{top}/plugins/ending/ending.php" if top == "wp-content" else "plugins/ending/ending.php")
+    added.size = len(text)
+    new.addfile(added, io.BytesIO(text))
 """
 ENGINES = "SELECT DISTINCT engine FROM information_schema.tables WHERE table_schema = DATABASE()"
 REFUSED = {
@@ -122,3 +140,46 @@ def test_a_site_of_another_host_and_the_way_back(stack: Stack, site: Site, token
     assert site.get(f"/{token}/").status == 404
     stack.root("inception import --forget; rm -r %s", PLACE)
     assert not [name for name in stack.root("ls -A %s", stack.settings.data).split() if name.startswith(".")]
+
+
+def test_a_site_of_an_older_wordpress(stack: Stack, site: Site, token: str) -> None:
+    """Its database is brought up to the files that are here, as the dashboard would."""
+    stack.root("mkdir -p %s && inception export-site %s", PLACE, PLACE)
+    current = stack.sql("SELECT option_value FROM wp_options WHERE option_name = 'db_version'")
+    stack.root("inception import %s", bring(stack, "older"))
+    assert stack.sql("SELECT option_value FROM wp_options WHERE option_name = 'db_version'") == current
+    assert site.get("/").status == 200
+    stack.root("inception import --undo")
+    stack.root("inception import --forget")
+
+
+def test_one_that_does_not_start_in_its_place_gives_way(stack: Stack, site: Site, token: str) -> None:
+    """Beside, all was well: the former site is there again by itself, with what was written into it."""
+    made = uuid.uuid4().hex
+    assert stack.execute("wordpress", "php", "-r", FILL, "--", WORDS, made).rc == 0
+    stack.root("python3 -c %s %s %s", ENDING, f"{PLACE}/wp-content.tar.gz", f"{PLACE}/ending.tar.gz")
+    done = stack.host.run(f"inception import {bring(stack, 'ending')} --files {PLACE}/ending.tar.gz")
+    assert done.rc == 1, done.stdout
+    assert "Traceback" not in done.stderr
+    assert site.get(f"/{made}/").status == 200
+    assert stack.execute("wordpress", "sh", "-c", "ls wp-content/plugins").stdout.split().count("ending") == 0
+    assert stack.healthy()
+
+
+def test_through_a_login_with_sudo(bench: Bench, stack: Stack, site: Site, token: str) -> None:
+    """Whose own files nobody needs to read, and which reads none of the site's."""
+    key = stack.root("cat /root/.ssh/authorized_keys").strip()
+    stack.root("id op 2>/dev/null || useradd --create-home op")
+    stack.root("install -d -m 700 -o op /home/op/.ssh && echo %s >/home/op/.ssh/authorized_keys", key)
+    stack.root("chown op /home/op/.ssh/authorized_keys && echo 'op ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/op")
+    brought = bench.folder / "old.sql.gz"
+    brought.write_bytes(base64.b64decode(stack.root("base64 %s", bring(stack, "old"))))
+    wanted = {"ansible_user": "op", "import_site": str(brought)}
+    done = bench.finish(bench.start(wanted, playbook="playbooks/import.yml"))
+    assert done.status == 0, done.output[-3000:]
+    assert f"which was https://{FORMER}" in done.output
+    assert site.get(f"/{token}/").status == 200
+    undone = bench.finish(bench.start({"ansible_user": "op", "import_undo": "yes"}, playbook="playbooks/import.yml"))
+    assert undone.status == 0, undone.output[-3000:]
+    assert not [name for name in stack.root("ls -A /var/lib/fortytwo.inception").split() if name.startswith("import.")]
+    stack.root("inception import --forget; rm -r %s /etc/sudoers.d/op; userdel --remove op", PLACE)

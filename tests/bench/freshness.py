@@ -127,6 +127,7 @@ def main() -> int:
     settings = Settings(
         login=given.user,
         domain=given.domain,
+        aliases=(),
         https_port=443,
         title="",
         admin_user=given.user,

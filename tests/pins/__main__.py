@@ -128,7 +128,9 @@ def archive(pin: Mapping[str, Any], text: str, asker: Asker) -> tuple[str, str]:
     address = setting(text, pin["url"])[1]
     now = version_in(address, pin["version"])
     version, dummy = asker.version(pin["newest"])
-    if not is_newer(version, now):
+    computed = pin.get("computed")
+    lacks = version == now and computed and setting(text, computed["setting"])[1] == '""'
+    if not is_newer(version, now) and not lacks:
         return text, f"{now} is the newest"
     algorithm = pin["checksum"]["algorithm"]
     length = hashlib.new(algorithm).digest_size * 2
@@ -139,26 +141,22 @@ def archive(pin: Mapping[str, Any], text: str, asker: Asker) -> tuple[str, str]:
         raise FalseAnswer(f"{where} has {len(found) or 'no'} checksums ({algorithm})")
     [checksum] = found
     download = pin["download"].format(version=version)
-    is_so = hashlib.new(algorithm, asker.get(download)).hexdigest()
+    data = asker.get(download)
+    is_so = hashlib.new(algorithm, data).hexdigest()
     if is_so != checksum:
         raise FalseAnswer(f"{download} has the checksum {is_so[:16]}..., and {where} says {checksum[:16]}...")
     text = with_setting(text, pin["url"], download)
     text = with_setting(text, pin["checksum"]["setting"], checksum)
-    return text, f"{now} -> {version}; its checksum was read at {where}, and the download has it"
-
-
-def commit(pin: Mapping[str, Any], text: str, asker: Asker) -> tuple[str, str]:
-    """A commit, whose name is the checksum of all that is in it."""
-    now = version_in(text, pin["version"])
-    version, tag = asker.version(pin["newest"])
-    if not is_newer(version, now):
-        return text, f"{now} is the newest"
-    name = asker.commit(pin["commit"], tag=tag)
-    place = re.search(pin["version"], text)
-    if place is not None:
-        text = text[: place.start(1)] + version + text[place.end(1) :]
-    where = pin["commit"]["address"].format(tag=tag)
-    return with_setting(text, pin["setting"], name), f"{now} -> {version}; its commit was read at {where}"
+    said = f"its checksum was read at {where}, and the download has it"
+    if computed:
+        own = computed["algorithm"]
+        text = with_setting(text, computed["setting"], hashlib.new(own, data).hexdigest())
+        said += f"; the {own} is computed of it"
+    if "read" in pin:
+        text = re.sub(
+            rf"(?m)^{re.escape(pin['read'])}.*(?:\n#.*)*$", lambda _: f"{pin['read']} of {version} {said}.", text
+        )
+    return text, f"{now} -> {version}; {said}" if version != now else f"{now} is the newest; {said}"
 
 
 def action(name: str, pins: Mapping[str, Any], text: str, asker: Asker) -> tuple[str, str]:
@@ -179,9 +177,8 @@ def action(name: str, pins: Mapping[str, Any], text: str, asker: Asker) -> tuple
 
 def works(listed: Mapping[str, Any], root: Path) -> Iterator[tuple[str, Path, Callable[[str, Asker], tuple[str, str]]]]:
     """Each pin: its name, its file, and what makes the file's new text."""
-    for kind, of in (("archives", archive), ("commits", commit)):
-        for name, pin in listed.get(kind, {}).items():
-            yield name, root / pin["file"], lambda text, asker, of=of, pin=pin: of(pin, text, asker)  # type: ignore[misc]
+    for name, pin in listed.get("archives", {}).items():
+        yield name, root / pin["file"], lambda text, asker, pin=pin: archive(pin, text, asker)  # type: ignore[misc]
     actions = listed.get("actions") or {"files": []}
     for file in actions["files"]:
         text = (root / file).read_text(encoding="utf-8")

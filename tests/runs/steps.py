@@ -13,6 +13,7 @@ the virtual environment is not there yet.
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import re
 import signal
@@ -232,10 +233,21 @@ def last_words(log: Path, most: int = 100) -> str:
     return lines[-1][:most] if lines else "..."
 
 
-def reasons(log: Path, most: int = 25, length: int = 200) -> list[str]:
-    """The last lines of a log that say why it failed; those of others are between them in thousands."""
+def reasons(log: Path, most: int = 25, length: int = 200, below: int = 60) -> list[str]:
+    """The last lines of a log that say why it failed; those of others are between them in thousands.
+
+    What Ansible lays out below a failure, indented, is part of it: its last `below` lines.
+    """
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    return [line.strip()[:length] for line in lines if WHY.match(line.strip())][-most:]
+    found: list[list[str]] = []
+    for number, line in enumerate(lines):
+        if not WHY.match(line.strip()):
+            continue
+        found.append([line.strip()[:length]])
+        if line.startswith("fatal: ") and line.rstrip().endswith("=>"):
+            laid_out = itertools.takewhile(lambda said: not said.strip() or said[0] == " ", lines[number + 1 :])
+            found[-1] += [said.rstrip()[:length] for said in laid_out if said.strip()][-below:]
+    return [line for one in found[-most:] for line in one]
 
 
 def interruptible() -> None:

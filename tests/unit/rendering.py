@@ -45,6 +45,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "debian-mandatory-package": {},
     "debian-package": {"inception_bonus_services": BONUS},
     "debian-archive": {
+        "stack_wordpress_archive_sha256": "5a" * 32,
         "inception_title": HARD_TITLE,
         "inception_wordpress_source": "archive",
         "inception_https_port": 8443,
@@ -53,15 +54,24 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "inception_bonus_services": BONUS,
         # Any folder with files serves as a site.
         "stack_static_dir": str(ROLE / "templates/requirements/static/conf"),
+        "inception_wordpress_code": [
+            {"kind": "theme", "name": "mine", "folder": "/srv/mine", "active": True},
+            {"kind": "mu-plugin", "name": "ours", "folder": "/srv/ours"},
+        ],
+        "__inception_code": {"folder": str(ROLE / "templates/requirements/static/conf")},
         "base_image_archive_path": "/var/lib/fortytwo.inception/base/debian-bookworm.tar",
         "base_image_import_changes": ["LABEL fortytwo.inception.base=sha256:01", 'CMD ["bash"]'],
     },
     "alpine-archive": {
+        "stack_wordpress_archive_sha1": "",
+        "stack_wordpress_archive_sha256": "a5" * 32,
         "inception_base_family": "alpine",
         "inception_wordpress_source": "archive",
         "inception_bonus_services": BONUS,
         "inception_tls": "provided",
         "stack_env": {"MARIADB_PORT": 3307},
+        "inception_proxy": "http://10.0.0.1:3128",
+        "inception_no_proxy": ["mirror.lan", ".example.org"],
         "base_image_engine": {"host_info": {"CpuCfsQuota": False, "NCPU": 2}, "images": []},
     },
 }
@@ -111,7 +121,7 @@ def render(settings: dict[str, Any], collections: str) -> dict[str, str]:
     variables.update(settings)
     family = evaluate("{{ inception_base_family }}")
     variables.update(read(ROLE / "vars" / "base" / f"{family}.yml"))
-    [task] = [one for one in tasks("render.yml") if "register" in one]
+    [task] = [one for one in tasks("render.yml") if "fortytwo.inception.stack_services" in one]
     options = evaluate(task["fortytwo.inception.stack_services"])
     variables[task["register"]] = project_rendering.Services(
         project_rendering.Renderer(Templar(loader, variables), loader, variables),

@@ -10,7 +10,7 @@ import pytest
 
 from tests.upgrade.before import picture
 from tests.upgrade.notes import Notes, digests, notes_path, rows
-from tests.verify.support import MANDATORY, Site, Stack
+from tests.verify.support import SERVICES, Site, Stack
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def test_every_service_is_well(stack: Stack) -> None:
     """Each container became healthy, and none restarts."""
     stack.wait_healthy()
     containers = stack.containers()
-    assert {*MANDATORY, "redis", "ftp"} <= set(containers)
+    assert set(SERVICES) <= set(containers)
     assert {
         name: container["RestartCount"] for name, container in containers.items() if container["RestartCount"]
     } == {}

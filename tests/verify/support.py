@@ -68,6 +68,7 @@ class Settings:
 
     login: str
     domain: str
+    aliases: tuple[str, ...]
     https_port: int
     title: str
     admin_user: str
@@ -114,6 +115,7 @@ def read_settings(variables: dict[str, Any], forwarded_port: str | None) -> Sett
     return Settings(
         login=value("inception_login"),
         domain=value("inception_domain"),
+        aliases=tuple(value("inception_aliases")),
         https_port=https_port,
         title=value("inception_title"),
         admin_user=value("inception_admin_user"),

@@ -35,6 +35,17 @@ HEALTH = """
     }
     echo json_encode($found);
 """
+# What wordpress.org answers of a version that PHP's makers have ended, and what Site Health makes of it.
+ENDED = """
+    $said = ["recommended_version" => "8.4", "minimum_version" => "7.4", "is_supported" => false, "is_secure" => false,
+        "is_acceptable" => true];
+    $address = "https://api.wordpress.org/core/serve-happy/1.0/?php_version=" . PHP_VERSION;
+    $answer = apply_filters("http_response", ["body" => json_encode($said)], [], $address);
+    add_filter("pre_site_transient_php_check_" . md5(PHP_VERSION), static fn () => json_decode($answer["body"], true));
+    require_once ABSPATH . "wp-admin/includes/admin.php";
+    wp_set_current_user(1);
+    echo WP_Site_Health::get_instance()->get_test_php_version()["status"];
+"""
 
 # What is outside of the machine, a machine for tests need not reach.
 OUTSIDE = {"dotorg_communication": "Could not reach WordPress.org"}
@@ -79,6 +90,12 @@ def test_site_health_has_nothing_critical(stack: Stack, at: str) -> None:
     assert len(found) > 10
     assert found["loopback_requests"] == "good"
     assert {name for name, status in found.items() if status == "critical"} <= set(OUTSIDE)
+
+
+def test_debian_s_php_is_maintained(stack: Stack, settings: Settings) -> None:
+    """A PHP that its makers have ended and Debian goes on with is an old one, and nothing critical."""
+    ended = "recommended" if settings.base_family == "debian" else "critical"
+    assert php(stack, ENDED, settings.domain) == ended
 
 
 def test_site_health_in_a_browser(site: Site, settings: Settings, secrets: dict[str, Secret]) -> None:

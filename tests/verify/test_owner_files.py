@@ -184,12 +184,13 @@ def test_on_the_site_itself(stack: Stack, site: Site) -> None:
     theme = "themes/twentytwentythree/readme.txt"
     prepare = f"""
         mkdir -p {keep}; cp -a {SITE}/.release {keep}/; cp -a {content}/{theme} {keep}/readme.txt
-        mv {content}/plugins/akismet {keep}/akismet
+        [ ! -d {content}/plugins/akismet ] || mv {content}/plugins/akismet {keep}/akismet
         echo mine >{content}/{theme}; echo another >{SITE}/.release
     """
     restore = f"""
         if [ -d {keep} ]; then
-            rm -rf {content}/plugins/akismet; mv {keep}/akismet {content}/plugins/akismet
+            rm -rf {content}/plugins/akismet
+            [ ! -d {keep}/akismet ] || mv {keep}/akismet {content}/plugins/akismet
             mv {keep}/readme.txt {content}/{theme}; mv {keep}/.release {SITE}/; rm -r {keep}
         fi
     """

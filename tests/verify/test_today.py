@@ -7,6 +7,9 @@ import html
 import http.client
 import json
 import secrets as random
+from typing import Any
+
+import pytest
 
 from tests.verify.support import PATIENCE, Secret, Settings, Site, Stack, wait_until
 
@@ -86,6 +89,57 @@ def test_ipv6_is_listened_on(stack: Stack, settings: Settings) -> None:
         said = stack.execute("nginx", "sh", "-c", f"{ask} https://{settings.domain}:{port}{path}")
         assert said.stdout == status, said.stderr
     stack.execute("nginx", "rm", "/tmp/verify-ca.crt")
+
+
+# A neighbour of the machine by IPv6, in a network namespace of its own, and what he gets: at the port of ssh, and at
+# one that somebody has opened on the machine and nobody has let in.
+NEIGHBOUR = """
+    set -eu
+    own=fd42:42::1
+    away() {
+        kill "$server" 2>/dev/null || :
+        ip link del verify6a 2>/dev/null || :
+        ip netns del verify6 2>/dev/null || :
+    }
+    server=
+    trap away EXIT
+    ip netns add verify6
+    ip link add verify6a type veth peer name verify6b netns verify6
+    echo 0 >/proc/sys/net/ipv6/conf/verify6a/disable_ipv6
+    ip netns exec verify6 sh -c 'echo 0 >/proc/sys/net/ipv6/conf/all/disable_ipv6'
+    ip address add $own/64 dev verify6a nodad
+    ip link set verify6a up
+    ip -n verify6 address add fd42:42::2/64 dev verify6b nodad
+    ip -n verify6 link set verify6b up
+    python3 -c 'import socket, time
+server = socket.create_server(("::", 4242), family=socket.AF_INET6)
+time.sleep(60)' &
+    server=$!
+    until ss -ltn | grep -q ':4242 '; do sleep 0.1; done
+    ip netns exec verify6 python3 - $own "$1" <<'PROGRAM'
+import json, socket, sys, time
+def connect(port):
+    for _ in range(100):
+        try:
+            with socket.create_connection((sys.argv[1], port), timeout=30):
+                return "open"
+        except ConnectionRefusedError:
+            return "refused"
+        except OSError:
+            # Until the link is up.
+            time.sleep(0.1)
+    return "no way"
+print(json.dumps([connect(int(sys.argv[2])), connect(4242)]))
+PROGRAM
+"""
+
+
+def test_the_firewall_is_for_ipv6_too(stack: Stack, host: Any) -> None:
+    """From a neighbour: what is let in is open, and what somebody has opened and nobody has let in is refused."""
+    if host.run("ip netns list").rc != 0:
+        pytest.skip("this machine's ip, busybox's, knows no network namespaces")
+    ssh = str(host.ansible.get_variables().get("host_ssh_port", 22))
+    assert json.loads(stack.root("sh -c %s sh %s", NEIGHBOUR, ssh)) == ["open", "refused"]
 
 
 def test_the_size_of_uploads_is_one(stack: Stack, site: Site, settings: Settings, secrets: dict[str, Secret]) -> None:

@@ -9,9 +9,11 @@ umask 022
 archive=$1 partial=$2 refresh=$3
 shift 3
 
+began=$(date +%s)
 exec 9>"$archive.lock"
 flock 9
-if [ -e "$archive" ] && [ "$refresh" = False ]; then
+# One that was built while this waited is as new as it gets.
+if [ -e "$archive" ] && { [ "$refresh" = False ] || [ "$(stat -c %Y "$archive")" -ge "$began" ]; }; then
     exit 0
 fi
 mmdebstrap "$@"

@@ -14,7 +14,6 @@ from ansible_collections.fortytwo.inception.plugins.module_utils import _engine
 
 from tests.alpine import facts
 from tests.alpine.mirror import apk_version, init_script, names_in
-from tests.alpine.serve import answer
 
 ROOT = Path(__file__).parents[3]
 TABLE = facts.load()
@@ -68,9 +67,9 @@ def test_what_installs_python_before_there_is_any() -> None:
 def test_what_the_images_archive_is_unpacked_with() -> None:
     """The stage that fetches WordPress installs packages of its own (Dockerfile)."""
     dockerfile = (ROOT / "roles/stack/templates/requirements/wordpress/Dockerfile").read_text(encoding="utf-8")
-    [line] = re.findall(r"base\.install\((\[.*?git.*?) if ", dockerfile)
+    [line] = re.findall(r"base\.install\((\[.*?\])\)", dockerfile)
     names = set(re.findall(r"'([a-z-]+)'", line))
-    assert names == {"ca-certificates", "curl", "git"}
+    assert names == {"ca-certificates", "curl"}
     assert names <= set(TABLE.packages)
 
 
@@ -108,14 +107,3 @@ def test_names_in_a_field_of_debian(text: str, names: list[tuple[str, ...]]) -> 
 )
 def test_a_version_of_debian_as_apk_takes_it(version: str, wanted: str) -> None:
     assert apk_version(version) == wanted
-
-
-@pytest.mark.parametrize(
-    ("output", "told"),
-    [
-        (b"Content-Type: text/plain\r\n\r\nhere", (200, [("Content-Type", "text/plain")], b"here")),
-        (b"Status: 404 Not Found\r\n\r\n", (404, [], b"")),
-    ],
-)
-def test_what_git_answers_is_passed_on(output: bytes, told: tuple[int, list[tuple[str, str]], bytes]) -> None:
-    assert answer(output) == told

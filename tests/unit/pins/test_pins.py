@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import http.server
 import json
+import re
 import shutil
 import threading
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from tests.pins import __main__ as pins
 ROOT = Path(__file__).resolve().parents[3]
 DEFAULTS = "roles/stack/defaults/main.yml"
 COMMIT = "c0ffee" + "0" * 34
+WORDPRESS = re.findall(r"wordpress-([0-9.]+)\.tar", (ROOT / DEFAULTS).read_text())[0]
 HOSTS = (
     "https://api.wordpress.org",
     "https://wordpress.org",
@@ -89,9 +91,6 @@ def newer(server: Server, version: str = "99.1") -> None:
         server.put(pin["download"].format(version=version), data)
         digest = hashlib.new(pin["checksum"]["algorithm"], data).hexdigest()
         server.put(pin["checksum"]["address"].format(version=version), f"ENV SUM {digest}\n")
-    for pin in listed()["commits"].values():
-        server.put(pin["newest"]["address"], {"tag_name": version})
-        server.put(pin["commit"]["address"].format(tag=version), {"sha": COMMIT})
     for action in ("actions/checkout", "actions/setup-python", "actions/upload-artifact"):
         server.put(listed()["actions"]["newest"]["address"].format(action=action), {"tag_name": f"v{version}"})
         server.put(listed()["actions"]["commit"]["address"].format(action=action, tag=f"v{version}"), {"sha": COMMIT})
@@ -114,15 +113,19 @@ def test_newer_releases_are_pinned_and_a_second_run_changes_nothing(checkout: Pa
     after = settings(checkout)
     assert after["stack_wordpress_archive_url"] == "https://wordpress.org/wordpress-99.1.tar.gz"
     assert after["stack_wordpress_archive_sha1"] == hashlib.sha1(b"the new wordpress").hexdigest()
+    assert after["stack_wordpress_archive_sha256"] == hashlib.sha256(b"the new wordpress").hexdigest()
+    read = [line for line in (checkout / DEFAULTS).read_text().splitlines() if line.startswith("# Read:")]
+    assert read == [
+        "# Read: of 99.1 its checksum was read at https://wordpress.org/wordpress-99.1.tar.gz.sha1, "
+        "and the download has it; the sha256 is computed of it."
+    ]
     assert after["stack_wp_cli_url"].endswith("/v99.1/wp-cli-99.1.phar")
     assert after["stack_wp_cli_sha512"] == hashlib.sha512(b"the new wp-cli").hexdigest()
     assert after["stack_adminer_sha256"] == hashlib.sha256(b"the new adminer").hexdigest()
-    assert after["stack_redis_cache_commit"] == COMMIT
-    assert "object cache (99.1)" in (checkout / DEFAULTS).read_text()
     ci = (checkout / ".github/workflows/ci.yml").read_text()
     assert f"uses: actions/checkout@{COMMIT} # v99.1" in ci
     assert "@v4" not in ci
-    assert "wordpress: 6.7.1 -> 99.1; its checksum was read at https://wordpress.org/" in said
+    assert f"wordpress: {WORDPRESS} -> 99.1; its checksum was read at https://wordpress.org/" in said
     texts = {path: path.read_bytes() for path in checkout.rglob("*") if path.is_file()}
     status, said = run(checkout, server)
     assert (status, "->" in said) == (0, False), said
@@ -175,19 +178,30 @@ def test_an_older_release_is_no_news(checkout: Path, server: Server) -> None:
     newer(server, "0.0.1")
     before = (checkout / DEFAULTS).read_bytes()
     status, said = run(checkout, server)
-    assert "wordpress: 6.7.1 is the newest" in said
+    assert f"wordpress: {WORDPRESS} is the newest" in said
     assert (checkout / DEFAULTS).read_bytes() == before
     assert status == 0
     assert "is newer than 0.0.1" in said
 
 
+def test_what_is_the_newest_gets_the_checksum_that_it_lacks(checkout: Path, server: Server) -> None:
+    newer(server, WORDPRESS)
+    status, said = run(checkout, server)
+    assert "the sha256 is computed of it" in said
+    after = settings(checkout)
+    assert after["stack_wordpress_archive_url"].endswith(f"-{WORDPRESS}.tar.gz")
+    assert after["stack_wordpress_archive_sha256"] == hashlib.sha256(b"the new wordpress").hexdigest()
+    assert status == 0
+
+
 def test_a_commit_that_is_none(checkout: Path, server: Server) -> None:
     newer(server)
-    server.put("https://api.github.com/repos/rhubarbgroup/redis-cache/commits/99.1", {"sha": "main"})
+    address = listed()["actions"]["commit"]["address"].format(action="actions/checkout", tag="v99.1")
+    server.put(address, {"sha": "main"})
     status, said = run(checkout, server)
     assert status == 1
-    assert "redis-cache: NOT LOOKED AT" in said
-    assert settings(checkout)["stack_redis_cache_commit"] != "main"
+    assert "actions/checkout in ci.yml: NOT LOOKED AT" in said
+    assert "actions/checkout@main" not in (checkout / ".github/workflows/ci.yml").read_text()
 
 
 def test_who_does_not_answer_is_named(checkout: Path, server: Server) -> None:

@@ -43,6 +43,7 @@ def rules(**given: Any) -> list[str]:
         "inception_bonus_services": [],
         "inception_mail_host": "",
         "inception_mail_port": 587,
+        "inception_proxy": "",
     }
     rendered = render(text, variables("host") | told | given)
     return [line.strip() for line in rendered.splitlines()]
@@ -129,6 +130,20 @@ def test_the_firewall_lets_our_containers_reach_what_the_settings_name() -> None
     for rule in ("ip daddr 192.168.1.10 accept", "ip6 daddr fd00::/8 accept", "tcp dport 587 accept"):
         assert rule in inside, rule
     assert "tcp dport 587 accept" not in chain(rules(**given), "containers")
+
+
+@pytest.mark.parametrize(
+    ("proxy", "rule"),
+    [
+        ("http://10.0.0.7:3128", "ip daddr 10.0.0.7 tcp dport 3128 accept"),
+        ("http://[fd00::7]:8080/", "ip6 daddr fd00::7 tcp dport 8080 accept"),
+        ("http://proxy.example.org:3128", "tcp dport 3128 accept"),
+    ],
+)
+def test_the_firewall_lets_our_containers_reach_the_proxy(proxy: str, rule: str) -> None:
+    """Which lies in a private network as a rule, before those are refused."""
+    inside = chain(rules(inception_proxy=proxy), "containers")
+    assert inside.index(rule) < next(number for number, line in enumerate(inside) if "192.168.0.0/16" in line)
 
 
 def ports(connection: str, **given: Any) -> dict[str, list[int | str]]:

@@ -225,20 +225,26 @@ def test_where_wordpress_comes_from(files: dict[str, str], variant: str) -> None
     else:
         assert "apt-get download" not in dockerfile
         urls = re.findall(r"--output (\S+) (https://\S+)", dockerfile)
-        sums = re.findall(r"\b(?:[0-9a-f]{40}|[0-9a-f]{128})  (\S+?)\"", dockerfile)
-        assert [name for name, _ in urls] == sums == ["wordpress.tar.gz"]
+        assert [name for name, _ in urls] == ["wordpress.tar.gz"]
+        # Each that is given, and no other.
+        names = {kind: f"stack_wordpress_archive_{kind}" for kind in ("sha1", "sha256")}
+        defaults = yaml.safe_load(Path(rendering.ROLE / "defaults/main.yml").read_text())
+        given = {kind: (defaults | rendering.VARIANTS[variant])[name] for kind, name in names.items()}
+        checked = {kind: value for kind, value in given.items() if value}
+        assert checked
+        assert dict(re.findall(r'echo "(\S+)  wordpress.tar.gz" >wordpress.(\w+) ', dockerfile)) == {
+            value: kind for kind, value in checked.items()
+        }
+        assert re.findall(r"&& (\w+)sum -c ", dockerfile) == list(checked)
 
 
 def test_the_object_cache_comes_with_redis(files: dict[str, str], variant: str) -> None:
-    """BON-1: ours, or with WordPress's archive the plugin at one commit; and neither without Redis."""
+    """BON-1: wherever WordPress comes from, and not without Redis."""
     dockerfile = files["srcs/requirements/wordpress/Dockerfile"]
     ours = "srcs/requirements/wordpress/conf/object-cache.php"
-    plugin = re.search(r"fetch --quiet --depth 1 https://\S+ [0-9a-f]{40} ", dockerfile)
     with_redis = "redis" in rendering.VARIANTS[variant].get("inception_bonus_services", [])
-    archive = variant.endswith("archive")
-    assert (ours in files, plugin is not None) == (with_redis and not archive, with_redis and archive)
+    assert (ours in files, "COPY conf/object-cache.php" in dockerfile) == (with_redis, with_redis)
     assert ("-redis \\\n" in dockerfile or "-pecl-redis\n" in dockerfile) == with_redis
-    assert ("WP_REDIS_HOST" in files["srcs/requirements/wordpress/conf/wp-config.php"]) == (with_redis and archive)
 
 
 def test_the_page_cache_can_be_off(files: dict[str, str], variant: str) -> None:

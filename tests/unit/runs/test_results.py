@@ -22,7 +22,7 @@ scenarios:
   two: {command: "true", inputs: [molecule/two]}
 """
 # Made by make bench, which verifies nothing.
-OF_THE_BENCHMARK = {"bench", "fleet"}
+OF_THE_BENCHMARK = {"bench"}
 
 
 def git(folder: Path, *command: str) -> str:

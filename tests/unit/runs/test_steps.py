@@ -209,3 +209,9 @@ class TestReasons:
         log.write_text("".join(f"ERROR {number} {'x' * 500}\n" for number in range(100)), encoding="utf-8")
         found = steps.reasons(log)
         assert (len(found), found[-1][:9], max(map(len, found))) == (25, "ERROR 99 ", 200)
+
+    def test_what_ansible_lays_out_below_a_failure_is_part_of_it(self, tmp_path: Path) -> None:
+        log = tmp_path / "log"
+        laid_out = [f"    - line {number}" for number in range(80)]
+        log.write_text("\n".join(["fatal: [wil]: FAILED! => ", *laid_out, "", "PLAY RECAP ***"]), encoding="utf-8")
+        assert steps.reasons(log) == ["fatal: [wil]: FAILED! =>", *laid_out[-60:]]

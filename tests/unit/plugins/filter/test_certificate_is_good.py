@@ -38,10 +38,19 @@ GOOD: dict[str, Any] = {
 def test_a_certificate(monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], now: str, good: bool) -> None:
     moment = datetime.datetime.fromisoformat(now).replace(tzinfo=datetime.UTC)
     monkeypatch.setattr(plugin, "_now", lambda: moment)
-    assert plugin.certificate_is_good({**GOOD, **changes}, "wil.42.fr", "Inception of wil") is good
+    assert plugin.certificate_is_good({**GOOD, **changes}, ["wil.42.fr"], "Inception of wil") is good
 
 
 def test_the_days(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plugin, "_now", lambda: datetime.datetime(2026, 12, 31, tzinfo=datetime.UTC))
-    judged = [plugin.certificate_is_good(GOOD, "wil.42.fr", "Inception of wil", days) for days in (1, 2)]
+    judged = [plugin.certificate_is_good(GOOD, ["wil.42.fr"], "Inception of wil", days) for days in (1, 2)]
     assert judged == [True, False]
+
+
+def test_all_of_the_names_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plugin, "_now", lambda: datetime.datetime(2026, 11, 24, tzinfo=datetime.UTC))
+    of_two = {**GOOD, "subject_alt_name": ["DNS:www.wil.42.fr", "DNS:wil.42.fr"]}
+    names = ["wil.42.fr", "www.wil.42.fr"]
+    assert plugin.certificate_is_good(of_two, names, "Inception of wil")
+    assert not plugin.certificate_is_good(GOOD, names, "Inception of wil")
+    assert not plugin.certificate_is_good(of_two, names[:1], "Inception of wil")

@@ -67,3 +67,24 @@ def test_another_projects_history_is_not_asked(tmp_path: Path) -> None:
     history = History(tmp_path / "history")
     deployed(history, 1, "debian:trixie", "/home/xavier/inception")
     assert _decided.found("/home/wil/inception", str(tmp_path / "none.json"), history)["release"] == {}
+
+
+def test_what_the_machine_gave_an_image_is_read_from_its_dockerfile(tmp_path: Path) -> None:
+    history = History(tmp_path / "history")
+    root, manifest = str(tmp_path / "inception"), str(tmp_path / "wil.json")
+    deployed(history, 1, "debian:bookworm", root)
+    assert _decided.found(root, manifest, history)["packages"] == {}
+    text = _decided.stamped("FROM debian:bookworm\nRUN true\n", "0123456789ab")
+    assert text == "FROM debian:bookworm\nARG PACKAGES=0123456789ab\nRUN true\n"
+    files = {DOCKERFILE: File(text.encode(), 0o644)}
+    history.add(Entry(2, "", "the machine itself", "update", digest="2"), files, {"root": root})
+    assert _decided.found(root, manifest, history)["packages"] == {"nginx": "0123456789ab"}
+    # The way back is the way back to what was decided then.
+    history.mark(2, "gave way", "it did not last")
+    assert _decided.found(root, manifest, history)["packages"] == {}
+
+
+def test_the_same_versions_have_the_same_stamp_but_for_the_one_before() -> None:
+    first = _decided.stamp_of(["nginx 2", "curl 1"])
+    assert first == _decided.stamp_of(["curl 1", "nginx 2"]) != _decided.stamp_of(["curl 1", "nginx 3"])
+    assert _decided.stamp_of(["nginx 2", "curl 1"], first) != first

@@ -122,3 +122,17 @@ def test_a_damaged_history_is_an_empty_one(tmp_path: Path) -> None:
     made.list.write_text("{")
     assert made.entries() == []
     assert made.current() is None
+
+
+def test_what_runs_is_told_by_its_images(tmp_path: Path) -> None:
+    """The same word on each machine, whatever the order of its services, its number and its settings are."""
+    found = []
+    for number, images in ((1, {"nginx": "nginx:1", "web": "web:1"}), (7, {"web": "web:1", "nginx": "nginx:1"})):
+        history = History(tmp_path / str(number))
+        assert history.runs() == {}
+        history.add(Entry(number, "", "wil", "deployment", digest="x", images=images), {}, {})
+        found.append(history.runs())
+    assert [one["number"] for one in found] == [1, 7]
+    assert found[0]["version"] == found[1]["version"]
+    history.add(Entry(8, "", "wil", "deployment", digest="y", images={"nginx": "nginx:2", "web": "web:1"}), {}, {})
+    assert history.runs()["version"] != found[0]["version"]

@@ -11,7 +11,12 @@ from pathlib import Path
 import pytest
 import yaml
 from ansible_collections.fortytwo.inception.plugins.module_utils import _program_file
-from ansible_collections.fortytwo.inception.plugins.module_utils._program_file import PERIODIC, PLACE, install_units
+from ansible_collections.fortytwo.inception.plugins.module_utils._program_file import (
+    PERIODIC,
+    PLACE,
+    install_scheduled,
+    install_units,
+)
 
 ROOT = Path(__file__).resolve().parents[4]
 SYSTEMD, CRON = "/run/systemd/system", "/etc/periodic"
@@ -102,6 +107,32 @@ def test_the_cron_of_busybox(has: list[str], tmp_path: Path) -> None:
 
 def test_without_either_there_is_nothing(has: list[str], tmp_path: Path) -> None:
     assert not install_units(tmp_path, health=True)
+    assert files(tmp_path) == set()
+
+
+@pytest.mark.parametrize("name", ["backup", "update"])
+def test_what_is_done_by_itself_comes_and_goes(has: list[str], tmp_path: Path, name: str) -> None:
+    has.append(SYSTEMD)
+    assert install_scheduled(tmp_path, name, "weekly")
+    units = {f"{name}.service", f"{name}.timer"}
+    assert {path.rpartition("inception-")[2] for path in files(tmp_path)} == units
+    text = (tmp_path / f"etc/systemd/system/inception-{name}.service").read_text()
+    assert f"ExecStart=/{PLACE} {name} --scheduled\n" in text
+    assert "OnCalendar=weekly\n" in (tmp_path / f"etc/systemd/system/inception-{name}.timer").read_text()
+    assert not install_scheduled(tmp_path, name, "weekly")
+    assert install_scheduled(tmp_path, name, "daily")
+    assert install_scheduled(tmp_path, name, "")
+    assert files(tmp_path) == set()
+    assert not install_scheduled(tmp_path, name, "")
+
+
+def test_the_same_by_the_cron_of_busybox(has: list[str], tmp_path: Path) -> None:
+    has.append(CRON)
+    assert install_scheduled(tmp_path, "update", "daily")
+    assert install_scheduled(tmp_path, "update", "weekly")
+    assert files(tmp_path) == {"etc/periodic/weekly/inception-update"}
+    assert f"/{PLACE} update --scheduled" in (tmp_path / "etc/periodic/weekly/inception-update").read_text()
+    assert install_scheduled(tmp_path, "update", "")
     assert files(tmp_path) == set()
 
 

@@ -43,7 +43,7 @@ def test_the_new_one_is_as_the_role_signs_it(root: Path) -> None:
     key = openssl("x509", "-in", str(root / "secrets/tls.crt"), "-noout", "-pubkey")
     before = (root / "secrets/tls.crt").stat()
     assert _renewal.validity((root / "secrets/tls.crt").read_bytes()).is_due(_renewal.now())
-    _renewal.renew(str(root), DOMAIN)
+    _renewal.renew(str(root), [DOMAIN])
     text = told(root)
     assert "CN = Inception of wil" in text.replace("CN=", "CN = ")
     assert f"DNS:{DOMAIN}" in text
@@ -67,7 +67,7 @@ def test_without_what_it_needs_the_old_one_stays(root: Path, name: str) -> None:
     before = (root / "secrets/tls.crt").read_bytes()
     (root / "secrets" / name).unlink()
     with pytest.raises(RenewalProblem, match=name):
-        _renewal.renew(str(root), DOMAIN)
+        _renewal.renew(str(root), [DOMAIN])
     assert (root / "secrets/tls.crt").read_bytes() == before
 
 
@@ -75,7 +75,7 @@ def test_an_authority_of_another_key_signs_nothing(root: Path) -> None:
     before = (root / "secrets/tls.crt").read_bytes()
     openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", str(root / "secrets/ca.key"))
     with pytest.raises(RenewalProblem, match="openssl"):
-        _renewal.renew(str(root), DOMAIN)
+        _renewal.renew(str(root), [DOMAIN])
     assert (root / "secrets/tls.crt").read_bytes() == before
 
 
@@ -85,20 +85,20 @@ def test_a_link_is_not_followed(root: Path, name: str) -> None:
     (root / "secrets" / name).rename(root / "elsewhere")
     (root / "secrets" / name).symlink_to(root / "elsewhere")
     with pytest.raises(FileProblem, match="symbolic link"):
-        _renewal.renew(str(root), DOMAIN)
+        _renewal.renew(str(root), [DOMAIN])
 
 
 def test_neither_is_one_in_the_place_of_the_folder(root: Path) -> None:
     (root / "secrets").rename(root / "elsewhere")
     (root / "secrets").symlink_to(root / "elsewhere")
     with pytest.raises(FileProblem, match="symbolic link"):
-        _renewal.renew(str(root), DOMAIN)
+        _renewal.renew(str(root), [DOMAIN])
 
 
 @pytest.mark.parametrize("domain", ["", "wil.42.fr\n[ext]", "a,DNS:other.fr", "-x", "a b", "x" * 300])
 def test_a_name_that_is_none_comes_into_no_certificate(root: Path, domain: str) -> None:
     with pytest.raises(RenewalProblem, match="no domain"):
-        _renewal.renew(str(root), domain)
+        _renewal.renew(str(root), [DOMAIN, domain])
 
 
 @pytest.mark.parametrize(
@@ -121,3 +121,8 @@ def test_when_it_is_due(begins: float, ends: float, due: bool) -> None:
 def test_what_is_no_certificate_is_said(text: bytes) -> None:
     with pytest.raises(RenewalProblem, match="openssl x509"):
         _renewal.validity(text)
+
+
+def test_the_site_s_other_names_are_in_it(root: Path) -> None:
+    _renewal.renew(str(root), [DOMAIN, "www.wil.42.fr", "*.wil.fr"])
+    assert f"DNS:{DOMAIN}, DNS:www.wil.42.fr, DNS:*.wil.fr" in told(root)

@@ -17,6 +17,7 @@ from ansible_collections.fortytwo.inception.plugins.module_utils._stack_start im
     Stack,
     Wish,
     at_work,
+    be_gentle,
     build_failure,
     build_step,
     failed_last,
@@ -244,6 +245,34 @@ def asked(docker: Path, part: str) -> int:
     return sum(part in line for line in (docker / "asked").read_text().splitlines())
 
 
+def test_what_a_build_computes_gives_way_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    proc, cgroups = tmp_path / "proc", tmp_path / "cgroup"
+    engine, step, site = "/system.slice/docker.service", "/system.slice/docker-build.scope", "/docker/nginx"
+    runner = "runc\0run\0--bundle\0/var/lib/docker/buildkit/executor/abc\0"
+    for number, parent, line, cgroup in (
+        (1, 0, "init\0", "/init.scope"),
+        (10, 1, "dockerd\0", engine),
+        (20, 10, runner, engine),
+        (21, 20, "sh\0-c\0apt-get install", step),
+        (22, 21, "dpkg\0", step),
+        (30, 1, "containerd-shim\0", engine),
+        (31, 30, "nginx\0", site),
+    ):
+        place = proc / str(number)
+        place.mkdir(parents=True)
+        (place / "stat").write_text(f"{number} (x) S {parent} 0 0")
+        (place / "cmdline").write_text(line)
+        (place / "cgroup").write_text(f"0::{cgroup}\n")
+        (cgroups / cgroup.lstrip("/")).mkdir(parents=True, exist_ok=True)
+        (cgroups / cgroup.lstrip("/") / "cpu.weight").write_text("100")
+    niced: dict[int, int] = {}
+    monkeypatch.setattr(os, "setpriority", lambda which, number, nice: niced.update({number: nice}))
+    assert sorted(be_gentle(proc, cgroups)) == [20, 21, 22]
+    assert niced == {20: 10, 21: 10, 22: 10}
+    weights = {one: (cgroups / one.lstrip("/") / "cpu.weight").read_text() for one in (engine, step, site)}
+    assert weights == {engine: "100", step: "10", site: "100"}
+
+
 def test_what_is_well_is_started_once(docker: Path) -> None:
     started(docker)
     assert asked(docker, "never up") == 1
@@ -341,3 +370,19 @@ def test_it_ends_in_any_case(docker: Path) -> None:
         docker, patience=3600, timeout=0.3, inspect=[out(container("mariadb"), container("nginx", health="starting"))]
     )
     assert "nginx is still not well after 0 min (starting)" in shown
+
+
+def test_the_proxy_of_the_machine_is_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In place of the caller's, however that is written; without a word, the caller's stays."""
+    callers = dict.fromkeys(("HTTP_PROXY", "https_proxy", "ALL_PROXY", "no_proxy"), "http://caller:1")
+    monkeypatch.setattr(os, "environ", {**callers, "PATH": os.environ["PATH"]})
+    monkeypatch.setattr(_stack_start, "PROXY", tmp_path / "proxy.json")
+    _stack_start.settle_environment()
+    assert os.environ["HTTP_PROXY"] == "http://caller:1"
+    said = {"http_proxy": "http://10.0.0.1:3128", "https_proxy": "http://10.0.0.1:3128", "no_proxy": "localhost"}
+    (tmp_path / "proxy.json").write_text(json.dumps(said))
+    _stack_start.settle_environment()
+    assert {name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")} == said
+    (tmp_path / "proxy.json").write_text("[half")
+    _stack_start.settle_environment()
+    assert os.environ["no_proxy"] == "localhost"

@@ -36,7 +36,7 @@ class Machine:
         self.root = folder / "project"
         (self.root / "srcs").mkdir(parents=True)
         (self.root / "secrets").mkdir()
-        (self.root / "srcs/.env").write_text("DOMAIN=wil.42.fr\n")
+        (self.root / "srcs/.env").write_text('DOMAIN=wil.42.fr\nALIASES="www.wil.42.fr *.wil.fr"\n')
         for name in ("tls.crt", "ca.crt"):
             (self.root / "secrets" / name).write_text(name)
         manifest = folder / "manifest.json"
@@ -76,11 +76,11 @@ class Machine:
         self.store.settings_file.parent.mkdir(exist_ok=True)
         self.store.settings_file.write_text(json.dumps(settings))
 
-    def renew(self, root: str, domain: str) -> None:
+    def renew(self, root: str, names: list[str]) -> None:
         if self.problem:
             raise self.problem
         assert self.lease.holder()
-        self.done.append(f"renewed {domain}")
+        self.done.append(f"renewed {' '.join(names)}")
         self.days_left = 365
 
     def run(self, work: _deployment.Deployment) -> _deployment.Outcome:
@@ -115,7 +115,7 @@ def test_a_machine_that_is_well_does_nothing(machine: Machine) -> None:
 def test_a_certificate_near_its_end_is_renewed_and_taken_into_use(machine: Machine) -> None:
     machine.days_left = 20
     machine.look(5)
-    assert machine.done == ["renewed wil.42.fr", _tending.RENEWAL]
+    assert machine.done == ["renewed wil.42.fr www.wil.42.fr *.wil.fr", _tending.RENEWAL]
     # It is no news.
     assert machine.told == []
     assert machine.lease.holder() is None

@@ -144,6 +144,17 @@ def test_what_was_built_is_in_the_store_and_nothing_stays_on_the_builder(forge: 
     assert "--build-context debian:bookworm=docker-image://debian:bookworm" in forge.calls("buildx build")[0]
 
 
+def test_the_builder_s_own_proxy_is_a_build_argument(forge: Forge, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its name alone: the address is in no argument, and an image keeps none of it."""
+    monkeypatch.setenv("http_proxy", "http://10.0.0.1:3128")
+    monkeypatch.delenv("https_proxy", raising=False)
+    forge.run("nginx")
+    [call] = forge.calls("buildx build")
+    assert "--build-arg http_proxy " in call
+    assert "https_proxy" not in call
+    assert "3128" not in call
+
+
 def test_what_the_store_has_is_neither_built_nor_are_its_layers_brought(forge: Forge) -> None:
     forge.run("nginx")
     forge.save("redis")

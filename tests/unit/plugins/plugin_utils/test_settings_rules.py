@@ -29,13 +29,14 @@ GOOD: dict[str, Any] = {
     "inception_bonus_services": [],
     "inception_service_dirs": [],
     "inception_builder": "auto",
+    "inception_batch": ["100%"],
     "inception_docker_source": "distribution",
     "inception_wordpress_source": "package",
     "inception_tls": "local_ca",
     "inception_acme_directory": "https://acme-v02.api.letsencrypt.org/directory",
     "inception_acme_email": "",
     "inception_acme_challenge": "tls-alpn-01",
-    "inception_acme_names": [],
+    "inception_aliases": [],
     "inception_acme_profile": "",
     "inception_acme_eab_kid": "",
     "inception_acme_eab_key": "",
@@ -59,10 +60,15 @@ GOOD: dict[str, Any] = {
     "inception_backup_known_hosts": "",
     "inception_backup_authority": "",
     "inception_backup_schedule": "daily",
+    "inception_updates": "security",
+    "inception_update_schedule": "daily",
     "inception_backup_keep": {"daily": 7},
     "inception_backup_append_only": False,
     "inception_backup_trial": "monthly",
     "inception_timezone": "",
+    "inception_wordpress_code": [],
+    "inception_proxy": "",
+    "inception_no_proxy": [],
     "inception_debian_mirror": "http://deb.debian.org/debian",
     "inception_secrets": {},
     "inception_vm_memory": 4096,
@@ -79,11 +85,15 @@ GOOD: dict[str, Any] = {
     "inception_available_secrets": ["wp_salt", "db_password"],
 }
 
+CODE = {"kind": "theme", "name": "mine", "git": "https://git.example.org/mine.git", "commit": 5 * "0a1b2c3d"}
+
 GOOD_VALUES: dict[str, list[Any]] = {
     "inception_login": ["a", "jdoe42", "mc-doe", "a" * 32],
     "inception_domain": ["example.org", "a.b", "xn--caf-dma.fr", "1.42.fr", "a" * 63 + ".fr"],
     "inception_https_port": [1, 65535, "443", 8443, 2222],
     "inception_project": ["inception", "wil-2", "a_b", "42"],
+    "inception_aliases": [["www.wil.42.fr"], ["example.org", "*.example.org"]],
+    "inception_batch": [[1, "25%", "100%"], "1,25%,100%", "1, 2", 1, "50%"],
     "inception_title": ["x", 'L\'été <&> "42"', "x" * 120],
     "inception_admin_user": ["Wil", "boss", "wil.son", "w@x.y", "two words", "x" * 60],
     "inception_admin_email": ["a.b+c@wil.42.fr", "x@EXAMPLE.org"],
@@ -96,9 +106,25 @@ GOOD_VALUES: dict[str, list[Any]] = {
     "inception_builder": ["control_node", "managed_host", "bastion"],
     "inception_docker_source": ["docker"],
     "inception_wordpress_source": ["archive"],
+    "inception_wordpress_code": [
+        [],
+        [
+            {**CODE, "subfolder": "wp/theme", "active": "yes"},
+            {**CODE, "kind": "plugin", "git": "git@git.example.org:a/b.git"},
+        ],
+        [{**CODE, "git": "/srv/git/mine.git"}, {**CODE, "name": "Other-1", "git": "ssh://wil@git.example.org:22/b"}],
+        [{"kind": "mu-plugin", "name": "mine", "folder": "/tmp", "replace": True}],
+    ],
+    "inception_proxy": [
+        "http://proxy.example.org:3128",
+        "http://10.0.0.1:8080/",
+        "http://[fd00::1]:3128",
+        "http://proxy:80",
+    ],
+    "inception_no_proxy": [[], ["mirror.lan", ".example.org", "10.0.0.7", "fd00::1"]],
     "inception_ftp_port": [2121, "21"],
     "inception_ftp_passive_ports": ["1024-1024", "65436-65535"],
-    "inception_ftp_passive_address": ["203.0.113.7", "wil.42.fr", "inception-wil"],
+    "inception_ftp_passive_address": ["203.0.113.7", "2001:db8::7", "fe80::1%eth0", "wil.42.fr", "inception-wil"],
     "inception_ftp_plain": [True, "no"],
     "inception_mail_host": ["smtp.example.org", "192.0.2.1"],
     "inception_mail_port": [25, "465"],
@@ -107,6 +133,8 @@ GOOD_VALUES: dict[str, list[Any]] = {
     "inception_mail_from": ["site@example.org"],
     "inception_backup_place": ["/mnt/backup", "rest:https://host.example.org:8000/wil", "rest:http://127.0.0.1:8000/"],
     "inception_backup_schedule": ["hourly", "weekly"],
+    "inception_updates": ["none", "all"],
+    "inception_update_schedule": ["weekly"],
     "inception_backup_keep": [{}, {"last": "3"}],
     "inception_backup_append_only": [True],
     "inception_backup_trial": ["never"],
@@ -298,6 +326,53 @@ BAD_VALUES: dict[str, list[tuple[Any, str]]] = {
     ],
     "inception_docker_source": [("podman", "is not one of distribution, docker"), (None, "is not one of")],
     "inception_wordpress_source": [("git", "is not one of package, archive"), (None, "is not one of")],
+    "inception_wordpress_code": [
+        ({}, "is not a list"),
+        (["mine"], "is not a list, each of it a table"),
+        ([{**CODE, "branch": "main"}], "1 (mine): 'branch' is not one of its keys"),
+        ([{**CODE, "kind": "child"}], "kind: 'child' is not one of theme, plugin, mu-plugin"),
+        ([{**CODE, "name": "../x"}], "name: '../x' is not letters"),
+        ([{**CODE, "name": "a\nb"}], "is not letters"),
+        ([{**CODE, "name": "TwentyTwenty"}], "is a name of what WordPress or this collection brings"),
+        ([CODE, {**CODE, "name": "Mine"}], "two of the kind theme with the name 'mine'"),
+        (
+            [{**CODE, "active": True}, {**CODE, "name": "b", "active": True}],
+            "mine and b are themes that shall be active",
+        ),
+        ([{**CODE, "active": "maybe"}], "active: 'maybe' is neither"),
+        ([{**CODE, "kind": "mu-plugin", "active": True}], "a mu-plugin always is"),
+        ([{**CODE, "folder": "/tmp"}], "it comes from a git repository"),
+        ([{"kind": "theme", "name": "mine"}], "it comes from a git repository"),
+        (
+            [{"kind": "theme", "name": "mine", "folder": "/nowhere"}],
+            "folder: '/nowhere' is not a folder of the control",
+        ),
+        ([{"kind": "theme", "name": "mine", "folder": "/tmp", "commit": "0" * 40}], "commit: it comes from a folder"),
+        ([{**CODE, "commit": "main"}], "commit: 'main' is no full commit of 40 digits"),
+        ([{key: CODE[key] for key in ("kind", "name", "git")}], "commit: is missing"),
+        ([{**CODE, "git": "ext::sh -c id"}], "git: 'ext::sh -c id' is no address"),
+        ([{**CODE, "git": "--upload-pack=id"}], "is no address"),
+        ([{**CODE, "git": "https://wil:hunter2@git.example.org/x"}], "git: its address has a password in it"),
+        ([{**CODE, "subfolder": "../x"}], "subfolder: '../x' is no folder"),
+        ([{**CODE, "subfolder": "/x"}], "subfolder: '/x' is no folder"),
+    ],
+    "inception_proxy": [
+        ("proxy.example.org:3128", "is not http://, a host and a port"),
+        ("https://proxy.example.org:3128", "is not http://, a host and a port"),
+        ("http://proxy.example.org", "is not http://, a host and a port"),
+        ("http://proxy.example.org:3128/pac", "is not http://, a host and a port"),
+        ("http://wil:hunter2@proxy.example.org:3128", "has a name or a password in it"),
+        ("http://127.0.0.1:3128", "is the managed host itself"),
+        ("http://localhost:3128", "is the managed host itself"),
+        (None, "is not http://"),
+    ],
+    "inception_no_proxy": [
+        ("localhost", "is not a list"),
+        (["*.example.org"], "'*.example.org' is neither a name"),
+        (["http://mirror.lan"], "is neither a name"),
+        (["10.0.0.0/8"], "is neither a name"),
+        (["a,b"], "is neither a name"),
+    ],
     "inception_tls": [("letsencrypt", "is not one of local_ca, provided, acme"), (None, "is not one of")],
     "inception_acme_directory": [
         ("letsencrypt", "is not an address that begins with https://"),
@@ -307,11 +382,23 @@ BAD_VALUES: dict[str, list[tuple[Any, str]]] = {
     ],
     "inception_acme_email": [("wil", "has no '@'"), (5, "not text")],
     "inception_acme_challenge": [("dns", "is not one of tls-alpn-01, http-01, dns-01"), (None, "is not one of")],
-    "inception_acme_names": [
+    "inception_aliases": [
         ("www.wil.org", "is not a list"),
         (["www wil.org"], "has a space"),
         (["https://www.wil.org"], "has a scheme"),
         ([f"a{number}.wil.org" for number in range(100)], "are more than the 99"),
+        (["www.wil.org", "www.wil.org"], "is there twice"),
+        (["wil.42.fr"], "is inception_domain itself"),
+        (["*.*.wil.org"], "has a part that is not letters"),
+    ],
+    "inception_batch": [
+        ("1,two", "is neither a number of hosts nor a share"),
+        ([0], "is neither"),
+        ("1,,100%", "is neither"),
+        (["1", "120%"], "is neither"),
+        ([], "is neither"),
+        ("25 %", "is neither"),
+        ([True], "is neither"),
     ],
     "inception_acme_profile": [("short lived", "is not the name of a profile"), (None, "is not")],
     "inception_acme_eab_kid": [("a kid", "is not the name of a key"), (5, "is not")],
@@ -369,7 +456,7 @@ BAD_VALUES: dict[str, list[tuple[Any, str]]] = {
     "inception_ftp_passive_address": [
         (None, "None is not text"),
         ("", "is neither an IPv4 address nor a host name"),
-        ("::1", "is neither an IPv4 address"),
+        ("::1::", "is neither an IPv4 address"),
         ("my machine", "is neither an IPv4 address"),
     ],
     "inception_ftp_plain": [("maybe", "is neither true nor false")],
@@ -391,6 +478,11 @@ BAD_VALUES: dict[str, list[tuple[Any, str]]] = {
     "inception_backup_known_hosts": [("/nowhere/known_hosts", "is no file on the control node")],
     "inception_backup_authority": [("/nowhere/ca.crt", "cannot be read")],
     "inception_backup_schedule": [("yearly", "is not one of hourly, daily, weekly")],
+    "inception_updates": [
+        (True, "is not one of none, security, all"),
+        ("every day", "is not one of none, security, all"),
+    ],
+    "inception_update_schedule": [("hourly", "is not one of daily, weekly")],
     "inception_backup_keep": [
         ("7", "is not a table"),
         ({"days": 7}, "is not one of last"),
@@ -461,13 +553,13 @@ OWN = {"inception_acme_directory": "https://ca.lan/acme/directory"}
             ["inception_domain: 'www.example.org' is a name that nobody"],
         ),
         # An authority of one's own may give any.
-        ({**ACME, **OWN, "inception_domain": "wil.42.fr", "inception_acme_names": ["site.lan"]}, []),
+        ({**ACME, **OWN, "inception_domain": "wil.42.fr", "inception_aliases": ["site.lan"]}, []),
         ({**ACME, "inception_domain": "notexample.org"}, []),
-        ({**ACME, "inception_acme_names": ["www.wil.org"]}, []),
-        ({**ACME, "inception_acme_names": ["*.wil.org"]}, ["inception_acme_names: '*.wil.org' is a wildcard"]),
+        ({**ACME, "inception_aliases": ["www.wil.org"]}, []),
+        ({**ACME, "inception_aliases": ["*.wil.org"]}, ["inception_aliases: '*.wil.org' is a wildcard"]),
         (
-            {**ACME, "inception_acme_names": ["site.local"]},
-            ["inception_acme_names: 'site.local' is a name that nobody"],
+            {**ACME, "inception_aliases": ["site.local"]},
+            ["inception_aliases: 'site.local' is a name that nobody"],
         ),
         (
             {**ACME, "inception_trusted_proxies": ["192.0.2.7"]},
@@ -490,7 +582,7 @@ OWN = {"inception_acme_directory": "https://ca.lan/acme/directory"}
                 **ACME,
                 "inception_acme_challenge": "dns-01",
                 "inception_acme_dns_hook": __file__,
-                "inception_acme_names": ["*.wil.org"],
+                "inception_aliases": ["*.wil.org"],
                 "inception_trusted_proxies": ["192.0.2.7"],
             },
             [],
@@ -615,6 +707,27 @@ def test_a_forced_release_is_accepted(release: str) -> None:
     assert problems(inception_base_release=release, inception_base_release_forced=True) == []
 
 
+OWN_DOMAIN = "blog.example.net"
+
+
+@pytest.mark.parametrize(
+    ("release", "domain", "said"),
+    [
+        ("trixie", OWN_DOMAIN, None),
+        ("bookworm", OWN_DOMAIN, None),
+        ("trixie", "wil.42.fr", "the subject demands"),
+        ("trixie", "42.fr.example.net", None),
+        ("bullseye", OWN_DOMAIN, "is an older release, and a site wants the newest"),
+        ("sid", OWN_DOMAIN, "is not a stable release, and a site wants the newest"),
+        ("latest", OWN_DOMAIN, "is forbidden"),
+    ],
+)
+def test_a_site_of_one_s_own_has_the_newest_release_without_a_word(release: str, domain: str, said: str | None) -> None:
+    found = problems(inception_base_release=release, inception_domain=domain)
+    assert len(found) == (said is not None)
+    assert said is None or said in found[0]
+
+
 @pytest.mark.parametrize("release", ["latest", "stable", "oldstable", "noble", "12"])
 def test_some_releases_cannot_be_forced(release: str) -> None:
     assert len(problems(inception_base_release=release, inception_base_release_forced=True)) == 1
@@ -667,6 +780,8 @@ def forced(release: str, family: str = "debian", **more: Any) -> dict[str, Any]:
         (forced("bullseye", inception_base_release_forced="yes"), TODAY, ["is an older release"]),
         (forced("3.24", "alpine"), TODAY, ["expects the penultimate stable one, 3.23"]),
         (forced("nonsense"), TODAY, []),
+        (forced("trixie", inception_domain=OWN_DOMAIN), TODAY, []),
+        (forced("bullseye", inception_domain=OWN_DOMAIN), TODAY, []),
         (forced("bookworm", "suse"), TODAY, []),
         ({}, "2028-06-01", ["knows is trixie of 2025-08-09; a newer one is probably out"]),
         (

@@ -41,8 +41,9 @@ if [ ! -e ca.crt ]; then
 fi
 if [ ! -e tls.crt ]; then
     domain=$(setting DOMAIN)
+    names=$(setting ALIASES | tr -d '"' | sed 's/[^ ][^ ]*/,DNS:&/g' | tr -d ' ')
     openssl ecparam -name prime256v1 -genkey -noout -out tls.key.new
-    printf 'subjectAltName=DNS:%s\nextendedKeyUsage=serverAuth\n' "$domain" >tls.ext
+    printf 'subjectAltName=DNS:%s%s\nextendedKeyUsage=serverAuth\n' "$domain" "$names" >tls.ext
     openssl req -new -key tls.key.new -subj "/CN=$domain" -out tls.csr
     openssl x509 -req -in tls.csr -CA ca.crt -CAkey ca.key -set_serial "0x$(openssl rand -hex 16)" -days 365 -extfile tls.ext -out tls.crt.new
     rm tls.ext tls.csr

@@ -12,9 +12,9 @@ run=/run/redis
 od -An -v -N32 -tx1 /dev/urandom | tr -d ' \n' >"$run/keeper"
 
 # WordPress reads and writes, and nothing that a cache does not need: no KEYS, no FLUSHALL, no CONFIG, no script, no other dangerous command.
-# {{ "Its plugin empties the one database that there is, by FLUSHDB." if inception_wordpress_source == 'archive' else "It empties its cache by removing its own keys, so not even FLUSHDB is needed." }}
+# It empties its cache by removing its own keys, so not even FLUSHDB is needed.
 cat >"$run/users.acl" <<ACL
-user default on #$(digest </run/secrets/redis_password) ~* resetchannels -@all +@read +@write +@transaction +@connection -@dangerous +info{{ ' +flushdb' if inception_wordpress_source == 'archive' else '' }}
+user default on #$(digest </run/secrets/redis_password) ~* resetchannels -@all +@read +@write +@transaction +@connection -@dangerous +info
 user keeper on #$(digest <"$run/keeper") resetchannels -@all +ping +info +acl|getuser +acl|setuser
 ACL
 

@@ -23,18 +23,6 @@ define('DB_PASSWORD', $inception_secret('db_password'));
 define('DB_CHARSET', 'utf8mb4');
 define('DB_COLLATE', '');
 $table_prefix = 'wp_';
-{% if 'redis' in inception_bonus_services and inception_wordpress_source == 'archive' %}
-
-// For the object cache's plugin: while Redis is away, the site goes on; and no script runs in Redis.
-define('WP_REDIS_CLIENT', 'phpredis');
-define('WP_REDIS_HOST', inception_address('redis'));
-define('WP_REDIS_PORT', (int) getenv('REDIS_PORT'));
-define('WP_REDIS_PASSWORD', $inception_secret('redis_password'));
-define('WP_REDIS_PREFIX', getenv('DOMAIN') . ':');
-define('WP_REDIS_GRACEFUL', true);
-define('WP_REDIS_DISABLE_GROUP_FLUSH', true);
-define('WP_REDIS_DISABLE_BANNERS', true);
-{% endif %}
 
 // One secret, and from it a different key for each purpose.
 $inception_salt = $inception_secret('wp_salt');
@@ -57,6 +45,13 @@ define('WP_HOME', $inception_address);
 define('WP_SITEURL', $inception_address);
 unset($inception_port, $inception_address);
 
+{% if inception_proxy %}
+// The world is behind a proxy, and the site itself is not.
+define('WP_PROXY_HOST', trim((string) parse_url(getenv('WORDPRESS_PROXY'), PHP_URL_HOST), '[]'));
+define('WP_PROXY_PORT', (int) parse_url(getenv('WORDPRESS_PROXY'), PHP_URL_PORT));
+define('WP_PROXY_BYPASS_HOSTS', getenv('WORDPRESS_NO_PROXY'));
+
+{% endif %}
 // PHP runs as the owner of the files, so updates need no FTP account.
 define('FS_METHOD', 'direct');
 define('DISALLOW_FILE_EDIT', true);

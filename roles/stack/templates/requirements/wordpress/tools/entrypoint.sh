@@ -37,21 +37,23 @@ put /usr/src/inception/pages.php "$site/wp-content/mu-plugins/inception-pages.ph
 {% else %}
 rm -rf "$site/wp-content/mu-plugins/inception-pages.php" "$site/wp-content/.pages"
 {% endif %}
+{% if inception_wordpress_code | length > 0 %}
+put /usr/src/inception/code.php "$site/wp-content/mu-plugins/inception-code.php"
+{% else %}
+rm -f "$site/wp-content/mu-plugins/inception-code.php"
+{% endif %}
+# The site's own themes and plugins, as they are in this image.
+php /usr/local/lib/inception/code.php bring
 
-# The object cache's drop-in comes and goes with Redis{{ ', and so does its plugin' if inception_wordpress_source == 'archive' else '' }}. One that somebody else has put there stays.
+# The object cache's drop-in comes and goes with Redis. One that somebody else has put there stays.
 cache=$site/wp-content/object-cache.php
 ours=$site/wp-content/.object-cache
 if [ ! -e /usr/src/inception/object-cache.php ]; then
     if [ -e "$ours" ]; then
-        rm -rf "$cache" "$site/wp-content/plugins/redis-cache"
-        rm "$ours"
+        rm -f "$cache" "$ours"
     fi
 elif [ -e "$ours" ] || [ ! -e "$cache" ]; then
     : >"$ours"
-{% if inception_wordpress_source == 'archive' %}
-    # Its updates come from the dashboard, as those of every plugin.
-    [ -e "$site/wp-content/plugins/redis-cache" ] || cp -R /usr/src/inception/redis-cache "$site/wp-content/plugins/"
-{% endif %}
     put /usr/src/inception/object-cache.php "$cache"
 else
     echo "wp-content/object-cache.php is not this project's: it stays, and WordPress does not use Redis through ours."
@@ -60,6 +62,8 @@ fi
 cat /etc/ssl/certs/ca-certificates.crt /run/secrets/ca_certificate >/tmp/ca-bundle.crt
 
 php /usr/local/lib/inception/install.php
+# Whatever they do when they are turned on or off: the site goes on.
+php /usr/local/lib/inception/code.php settle || echo "The site's own code was not turned on or taken away as it is said; the next start tries again."
 
 # Not where it asks others: they would have PHP run what they like.
 WORDPRESS_LISTEN=$(php /usr/local/lib/inception/asked.php wordpress):$WORDPRESS_PORT

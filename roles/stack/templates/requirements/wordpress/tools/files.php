@@ -15,10 +15,7 @@ const BROUGHT = '.brought';
 /** Written last: without it, or with another one in it, the copy is made again. */
 const RELEASE = '.release';
 
-function say(string $what): void
-{
-    fwrite(STDERR, "$what\n");
-}
+require __DIR__ . '/volume.php';
 
 /** WordPress's version, and the number of the database that it makes; empty and 0 where there is none. */
 function version(string $root): array
@@ -27,58 +24,6 @@ function version(string $root): array
     $wp_db_version = 0;
     @include "$root/wp-includes/version.php";
     return [$wp_version, $wp_db_version];
-}
-
-function put(string $content, string $file): void
-{
-    if (file_put_contents("$file.new", $content) !== strlen($content) || !rename("$file.new", $file)) {
-        throw new RuntimeException("$file cannot be written");
-    }
-}
-
-/** The files below a folder, by their paths in it; a file itself has the path ''. */
-function files(string $root): array
-{
-    if (!is_dir($root) || is_link($root)) {
-        return [''];
-    }
-    $found = [];
-    foreach (array_diff(scandir($root), ['.', '..']) as $name) {
-        foreach (files("$root/$name") as $path) {
-            $found[] = rtrim("$name/$path", '/');
-        }
-    }
-    return $found;
-}
-
-function digest(string $root): string
-{
-    $hash = hash_init('sha256');
-    foreach (files($root) as $path) {
-        $file = rtrim("$root/$path", '/');
-        hash_update($hash, "$path\n" . (is_link($file) ? 'link ' . readlink($file) : hash_file('sha256', $file)) . "\n");
-    }
-    return hash_final($hash);
-}
-
-function remove(string $root): void
-{
-    if (is_dir($root) && !is_link($root)) {
-        foreach (array_diff(scandir($root), ['.', '..']) as $name) {
-            remove("$root/$name");
-        }
-        rmdir($root);
-    } elseif (is_link($root) || file_exists($root)) {
-        unlink($root);
-    }
-}
-
-function copy_file(string $from, string $to): void
-{
-    @mkdir(dirname($to), 0755, true);
-    if (!copy($from, "$to.new") || !rename("$to.new", $to)) {
-        throw new RuntimeException("$to cannot be written");
-    }
 }
 
 /** What the package has in wp-content: each theme and plugin, and all else by itself. */
@@ -95,23 +40,6 @@ function items(string $content): array
         }
     }
     return $items;
-}
-
-/** Whole and beside it first: who looks meanwhile sees the one or the other. */
-function bring(string $from, string $to): void
-{
-    $new = dirname($to) . '/.' . basename($to) . '.new';
-    $old = dirname($to) . '/.' . basename($to) . '.old';
-    remove($new);
-    remove($old);
-    foreach (files($from) as $path) {
-        copy_file(rtrim("$from/$path", '/'), rtrim("$new/$path", '/'));
-    }
-    if (file_exists($to)) {
-        rename($to, $old);
-    }
-    rename($new, $to);
-    remove($old);
 }
 
 function bring_content(string $source, string $site, bool $is_new): void

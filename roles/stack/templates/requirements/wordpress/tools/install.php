@@ -180,23 +180,6 @@ function ensure_address(string $address): void
     say("The site's address is now $address (it was $known); $changed values that had the former one were changed.");
 }
 
-{% if inception_wordpress_source == 'archive' %}
-/** The object cache's plugin comes and goes with Redis, as its files do. */
-function ensure_cache_plugin(): void
-{
-    require_once ABSPATH . 'wp-admin/includes/plugin.php';
-    $plugin = 'redis-cache/redis-cache.php';
-    if (is_file(WP_CONTENT_DIR . '/.object-cache')) {
-        $error = activate_plugin($plugin, '', false, true);
-        if (is_wp_error($error)) {
-            say("The plugin $plugin could not be activated: " . $error->get_error_message());
-        }
-    } elseif (!is_file(WP_PLUGIN_DIR . "/$plugin")) {
-        deactivate_plugins($plugin, true);
-    }
-}
-
-{% endif %}
 /** WordPress would mail the administrator about the new site; nobody waits for that mail. */
 function wp_new_blog_notification(): void
 {
@@ -234,7 +217,4 @@ ensure_user(getenv('ADMIN_USER'), getenv('ADMIN_EMAIL'), 'administrator', 'wp_ad
 ensure_user(getenv('USER_NAME'), getenv('USER_EMAIL'), 'author', 'wp_user_password');
 $port = getenv('HTTPS_PORT');
 ensure_address('https://' . getenv('DOMAIN') . ($port === '443' ? '' : ":$port"));
-{% if inception_wordpress_source == 'archive' %}
-ensure_cache_plugin();
-{% endif %}
 end_installation($database);

@@ -1,4 +1,3 @@
-{% if inception_wordpress_source == 'package' %}
 <?php
 /**
  * Plugin Name: Inception object cache
@@ -529,4 +528,3 @@ function wp_cache_switch_to_blog($blog_id)
 {
     $GLOBALS['wp_object_cache']->switch_to_blog($blog_id);
 }
-{% endif %}

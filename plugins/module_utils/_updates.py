@@ -1,0 +1,699 @@
+# Copyright: (c) 2026, fortytwo.inception contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the distribution has newer than what the images are made of, and its way into them.
+
+Private to this collection; part of the machine's own program. It is asked in containers of the images that run, which
+go again: from the mirrors that the images are built from. What is brought is a deployment like any other. The stamps
+in the Dockerfiles (_decided) and the base image of this machine are all that is decided: who renders reads both.
+"""
+
+from __future__ import annotations
+
+import calendar
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.fortytwo.inception.plugins.module_utils import (
+    _backup_state,
+    _decided,
+    _deployment,
+    _history,
+    _images,
+)
+from ansible_collections.fortytwo.inception.plugins.module_utils._failures import clean, last_lines
+from ansible_collections.fortytwo.inception.plugins.module_utils._files import FileProblem
+from ansible_collections.fortytwo.inception.plugins.module_utils._history import Files, History
+from ansible_collections.fortytwo.inception.plugins.module_utils._lease import Held, Lease, utc
+from ansible_collections.fortytwo.inception.plugins.module_utils._stack_start import GivenUp
+
+FOLDER = "var/lib/fortytwo.inception/updates"
+# Where the archive of a base image lies that came from no registry (the role base_image, base_image_machine_dir).
+BASES = "var/lib/fortytwo.inception/base"
+UPDATE = "update"
+NONE, SECURITY, ALL = "none", "security", "all"
+COMPOSE = "srcs/docker-compose.yml"
+# Seconds that the distribution is asked at most, for one image.
+ASKED_SECONDS = 900
+# How often the machine tries by itself to bring the same, and how long it waits for another one who is at work.
+TRIES = 3
+WAITS, WAITS_EVERY = 1800.0, 10.0
+# So long the former base image stays: as long as a deployment is watched, and more.
+BASE_KEPT = 900.0
+# So many packages' changes are read, and so many are named in a line.
+READ_AT_MOST, NAMED_AT_MOST = 100, 12
+# An answer that is older is told of.
+LATE = {"daily": 3 * 86400.0, "weekly": 10 * 86400.0}
+CVE = re.compile(r"CVE-\d{4}-\d{4,7}")
+INST = re.compile(r"Inst (\S+) \[(\S+)\] \((\S+) (.*)\)")
+TOOK = re.compile(r"Took (\S+) (\S+) +\S+ \| +(\S+) +\| +(.*)")
+APK = re.compile(r"\(\d+/\d+\) Upgrading (\S+) \((\S+) -> (\S+)\)")
+HEADER = re.compile(r"(?m)^(\S+) \(([^)\s]+)\) .*;.*$")
+# What the image of a service has that no package manager knows of: names and versions of packages, as its Dockerfile
+# unpacked them.
+TAKEN = "/usr/local/share/inception/packages"
+# By which proxy this machine reaches the world (_stack_start, settle_environment).
+PROXIES = ("http_proxy", "https_proxy", "no_proxy")
+LABEL = "inception.asks"
+
+ASK = rf"""
+set -eu
+export LC_ALL=C DEBIAN_FRONTEND=noninteractive
+if command -v apt-get >/dev/null; then
+    [ -z "$1" ] || apt-get -qq -o Acquire::GzipIndexes=true update --error-on=any
+    said=$(apt-get -s -o Debug::NoLocking=true dist-upgrade)
+    printf '%s\n' "$said" | grep '^Inst ' || :
+    dpkg-query -W -f '${{db:Status-Status}} ${{Package}} ${{Version}}\n' | sed -n 's/^installed /Has /p'
+    [ ! -r {TAKEN} ] || while read -r name version; do
+        printf 'Has %s %s\n' "$name" "$version"
+        newest=$(apt-cache madison "$name" | head -n 1)
+        offered=$(printf '%s\n' "$newest" | sed 's/^[^|]*| *//; s/ *|.*//')
+        if [ -n "$offered" ] && dpkg --compare-versions "$offered" gt "$version"; then
+            printf 'Took %s %s %s\n' "$name" "$version" "$newest"
+        fi
+    done <{TAKEN}
+elif command -v apk >/dev/null; then
+    [ -z "$1" ] || apk update -q
+    apk upgrade --simulate | grep ' Upgrading ' || :
+    cat /lib/apk/db/installed /usr/lib/apk/db/installed 2>/dev/null |
+        sed -n '/^P:/h; /^V:/{{H; x; s/P:/Has /; s/\nV:/ /; p}}'
+else
+    echo Nothing
+fi
+"""
+# What the packages' own changelogs say, each behind a line with its name.
+READ = """
+set -eu
+cd /tmp
+for one in "$@"; do
+    apt-get -qq -o APT::Sandbox::User=root download "$one" >/dev/null 2>&1 || continue
+    for file in *.deb; do
+        name=${one%%=*}
+        printf 'Changes %s\\n' "$name"
+        # The second is that of a package which Debian itself makes; of others it is their makers'.
+        for log in changelog.Debian.gz changelog.gz; do
+            said=$(dpkg-deb --fsys-tarfile "$file" | tar -xO "./usr/share/doc/$name/$log" 2>/dev/null |
+                gzip -dc 2>/dev/null | head -c 60000) || :
+            [ -z "$said" ] || break
+        done
+        printf '%s\\n' "$said"
+        rm "$file"
+    done
+done
+"""
+RENEW = """
+set -eu
+export LC_ALL=C DEBIAN_FRONTEND=noninteractive
+if command -v apt-get >/dev/null; then
+    apt-get -qq --yes --with-new-pkgs upgrade
+    apt-get clean
+else
+    apk upgrade -q --no-cache
+fi
+rm -rf /var/cache/* /var/log/*
+"""
+
+
+class UpdateProblem(Exception):
+    """Why nothing could be asked or brought; for a person."""
+
+
+@dataclass(frozen=True)
+class Package:
+    """One that is newer in the distribution."""
+
+    name: str
+    old: str
+    new: str
+    # Whether it comes from the distribution's security archive.
+    security: bool = False
+    # Whether the base image has it, so that only another base brings it.
+    base: bool = False
+
+    @property
+    def key(self) -> str:
+        return f"{self.name} {self.old} {self.new}"
+
+    def line(self, cves: Iterable[str] = ()) -> str:
+        names = ", ".join(sorted(cves))
+        return f"{self.name} {self.old} -> {self.new}{f' ({names})' if names else ''}"
+
+
+@dataclass
+class Seen:
+    """What was seen, when the distribution was asked last."""
+
+    asked: str = ""
+    # What went wrong when it was asked, since then.
+    failed: str = ""
+    said: str = ""
+    reference: str = ""
+    family: str = ""
+    base: list[Package] = field(default_factory=list)
+    services: dict[str, list[Package]] = field(default_factory=dict)
+    # By service, all that its image would have then and its base has not: names with versions.
+    wanted: dict[str, list[str]] = field(default_factory=dict)
+    # Which image of a service was asked about.
+    images: dict[str, str] = field(default_factory=dict)
+    # By package, the CVEs that its own changelog names; none where that says nothing.
+    cves: dict[str, list[str]] = field(default_factory=dict)
+    # What the machine tried to bring by itself last, how often, and what became of it.
+    tried: str = ""
+    tries: int = 0
+    outcome: str = ""
+
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> Seen:
+        found = cls(**{name: told[name] for name in cls.__dataclass_fields__ if name in told})
+        found.base = [Package(**one) for one in told.get("base") or []]
+        found.services = {
+            name: [Package(**one) for one in packages] for name, packages in (told.get("services") or {}).items()
+        }
+        return found
+
+    def pending(self, mode: str) -> dict[str, list[Package]]:
+        """By service, what is newer and counts."""
+        found = {}
+        for name, packages in self.services.items():
+            if mode == ALL or any(one.security for one in packages):
+                found[name] = packages
+        return {name: packages for name, packages in found.items() if packages}
+
+    def lines(self, packages: Iterable[Package]) -> list[str]:
+        return sorted({one.line(self.cves.get(one.key, ())) for one in packages})
+
+
+@dataclass
+class Settings:
+    """What was chosen. Without a word nothing is done by itself."""
+
+    mode: str = NONE
+    schedule: str = "daily"
+
+
+class Store:
+    """Where it lies, for root alone."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.folder = root, root / FOLDER
+        self.settings_file, self.seen_file = self.folder / "settings.json", self.folder / "seen.json"
+        # Of a base image that is tried: the one before it.
+        self.base_file = self.folder / "base.json"
+        # The distribution's lists, so that the next question is a short one.
+        self.lists = self.folder / "lists"
+
+    def make(self) -> None:
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def settings(self) -> Settings:
+        return Settings(**_history.read(self.settings_file))
+
+    def set(self, mode: str, schedule: str) -> bool:
+        """Whether that is new."""
+        wanted = Settings(mode, schedule) if mode != NONE else Settings()
+        if wanted == self.settings():
+            return False
+        self.make()
+        _history.write(self.settings_file, asdict(wanted))
+        return True
+
+    def seen(self) -> Seen:
+        try:
+            return Seen.of(_history.read(self.seen_file))
+        except (TypeError, AttributeError):
+            return Seen()
+
+    def save(self, seen: Seen) -> None:
+        self.make()
+        _history.write(self.seen_file, asdict(seen))
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """One at a time; the lock ends with the process."""
+        self.make()
+        descriptor = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+        except BlockingIOError:
+            raise UpdateProblem("another one asks or brings updates on this machine now; wait until it ends") from None
+        finally:
+            os.close(descriptor)
+
+
+def docker(*argv: str, seconds: float = ASKED_SECONDS, check: bool = True) -> str:
+    try:
+        done = subprocess.run(
+            ["docker", *argv],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=seconds,
+        )
+    except subprocess.TimeoutExpired:
+        raise UpdateProblem(f"`docker {argv[0]}` did not end within {seconds:.0f} s") from None
+    if check and done.returncode != 0:
+        words = " | ".join(last_lines(done.stderr or done.stdout, 3)) or f"status {done.returncode}"
+        raise UpdateProblem(f"`docker {argv[0]}`: {words}")
+    return done.stdout
+
+
+# ---- Asking ----
+
+
+def read_answer(text: str) -> tuple[list[Package], dict[str, str]]:
+    """What is newer, and what there is, by the words of ASK."""
+    packages, has = [], {}
+    for line in text.splitlines():
+        if (found := INST.match(line)) or (found := TOOK.match(line)):
+            name, old, new, source = found.groups()
+            packages.append(Package(name, old, new, "-security" in source.lower()))
+        elif found := APK.match(line):
+            # A stable branch of Alpine gets fixes only, and does not say which of them are for security.
+            packages.append(Package(found[1], found[2], found[3], security=True))
+        elif line.startswith("Has "):
+            name, dummy, version = line[4:].partition(" ")
+            has[name] = version
+    return packages, has
+
+
+def cves_of(text: str, olds: Mapping[str, str]) -> dict[str, list[str]]:
+    """By package, what its changelog names above the version that there is."""
+    found = {}
+    for part in re.split(r"(?m)^Changes (?=\S+$)", text)[1:]:
+        name, dummy, log = part.partition("\n")
+        old = re.sub(r"\+b\d+$", "", olds.get(name, ""))
+        entries = list(HEADER.finditer(log))
+        end = next((one.start() for one in entries if one[2] == old), None)
+        # A changelog that does not know the version that there is says nothing about the way from it.
+        found[name] = sorted(set(CVE.findall(log[:end]))) if end is not None else []
+    return found
+
+
+def by_proxy() -> list[str]:
+    """What a container has of the machine's proxy; nothing of it is in what is made of it."""
+    return [word for name in PROXIES if name in os.environ for word in ("--env", name)]
+
+
+class Asker:
+    """Asks in containers that go again."""
+
+    def __init__(self, store: Store, tell: Callable[[str], None]) -> None:
+        self.store, self.tell = store, tell
+
+    def run(self, image: str, script: str, *words: str) -> str:
+        lists, cache = self.store.lists / "apt", self.store.lists / "apk"
+        for folder in (lists, cache):
+            folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+        return docker(
+            *("run", "--rm", "--user", "0:0", "--entrypoint", "sh", "--label", f"{LABEL}=1", "--pull", "never"),
+            *by_proxy(),
+            *("--volume", f"{lists}:/var/lib/apt/lists", "--volume", f"{cache}:/var/cache/apk"),
+            *(image, "-c", script, "sh", *words),
+        )
+
+    def ask(self, reference: str, images: Mapping[str, str], before: Seen) -> Seen:
+        """Asks about the base image and the images of services; what cannot be asked is a problem."""
+        self.tell(f"asking what is newer than {reference}")
+        in_base, base_has = read_answer(self.run(reference, ASK, "update"))
+        seen = Seen(utc(), reference=reference, images=dict(images))
+        seen.family = "alpine" if "alpine" in reference else "debian"
+        seen.base = [Package(one.name, one.old, one.new, one.security, True) for one in in_base]
+        seen.tried, seen.tries, seen.outcome = before.tried, before.tries, before.outcome
+        for name, image in sorted(images.items()):
+            found, has = read_answer(self.run(image, ASK, ""))
+            seen.services[name] = [
+                Package(one.name, one.old, one.new, one.security, one.name in base_has) for one in found
+            ]
+            newest = {**has, **{one.name: one.new for one in found}}
+            seen.wanted[name] = sorted(
+                f"{package} {version}" for package, version in newest.items() if package not in base_has
+            )
+        self._read_changes(seen, before.cves)
+        return seen
+
+    def _read_changes(self, seen: Seen, known: Mapping[str, list[str]]) -> None:
+        """What the distribution says was mended: in the packages that are newer."""
+        everyone = {one.key: one for packages in (seen.base, *seen.services.values()) for one in packages}
+        seen.cves = {key: known[key] for key in everyone if key in known}
+        news = [one for key, one in sorted(everyone.items()) if key not in known][:READ_AT_MOST]
+        if seen.family != "debian" or not news:
+            return
+        self.tell(f"reading what was mended in {len(news)} packages")
+        try:
+            said = self.run(seen.reference, READ, *(f"{one.name}={one.new}" for one in news))
+        except UpdateProblem as problem:
+            self.tell(f"the changes could not be read: {problem}")
+            return
+        found = cves_of(said, {one.name: one.old for one in news})
+        seen.cves |= {one.key: found[one.name] for one in news if one.name in found}
+
+
+# ---- The base image ----
+
+
+def inspect(image: str) -> dict[str, Any]:
+    return dict(json.loads(docker("image", "inspect", image))[0])
+
+
+def base_digest(told: Mapping[str, Any]) -> str:
+    """What is a part of each tag, as the role base_image tells it."""
+    label = ((told.get("Config") or {}).get("Labels") or {}).get(_images.BASE_LABEL, "")
+    digests = sorted(str(one).rpartition("@")[2] for one in told.get("RepoDigests") or [])
+    return str(label or (digests[0] if digests else told["Id"]))
+
+
+def comes_from_registry(told: Mapping[str, Any]) -> bool:
+    labels = (told.get("Config") or {}).get("Labels") or {}
+    return not labels.get(_images.BASE_LABEL) and bool(told.get("RepoDigests"))
+
+
+class Base:
+    """The image that all others are built on, which is another one from now on, or the former one again."""
+
+    def __init__(self, store: Store, reference: str, asker: Asker) -> None:
+        self.store, self.reference, self.asker = store, reference, asker
+        name = re.sub(r"[:/]", "-", reference)
+        self.archive = store.root / BASES / f"{name}.image.tar"
+        self.new_archive = store.folder / f"{name}.image.tar"
+
+    def renew(self, number: int) -> None:
+        """The newest one, under the same name. `number` is the deployment that it is for."""
+        before = inspect(self.reference)
+        told = {"reference": self.reference, "before": before["Id"], "number": number, "when": time.time()}
+        self.store.make()
+        _history.write(self.store.base_file, told)
+        if comes_from_registry(before):
+            self.asker.tell(f"pulling {self.reference}")
+            docker("pull", "--quiet", self.reference)
+        else:
+            self._build(before)
+
+    def _build(self, before: Mapping[str, Any]) -> None:
+        """One of no registry is renewed as a machine is, and packed like the one that it comes from."""
+        self.asker.tell(f"renewing {self.reference}")
+        container = f"inception-base-{os.getpid()}"
+        lists = self.store.lists / "apt"
+        tree = self.new_archive.with_suffix(".tree")
+        try:
+            docker(
+                *("run", "--name", container, "--user", "0:0", "--label", f"{LABEL}=1", "--pull", "never"),
+                *by_proxy(),
+                *("--volume", f"{lists}:/var/lib/apt/lists", "--entrypoint", "sh", self.reference, "-c", RENEW),
+            )
+            docker("export", "--output", str(tree), container)
+            command = (before.get("Config") or {}).get("Cmd") or ["sh"]
+            _images.pack_base(str(tree), str(self.new_archive), self.reference, str(before["Architecture"]), command)
+        except (OSError, _images.ImageProblem) as problem:
+            raise UpdateProblem(f"{self.reference} could not be packed: {problem}") from None
+        finally:
+            tree.unlink(missing_ok=True)
+            docker("rm", "--force", "--volumes", container, check=False)
+        docker("load", "--quiet", "--input", str(self.new_archive))
+
+
+def settle_base(store: Store, history: History) -> None:
+    """Whether a base image that was tried stays, by what became of the deployment that it was for."""
+    told = _history.read(store.base_file)
+    if not told or history.under_way():
+        return
+    reference, before = str(told["reference"]), str(told["before"])
+    base = Base(store, reference, Asker(store, lambda line: None))
+    result = next((one.result for one in history.entries() if one.number == told["number"]), "")
+    if result != _history.KEPT:
+        docker("tag", before, reference)
+        base.new_archive.unlink(missing_ok=True)
+    elif time.time() - float(told["when"]) < BASE_KEPT:
+        return
+    else:
+        if base.new_archive.exists():
+            base.archive.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+            base.new_archive.chmod(0o644)
+            base.new_archive.replace(base.archive)
+        docker("image", "rm", before, check=False)
+    store.base_file.unlink(missing_ok=True)
+
+
+# ---- What is to be deployed ----
+
+
+def wanted_files(files: Files, seen: Seen, mode: str, base: str) -> Files:
+    """The project's files with the stamps of what is newer, and the tags that follow from them and from the base."""
+    pending = seen.pending(mode)
+    made, tags = dict(files), {}
+    for path, file in files.items():
+        if not (whose := _decided.DOCKERFILE.fullmatch(path)):
+            continue
+        text = file.data.decode()
+        if any(not one.base for one in pending.get(whose[1], [])):
+            found = _decided.PACKAGES.search(text)
+            stamp = _decided.stamp_of(seen.wanted[whose[1]], found[1] if found else "")
+            made[path] = _history.File(_decided.stamped(text, stamp).encode(), file.mode)
+        if pending:
+            folder = path.removesuffix("Dockerfile")
+            context = {name[len(folder) :]: one.data for name, one in made.items() if name.startswith(folder)}
+            tags[whose[1]] = _images.content_tag(_images.content_of_files(context), base)
+    compose = made[COMPOSE].data.decode()
+    for name, tag in tags.items():
+        compose = re.sub(rf"(?m)^(    image: {re.escape(name)}:)[0-9a-f]+$", rf"\g<1>{tag}", compose)
+    made[COMPOSE] = _history.File(compose.encode(), made[COMPOSE].mode)
+    return made
+
+
+def key_of(pending: Mapping[str, list[Package]]) -> str:
+    lines = sorted({f"{name} {one.name} {one.new}" for name, packages in pending.items() for one in packages})
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+
+@dataclass
+class Updates:
+    """What is newer here, and how it comes into what runs."""
+
+    store: Store
+    history: History
+    lease: Lease
+    who: str
+    tell: Callable[[str], None]
+
+    def asked(self) -> Seen:
+        """Asks now, and remembers the answer."""
+        before = self.store.seen()
+        current = self.history.current()
+        if current is None:
+            raise UpdateProblem("nothing is deployed here, so there is nothing to update; make deploy deploys")
+        try:
+            reference = reference_of(self.history.files(current.number))
+            seen = Asker(self.store, self.tell).ask(reference, current.images, before)
+        except UpdateProblem as problem:
+            before.failed, before.said = utc(), str(problem)
+            self.store.save(before)
+            raise
+        self.store.save(seen)
+        return seen
+
+    def bring(self, mode: str, by_itself: bool) -> list[str]:
+        """Brings what is newer. What was done, in words."""
+        if mode == NONE:
+            return ["This machine brings no updates by itself (inception_updates)."]
+        remove_left()
+        settle_base(self.store, self.history)
+        seen = self.asked()
+        pending = seen.pending(mode)
+        if not pending:
+            return [nothing(seen, mode)]
+        key = key_of(pending)
+        if by_itself and key == seen.tried and seen.tries >= TRIES:
+            return [f"not tried again: {seen.outcome}; `sudo inception update` does"]
+        run = f"update:{os.getpid()}"
+        self._take(run, by_itself)
+        try:
+            current = self.history.current()
+            if current is None or current.images != seen.images:
+                raise UpdateProblem("somebody has deployed meanwhile; `sudo inception update` asks again")
+            seen.tries = seen.tries + 1 if key == seen.tried else 1
+            seen.tried, seen.outcome = key, "it was cut off"
+            self.store.save(seen)
+            with self.lease.kept(run):
+                return self._deploy(seen, pending, mode)
+        except (GivenUp, UpdateProblem, FileProblem, OSError) as error:
+            what = error.failure.what if isinstance(error, GivenUp) else str(error)
+            lines = seen.lines(one for packages in pending.values() for one in packages)
+            seen.outcome = (
+                f"the update of {utc()} was given up: {clean(what.splitlines()[0])} It was to bring {some(lines)}"
+            )
+            self.store.save(seen)
+            raise
+        finally:
+            settle_base(self.store, self.history)
+            self.lease.release(run)
+
+    def _take(self, run: str, by_itself: bool) -> None:
+        end = time.monotonic() + (WAITS if by_itself else 0)
+        while True:
+            try:
+                self.lease.take(run, self.who, UPDATE)
+                return
+            except Held:
+                if time.monotonic() >= end:
+                    raise
+                time.sleep(WAITS_EVERY)
+
+    def _deploy(self, seen: Seen, pending: Mapping[str, list[Package]], mode: str) -> list[str]:
+        current = self.history.current()
+        if current is None or self.history.under_way():
+            raise UpdateProblem("a deployment was cut off here; deploy first")
+        wish = _deployment.Wish.of(self.history.plan(current.number))
+        project = _history.Project(wish.root, wish.manifest)
+        files = project.read()
+        if _history.digest(files) != current.digest:
+            raise UpdateProblem("the project folder is not what was deployed; deploy first")
+        counted = [one for packages in pending.values() for one in packages if one.base]
+        if counted and seen.base:
+            Base(self.store, seen.reference, Asker(self.store, self.tell)).renew(self.history.next_number())
+        made = wanted_files(files, seen, mode, base_digest(inspect(seen.reference)))
+        if made == files:
+            seen.tries = 0
+            self.store.save(seen)
+            lines = seen.lines(counted)
+            return [f"{seen.reference} has nothing newer yet of {some(lines)}"]
+        brings = seen.lines(one for packages in pending.values() for one in packages)
+        work = _deployment.Deployment(wish, self.who, UPDATE, self.history, self.tell)
+        outcome = _deployment.change(work, made, brings, self.history)
+        seen.outcome, seen.tries = f"deployment {outcome.number} brought it, and was gone back from", TRIES
+        # What runs has it now.
+        for name in pending:
+            seen.services[name] = []
+        new = self.history.current()
+        seen.images = dict(new.images) if new else {}
+        if counted:
+            seen.base = []
+        self.store.save(seen)
+        forget_builds()
+        return [f"deployment {outcome.number}: {', '.join(sorted(pending))} updated", *(f"    {one}" for one in brings)]
+
+
+def remove_left() -> None:
+    """Containers of ours that a run which was killed has left."""
+    left = docker("ps", "--all", "--quiet", "--filter", f"label={LABEL}", check=False).split()
+    if left:
+        docker("rm", "--force", "--volumes", *left, check=False)
+
+
+def reference_of(files: Files) -> str:
+    """The name of the base image, as the Dockerfiles have it."""
+    names = {
+        found[1]
+        for path, file in files.items()
+        if _decided.DOCKERFILE.fullmatch(path)
+        for found in re.finditer(r"(?mi)^FROM +(\S+)", file.data.decode(errors="replace"))
+    }
+    found = [name for name in sorted(names) if ":" in name]
+    if len(found) != 1:
+        raise UpdateProblem(f"the images here are built on {', '.join(found) or 'nothing that has a name'}, not on one")
+    return found[0]
+
+
+def some(lines: list[str]) -> str:
+    more = len(lines) - NAMED_AT_MOST
+    return ", ".join(lines[:NAMED_AT_MOST]) + (f" and {more} more" if more > 0 else "")
+
+
+def nothing(seen: Seen, mode: str) -> str:
+    others = sum(map(len, seen.services.values()))
+    if mode == SECURITY and others:
+        return f"No security fix is newer than what runs; {others} other packages are."
+    return "Nothing is newer than what runs."
+
+
+# What is in the steps of ours that weigh something, in the list of what the engine keeps of its builds.
+OUR_STEPS = ("apt-get update --error-on=any", "-perm -4000 -o -perm -2000")
+
+
+def forget_builds() -> None:
+    """What the engine keeps of former builds of ours and no image uses: each update would add some more of it."""
+    said = docker("buildx", "du", "--verbose", check=False)
+    for block in said.split("\n\n"):
+        fields = (line.partition(":") for line in block.splitlines())
+        told = {name.strip(): value.strip() for name, mark, value in fields}
+        is_idle = (told.get("Shared"), told.get("Reclaimable")) == ("false", "true")
+        if is_idle and any(step in told.get("Description", "") for step in OUR_STEPS):
+            docker("buildx", "prune", "--force", "--filter", f"id={told['ID']}", check=False)
+
+
+# ---- What is told ----
+
+
+def days(seconds: float) -> str:
+    number = int(seconds // 86400)
+    return "of today" if number < 1 else f"{number} day{'' if number == 1 else 's'} old"
+
+
+def created(image: str) -> float | None:
+    """When an image was made, in seconds of the clock."""
+    said = docker("image", "inspect", "--format", "{{.Created}}", image, check=False, seconds=30).strip()
+    try:
+        return calendar.timegm(time.strptime(said[:19], "%Y-%m-%dT%H:%M:%S"))
+    except ValueError:
+        return None
+
+
+def status(store: Store, history: History, wall: float | None = None) -> list[str]:
+    """For `make status`: how old each image is, and what is newer. It asks nobody."""
+    current, settings, seen = history.current(), store.settings(), store.seen()
+    if current is None:
+        return []
+    wall = time.time() if wall is None else wall
+    lines = []
+    for name, image in sorted(current.images.items()):
+        made = created(image)
+        age = "of unknown age" if made is None else days(wall - made)
+        known = seen.images.get(name) == image
+        packages = seen.services.get(name, []) if known else []
+        pending = f"; newer: {some(seen.lines(packages))}" if packages else ""
+        if not known:
+            pending = "; what is newer is not known"
+        lines.append(f"image of {name}: {age}{pending}")
+    how = "" if settings.mode == NONE else f"; brought by itself {settings.schedule}: {settings.mode}"
+    if seen.asked:
+        lines.append(f"updates: asked {seen.asked}{how}")
+        if any(seen.services.values()) and seen.family == "alpine":
+            lines.append("    Alpine's packages do not say which CVEs they mend")
+        elif any(not seen.cves.get(one.key) for packages in seen.services.values() for one in packages):
+            lines.append("    one without a CVE: its changelog names none, or could not be read")
+    else:
+        lines.append(f"updates: not asked yet (`sudo inception update --check`){how}")
+    lines += [f"updates: WARNING: {what}; {todo}" for what, todo in troubles(store, wall)]
+    return lines
+
+
+def troubles(store: Store, wall: float) -> Iterator[tuple[str, str]]:
+    """What a person is to be told, with what to do."""
+    settings, seen = store.settings(), store.seen()
+    if settings.mode == NONE:
+        return
+    again = "`sudo inception update` tries again"
+    if seen.failed:
+        yield f"the distribution could not be asked at {seen.failed}: {clean(seen.said)}", again
+    elif seen.asked and wall - _backup_state.seconds_of(seen.asked) > LATE.get(settings.schedule, LATE["weekly"]):
+        yield f"the distribution was asked last at {seen.asked}", again
+    if seen.outcome.startswith("the update") and seen.pending(settings.mode):
+        yield seen.outcome, again
+
+
+def gone(store: Store) -> bool:
+    """Removes what is remembered. Whether there was something."""
+    there = store.folder.exists()
+    shutil.rmtree(store.folder, ignore_errors=True)
+    return there

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The machine's own updates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from ansible_collections.fortytwo.inception.plugins.module_utils import _system as system
+
+
+@pytest.mark.parametrize(
+    ("running", "modules", "newest"),
+    [
+        ("6.1.0-28-amd64", ["6.1.0-28-amd64", "6.1.0-31-amd64"], "6.1.0-31-amd64"),
+        ("6.1.0-9-amd64", ["6.1.0-9-amd64", "6.1.0-10-amd64"], "6.1.0-10-amd64"),
+        ("6.12.57+deb13-amd64", ["6.12.57+deb13-amd64", "6.12.63+deb13-amd64"], "6.12.63+deb13-amd64"),
+        ("6.1.0-31-amd64", ["6.1.0-28-amd64", "6.1.0-31-amd64"], ""),
+        ("6.1.0-28-cloud-amd64", ["6.1.0-28-cloud-amd64", "6.1.0-31-amd64"], ""),
+        ("6.12.8-0-virt", ["6.12.8-0-virt"], ""),
+        ("5.15.0", [], ""),
+    ],
+)
+def test_a_newer_kernel_of_the_same_flavor_wants_a_reboot(running: str, modules: list[str], newest: str) -> None:
+    assert system.newer_kernel(running, modules) == newest
+
+
+def reasons(root: Path, running: str = "6.1.0-28-amd64", container: bool = False) -> list[str]:
+    return list(system.reboot_reasons(root, container=container, running=running))
+
+
+def test_a_reboot_is_needed_for_what_asked_for_it_or_a_kernel(tmp_path: Path) -> None:
+    assert reasons(tmp_path) == []
+    (tmp_path / "lib/modules/6.1.0-28-amd64").mkdir(parents=True)
+    assert reasons(tmp_path) == []
+    (tmp_path / "lib/modules/6.1.0-31-amd64").mkdir()
+    assert reasons(tmp_path) == ["kernel 6.1.0-31-amd64 is installed, and 6.1.0-28-amd64 runs"]
+    # Alpine removes the kernel that runs.
+    assert reasons(tmp_path, "6.12.8-0-virt") == ["kernel 6.12.8-0-virt runs, which is not installed any more"]
+    # A container has none of its own.
+    assert reasons(tmp_path, container=True) == []
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/reboot-required").touch()
+    assert reasons(tmp_path) == ["a package wants it"]
+    (tmp_path / "run/reboot-required.pkgs").write_text("linux-image-6.1.0-31-amd64\ndbus\ndbus\n")
+    assert reasons(tmp_path) == ["dbus, linux-image-6.1.0-31-amd64 wants it"]
+
+
+APT = """\
+Inst docker.io [26.1.5+dfsg1-9] (26.1.5+dfsg1-9+deb13u1 Debian-Security:13/stable-security [amd64])
+Inst linux-image-6.12.63+deb13-amd64 (6.12.63-1 Debian-Security:13/stable-security [amd64])
+Inst tzdata [1] (2 Debian:13/stable [all])
+"""
+
+
+@pytest.mark.parametrize(
+    ("script", "line"),
+    [
+        (
+            f"cat <<'EOF'\n{APT}EOF",
+            "the machine's updates: 3 wait, of Docker and the kernel: docker.io 26.1.5+dfsg1-9+deb13u1, "
+            "linux-image-6.12.63+deb13-amd64 6.12.63-1",
+        ),
+        ("true", "the machine's updates: none waits"),
+        ("exit 100", "the machine's updates: its package manager does not say what is newer"),
+    ],
+)
+def test_the_status_names_docker_and_the_kernel(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, line: str
+) -> None:
+    program = tmp_path / "apt-get"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(system, "reboot_reasons", lambda: ["dbus wants it"])
+    assert system.status() == [line, "a reboot is needed: dbus wants it"]
