@@ -49,6 +49,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "inception_title": HARD_TITLE,
         "inception_wordpress_source": "archive",
         "inception_https_port": 8443,
+        "inception_aliases": ["www.wil.42.fr", "blog.wil.42.fr", "shop.wil.42.fr", "*.wil.test"],
         "inception_admin_user": "wil the great",
         "stack_page_cache": False,
         "inception_bonus_services": BONUS,
@@ -140,15 +141,20 @@ def render(settings: dict[str, Any], collections: str) -> dict[str, str]:
 
 
 @functools.cache
-def project(variant: str, collections: str) -> dict[str, str]:
-    """The rendered project of one variant; made once."""
+def project(variant: str, collections: str, seed: str = "random") -> dict[str, str]:
+    """The rendered project of one variant; made once. The seed is that of Python's hashes, and so of a set's order."""
     finished = subprocess.run(
         [sys.executable, __file__, variant, collections],
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
-        env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_COLLECTIONS_PATH": collections},
+        env={
+            **os.environ,
+            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+            "ANSIBLE_COLLECTIONS_PATH": collections,
+            "PYTHONHASHSEED": seed,
+        },
     )
     assert finished.returncode == 0, finished.stderr
     files: dict[str, str] = json.loads(finished.stdout)
