@@ -195,8 +195,21 @@ class Stack:
 
     def containers(self) -> dict[str, dict[str, Any]]:
         """What Docker says of the container of each service, stopped ones too."""
-        ids = self.root("docker ps --all --quiet --filter label=com.docker.compose.project=inception").split()
-        found = json.loads(self.root("docker inspect " + " ".join(ids))) if ids else []
+
+        def once() -> list[dict[str, Any]] | None:
+            """None where one of them went in between, as when another takes over from it."""
+            ids = self.root("docker ps --all --quiet --filter label=com.docker.compose.project=inception").split()
+            if not ids:
+                return []
+            told = self.host.run("docker inspect " + " ".join(ids))
+            if told.rc != 0 and "no such" in told.stderr.lower():
+                return None
+            assert told.rc == 0, told.stderr[-2000:]
+            found: list[dict[str, Any]] = json.loads(told.stdout)
+            return found
+
+        found = next((one for one in (once() for _ in range(10)) if one is not None), None)
+        assert found is not None, "containers come and go: none of ten looks found each that the look before it named"
         return {container["Config"]["Labels"]["com.docker.compose.service"]: container for container in found}
 
     def execute(self, service: str, *argv: str) -> Any:

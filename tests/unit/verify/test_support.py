@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
-from tests.verify.support import Dockerfile, Secret, endless, is_tagged, leaks, read_settings
+from tests.verify.support import Dockerfile, Secret, Stack, endless, is_tagged, leaks, read_settings
 
 MINIMUM = {"inception_login": "wil", "ansible_host": "127.0.0.1"}
 
@@ -122,3 +125,26 @@ def test_settings_have_the_defaults_of_the_role() -> None:
 )
 def test_forwarded_port(variables: dict[str, object], forwarded: str | None, port: int) -> None:
     assert read_settings({**MINIMUM, **variables}, forwarded).forwarded_port == port
+
+
+class Machine:
+    """What a machine answers, one after the other: a container goes between two questions."""
+
+    def __init__(self, *answers: tuple[int, str, str]) -> None:
+        self.answers = list(answers)
+
+    def run(self, *_command: str) -> Any:
+        code, output, errors = self.answers.pop(0)
+        return SimpleNamespace(rc=code, stdout=output, stderr=errors)
+
+
+def test_a_container_that_goes_between_two_questions_is_none() -> None:
+    told = '[{"Id": "b", "Config": {"Labels": {"com.docker.compose.service": "nginx"}}}]'
+    machine = Machine((0, "a b", ""), (1, told, "Error: No such object: a"), (0, "b", ""), (0, told, ""))
+    assert Stack(machine, read_settings(MINIMUM, "")).containers()["nginx"]["Id"] == "b"
+
+
+def test_an_engine_that_does_not_answer_is_told_of() -> None:
+    machine = Machine((0, "a", ""), (1, "", "Cannot connect to the Docker daemon"))
+    with pytest.raises(AssertionError, match="Cannot connect"):
+        Stack(machine, read_settings(MINIMUM, "")).containers()
