@@ -17,7 +17,18 @@ from ansible_collections.fortytwo.inception.plugins.action.stack_up import Telle
 
 # What the managed host has to know of a service.
 KEPT = (
-    *("name", "update_order", "trial", "starts_alone", "tcp_ports", "talks_to", "files", "env", "mounts"),
+    *(
+        "name",
+        "update_order",
+        "trial",
+        "starts_alone",
+        "after_update",
+        "tcp_ports",
+        "talks_to",
+        "files",
+        "env",
+        "mounts",
+    ),
     # For its backups.
     *("volumes", "backup", "revision"),
 )

@@ -155,6 +155,7 @@ class Deployment:
             # Nobody is there whom it could disturb.
             takeover.connect(plan)
             takeover.up()
+            takeover.finish()
             return plan.lines()
         if not tried:
             takeover.try_out(plan)
@@ -165,6 +166,7 @@ class Deployment:
         rest = takeover.plan()
         if rest.unconnected:
             takeover.connect(rest)
+        takeover.finish()
         return plan.lines()
 
     def _keep(self) -> None:

@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.fortytwo.inception.plugins.module_utils import _containers
 from ansible_collections.fortytwo.inception.plugins.module_utils._failures import Failure, last_lines, likely
 from ansible_collections.fortytwo.inception.plugins.module_utils._stack_start import (
     PROJECT_LABEL,
@@ -62,6 +63,7 @@ class Service:
     update_order: str = "stop_first"
     trial: tuple[str, ...] = ()
     starts_alone: bool = False
+    after_update: tuple[str, ...] = ()
     tcp_ports: tuple[int, ...] = ()
     talks_to: tuple[str, ...] = ()
     files: dict[str, str] = field(default_factory=dict)
@@ -74,6 +76,7 @@ class Service:
             update_order=told.get("update_order") or "stop_first",
             trial=tuple(told.get("trial") or ()),
             starts_alone=bool(told.get("starts_alone")),
+            after_update=tuple(told.get("after_update") or ()),
             tcp_ports=tuple(told.get("tcp_ports") or ()),
             talks_to=tuple(told.get("talks_to") or ()),
             files=dict(told.get("files") or {}),
@@ -478,6 +481,27 @@ class Takeover:
         else:
             self._one_by_one(plan, well)
         self.up()
+
+    def finish(self) -> None:
+        """What services want done when all are well. A data folder has no way back, so a failure is a warning."""
+        for one in self.containers():
+            command = self.service(one.service).after_update
+            if not command or not one.running:
+                continue
+            argv = ["timeout", str(self.trial_seconds), "docker", "exec", one.id, *command]
+            output, code = _containers.begun(
+                lambda argv=argv: self.stack.follow(argv, lambda dummy: None),
+                lambda answer: (answer[1], answer[0]),
+            )
+            lines = last_lines(output, 3)
+            if code:
+                said = " | ".join(lines) or f"it ended with {code}"
+                self.stack.warnings.append(
+                    f"{one.service}: `{' '.join(command)}` failed after its update: {said}; "
+                    "each deployment that changes something tries it again"
+                )
+            elif lines:
+                self.stack.tell(f"{one.service}: {lines[-1]}")
 
     def _close_doors(self) -> None:
         """Who is inside is served to the end, and leaves: an open connection would ask on while nobody answers.

@@ -367,6 +367,13 @@ SERVICE = Record(
             "volumes, its secrets and no network, and must become healthy before anything is replaced",
             default=False,
         ),
+        "after_update": Key(
+            COMMAND,
+            "a command that its container runs after each deployment that changed something, once all services are "
+            "healthy, such as one that brings its data up to a newer version. It must do nothing where there is "
+            "nothing to do; when it fails, the deployment warns of it and is kept, since data has no way back",
+            default=[],
+        ),
         "status": Key(
             Flag(),
             "it has a command `status` (`tools/status.*`) that says in one line how it is, for `make status`",

@@ -326,3 +326,21 @@ def test_comment_form(site: Site) -> None:
     page = site.get(urllib.parse.urlsplit(site.get("/wp-json/wp/v2/posts?per_page=1").json()[0]["link"]).path)
     assert "comments" in page.text
     assert "wp-login.php" in page.text
+
+
+def test_the_database_s_own_tables_are_of_its_version(stack: Stack) -> None:
+    """The command that a deployment runs after a newer server took over does its work once, and leaves no password."""
+    info = "/var/lib/mysql/data/m*_upgrade_info"
+
+    def upgrade() -> str:
+        done = stack.execute("mariadb", "upgrade")
+        assert done.rc == 0, done.stderr
+        return str(done.stdout)
+
+    assert upgrade() == ""
+    assert stack.execute("mariadb", "sh", "-c", f'for file in {info}; do echo 10.5.8-MariaDB >"$file"; done').rc == 0
+    assert "its own tables are those of" in upgrade()
+    assert upgrade() == ""
+    version = stack.execute("mariadb", "sh", "-c", f"tail -n 1 {info}").stdout.strip()
+    assert version in stack.execute("mariadb", "mariadbd", "--version").stdout
+    assert "upgrade" not in stack.execute("mariadb", "ls", "/tmp").stdout

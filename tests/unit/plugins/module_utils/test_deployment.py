@@ -36,6 +36,8 @@ class Machine:
         # What a trial and a take-over do with a number: fail, or are cut off.
         self.at_trial: dict[str, BaseException] = {}
         self.at_take: dict[str, BaseException] = {}
+        # What each take-over that ended well was followed by.
+        self.finished: list[str] = []
 
     def write(self, number: str) -> None:
         (self.root / ENV).write_text(f"NUMBER={number}\n")
@@ -67,6 +69,7 @@ class Machine:
             up=lambda: take(Plan()),
             try_out=try_out,
             take=take,
+            finish=lambda: self.finished.append(self.runs),
         )
 
     def deploy(self, number: str) -> Any:
@@ -97,6 +100,7 @@ def test_what_is_well_is_kept_and_the_second_run_does_nothing(machine: Machine) 
     assert machine.deploy("1").changed
     assert not machine.deploy("1").changed
     assert machine.results() == [(1, "deployment", "kept")]
+    assert machine.finished == ["1"]
 
 
 def test_whether_there_is_anything_to_do(machine: Machine) -> None:

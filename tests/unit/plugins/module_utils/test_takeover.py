@@ -281,3 +281,37 @@ def test_what_is_tried(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     running = _takeover.read_running({**told("p-site-1", "site", **more), "Image": more["id"]})
     engine.try_out(Plan(outdated={"site": [running]}))
     assert found == (["site"] if tried else [])
+
+
+def finished(monkeypatch: pytest.MonkeyPatch, output: str, code: int) -> Engine:
+    """A site whose database has something to do after its update, and what that said."""
+    engine = Engine(monkeypatch, WELL, {})
+    engine.services["db"] = Service("db", after_update=("upgrade", "--now"))
+
+    def follow(argv: list[str], *_more: Any) -> tuple[str, int]:
+        engine.calls.append(" ".join(argv))
+        return output, code
+
+    monkeypatch.setattr(engine.stack, "follow", follow)
+    monkeypatch.setattr(engine.stack, "tell", lambda line: engine.calls.append(f"told: {line}"))
+    engine.finish()
+    return engine
+
+
+def test_what_is_wanted_after_an_update_runs_in_its_container(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = finished(monkeypatch, "its tables are new\n", 0)
+    assert engine.calls == ["timeout 1 docker exec p-db-1 upgrade --now", "told: db: its tables are new"]
+    assert engine.stack.warnings == []
+
+
+def test_what_fails_after_an_update_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = finished(monkeypatch, "no right to do so\n", 2)
+    [warning] = engine.stack.warnings
+    assert warning.startswith("db: `upgrade --now` failed after its update: no right to do so")
+
+
+def test_where_nothing_runs_nothing_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Engine(monkeypatch, [told("p-db-1", "db", status="exited")], {})
+    engine.services["db"] = Service("db", after_update=("upgrade",))
+    monkeypatch.setattr(engine.stack, "follow", lambda *_: pytest.fail("there is no container to run it in"))
+    engine.finish()
