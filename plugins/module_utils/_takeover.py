@@ -23,7 +23,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.fortytwo.inception.plugins.module_utils import _containers
 from ansible_collections.fortytwo.inception.plugins.module_utils._failures import Failure, last_lines, likely
 from ansible_collections.fortytwo.inception.plugins.module_utils._stack_start import (
     PROJECT_LABEL,
@@ -44,6 +43,8 @@ TRIAL_FOLDER = Path("/var/lib/fortytwo.inception/trial")
 # What a container that is tried beside the others needs.
 TRIAL_DISK = 512 << 20
 TRIAL_MEMORY = 256 << 20
+# How often a command for the time after an update is begun before it counts as failed.
+FINISHES = 3
 # Longer than any container is given to stop.
 STOP_SECONDS = 120
 # How long the firewall holds new connections after the last renewal, and how often it is renewed: whoever holds them
@@ -489,10 +490,12 @@ class Takeover:
             if not command or not one.running:
                 continue
             argv = ["timeout", str(self.trial_seconds), "docker", "exec", one.id, *command]
-            output, code = _containers.begun(
-                lambda argv=argv: self.stack.follow(argv, lambda dummy: None),
-                lambda answer: (answer[1], answer[0]),
-            )
+            output, code = "", 1
+            # Docker may not begin a command on a busy machine; this one may be begun again.
+            for dummy in range(FINISHES):
+                output, code = self.stack.follow(argv, lambda unused: None)
+                if code == 0:
+                    break
             lines = last_lines(output, 3)
             if code:
                 said = " | ".join(lines) or f"it ended with {code}"

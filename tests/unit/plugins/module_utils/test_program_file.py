@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
@@ -161,3 +162,23 @@ def test_the_program_runs_by_itself(tmp_path: Path) -> None:
             assert "Traceback" not in done.stderr, done.stderr
         else:
             assert "only root knows" in done.stderr
+
+
+def test_all_that_it_is_made_of_is_in_it() -> None:
+    """A part that imports another one is no part without it, and Ansible's own modules are not on a machine."""
+    names = {part.__name__.rpartition(".")[2] for part in _program_file.PARTS}
+    missing: set[tuple[str, str]] = set()
+    for part in _program_file.PARTS:
+        tree = ast.parse(Path(str(part.__file__)).read_text(encoding="utf-8"))
+        own = part.__name__.rpartition(".")[2]
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.ImportFrom) or not (node.module or "").startswith("ansible"):
+                continue
+            module, dummy, inside = str(node.module).partition(".module_utils.")
+            if module.startswith("ansible_collections"):
+                found = {inside} if inside else {one.name for one in node.names}
+            else:
+                # What is there for types alone, or for a module alone, is not at the top.
+                found = {str(node.module)} if node in tree.body else set()
+            missing |= {(own, one) for one in found - names}
+    assert missing == set()
