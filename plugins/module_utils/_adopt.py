@@ -148,9 +148,9 @@ function relabel(string $table, array $column): bool
 $schema = text(getenv('MARIADB_DATABASE'));
 $relabelled = 0;
 $converted = 0;
-foreach ($database->query("SELECT TABLE_NAME, ENGINE, TABLE_COLLATION FROM information_schema.TABLES WHERE TABLE_SCHEMA = $schema AND TABLE_TYPE = 'BASE TABLE'")->fetch_all() as [$table, $engine, $collation]) {
-    if ($engine !== 'InnoDB') {
-        // It survives a failure, and backups have it as it is at one moment.
+foreach ($database->query("SELECT TABLE_NAME, ENGINE, ROW_FORMAT, TABLE_COLLATION FROM information_schema.TABLES WHERE TABLE_SCHEMA = $schema AND TABLE_TYPE = 'BASE TABLE'")->fetch_all() as [$table, $engine, $format, $collation]) {
+    if ($engine !== 'InnoDB' || in_array($format, ['Compact', 'Redundant'], true)) {
+        // It survives a failure, and backups have it as it is at one moment; and its keys have room for letters of four bytes.
         $database->query('ALTER TABLE ' . name($table) . ' ENGINE=InnoDB ROW_FORMAT=DYNAMIC');
     }
     $columns = $database->query('SELECT COLUMN_NAME, DATA_TYPE, COLUMN_TYPE, IS_NULLABLE, COLUMN_DEFAULT, CHARACTER_SET_NAME FROM information_schema.COLUMNS '

@@ -4,9 +4,14 @@ what the dashboard brought stays."""
 
 from __future__ import annotations
 
+import http.client
+import itertools
+import re
 import subprocess
+import threading
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +22,9 @@ from tests.faults.bench import Bench, Deployed
 
 CONTENT = "/var/www/html/wp-content"
 STYLE = "/*\nTheme Name: Verify\n*/\n"
-INDEX = "<?php wp_head(); echo '<p>{word}</p>'; do_action('verify'); wp_footer();\n"
+INDEX = """<!doctype html><html><head><?php wp_head(); ?></head>
+<body><p>{word}</p><?php do_action('verify'); wp_footer(); ?></body></html>
+"""
 PLUGIN = (
     "<?php\n/* Plugin Name: Verify plugin */\nadd_action('verify', static function () { echo '<i>{word}</i>'; });\n"
 )
@@ -106,6 +113,36 @@ def refused(bench: Bench, settings: dict[str, Any], *words: str) -> None:
     assert not bench.unwell()
 
 
+@contextmanager
+def watched(bench: Bench, *words: str) -> Iterator[None]:
+    """Pages that are made anew, one after the other: theme and plugin are in each, at one of their commits."""
+    over, seen, wrong = threading.Event(), set(), []
+
+    def look() -> None:
+        for number in itertools.count():
+            if over.is_set():
+                return
+            try:
+                page = bench.site.own().get(f"/?verify={number}")
+            except (OSError, http.client.HTTPException) as failure:
+                wrong.append(repr(failure))
+                continue
+            found = re.findall(r"<[pi]>(\w+)</[pi]>", page.text)
+            seen.update(found)
+            if page.status != 200 or len(found) != 2 or not set(found) <= set(words):
+                wrong.append(f"{page.status}: {page.text[:300]}")
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+    assert not wrong, wrong[:5]
+    assert seen == set(words)
+
+
 def shows(bench: Bench, word: str) -> bool:
     text = bench.site.get("/").text
     return f"<p>{word}</p>" in text and f"<i>{word}</i>" in text
@@ -120,11 +157,12 @@ def test_a_commit_another_one_and_the_way_back(bench: Bench, repository: Reposit
         assert shows(bench, "one")
         again = good(bench.deploy(repository.items(one)))
         assert again.changed == 0, again.output[-3000:]
-        good(bench.deploy(repository.items(two)))
-        assert shows(bench, "two")
-        assert shows(bench, "two"), "the kept page is of before"
-        bench.root("inception rollback")
-        assert shows(bench, "one")
+        with watched(bench, "one", "two"):
+            good(bench.deploy(repository.items(two)))
+            assert shows(bench, "two")
+            assert shows(bench, "two"), "the kept page is of before"
+            bench.root("inception rollback")
+            assert shows(bench, "one")
     # What is handed in has it, and nothing of git's.
     listed = bench.root("find /home/wil/inception/srcs/requirements/wordpress/code -type f")
     assert "themes/verify-theme/index.php" in listed

@@ -250,25 +250,42 @@ function bring_all(): void
         }
         exit(1);
     }
+    $new = [];
     foreach ($said as $path => $item) {
-        $from = CODE . "/$path";
         $to = CONTENT . "/$path";
-        $digest = digest($from);
+        $digest = digest(CODE . "/$path");
         $here = file_exists($to) || is_link($to) ? digest($to) : '';
+        clear($to);
         if ($here !== $digest) {
             if (($brought[$path] ?? $here) !== $here) {
                 say("wp-content/$path was " . ($here === '' ? 'removed' : 'changed') . ' on the site: it is brought again as it is in inception_wordpress_code.');
             }
             // Before it is done: cut off, it is known as ours all the same.
             $brought += [$path => $here];
-            note($brought);
-            @mkdir(dirname($to), 0755, true);
-            bring($from, $to);
-            say("Brought wp-content/$path" . ($item['commit'] === '' ? '.' : " at {$item['commit']}."));
+            $new[$path] = $digest;
+        } else {
+            $brought[$path] = $digest;
         }
-        $brought[$path] = $digest;
     }
     note($brought);
+    // All of it beside first: a theme and the plugin that it calls change within a moment.
+    try {
+        foreach (array_keys($new) as $path) {
+            @mkdir(dirname(CONTENT . "/$path"), 0755, true);
+            stage(CODE . "/$path", CONTENT . "/$path");
+        }
+    } catch (RuntimeException $error) {
+        array_map(static fn (string $path) => clear(CONTENT . "/$path"), array_keys($new));
+        say('The site\'s own code was not brought into the volume: ' . $error->getMessage());
+        exit(1);
+    }
+    foreach (array_keys($new) as $path) {
+        take(CONTENT . "/$path");
+    }
+    foreach (array_keys($new) as $path) {
+        say("Brought wp-content/$path" . ($said[$path]['commit'] === '' ? '.' : " at {$said[$path]['commit']}."));
+    }
+    note(array_merge($brought, $new));
 }
 
 function turn_on(array $item): bool

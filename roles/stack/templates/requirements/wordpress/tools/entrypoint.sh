@@ -62,8 +62,8 @@ fi
 cat /etc/ssl/certs/ca-certificates.crt /run/secrets/ca_certificate >/tmp/ca-bundle.crt
 
 php /usr/local/lib/inception/install.php
-# Whatever they do when they are turned on or off: the site goes on.
-php /usr/local/lib/inception/code.php settle || echo "The site's own code was not turned on or taken away as it is said; the next start tries again."
+# Whatever they do when they are turned on or off, and if they never end: the site goes on.
+timeout 60 php /usr/local/lib/inception/code.php settle || echo "The site's own code was not turned on or taken away as it is said; the next start tries again."
 
 # Not where it asks others: they would have PHP run what they like.
 WORDPRESS_LISTEN=$(php /usr/local/lib/inception/asked.php wordpress):$WORDPRESS_PORT

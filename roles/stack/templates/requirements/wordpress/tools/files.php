@@ -52,6 +52,7 @@ function bring_content(string $source, string $site, bool $is_new): void
         $to = "$site/wp-content/$item";
         $digest = digest($from);
         $here = file_exists($to) ? digest($to) : '';
+        clear($to);
         $was_brought = isset($brought[$item]) || (!$known && !$is_new);
         $ours = $brought[$item] ?? [];
         if ($here === $digest) {

@@ -62,19 +62,56 @@ function copy_file(string $from, string $to): void
     }
 }
 
-/** Whole and beside it first: who looks meanwhile sees the one or the other. */
+/** A place beside, which neither WordPress nor a visitor looks at. */
+function beside(string $to, string $what): string
+{
+    return dirname($to) . '/.' . basename($to) . ".$what";
+}
+
+/** What is copied, or was there before, and was left by a start that was cut off. */
+function clear(string $to): void
+{
+    remove(beside($to, 'new'));
+    remove(beside($to, 'old'));
+}
+
+/** Two folders take each other's place in one step. PHP's own rename() cannot, and not every file system can. */
+function exchange(string $one, string $other): bool
+{
+    $renameat2 = ['x86_64' => 316, 'aarch64' => 276][php_uname('m')] ?? 0;
+    if ($renameat2 === 0 || !extension_loaded('FFI')) {
+        return false;
+    }
+    try {
+        [$here, $both] = [-100, 2];
+        return FFI::cdef('long syscall(long number, ...);')->syscall($renameat2, $here, $one, $here, $other, $both) === 0;
+    } catch (FFI\Exception $error) {
+        return false;
+    }
+}
+
+/** Whole, and beside it first. */
+function stage(string $from, string $to): void
+{
+    clear($to);
+    foreach (files($from) as $path) {
+        copy_file(rtrim("$from/$path", '/'), rtrim(beside($to, 'new') . "/$path", '/'));
+    }
+}
+
+/** What was staged takes its place: who looks meanwhile sees the one or the other. */
+function take(string $to): void
+{
+    $new = beside($to, 'new');
+    $is_there = file_exists($to) || is_link($to);
+    if (!($is_there ? exchange($new, $to) || (rename($to, beside($to, 'old')) && rename($new, $to)) : rename($new, $to))) {
+        throw new RuntimeException("$to cannot be written");
+    }
+    clear($to);
+}
+
 function bring(string $from, string $to): void
 {
-    $new = dirname($to) . '/.' . basename($to) . '.new';
-    $old = dirname($to) . '/.' . basename($to) . '.old';
-    remove($new);
-    remove($old);
-    foreach (files($from) as $path) {
-        copy_file(rtrim("$from/$path", '/'), rtrim("$new/$path", '/'));
-    }
-    if (file_exists($to)) {
-        rename($to, $old);
-    }
-    rename($new, $to);
-    remove($old);
+    stage($from, $to);
+    take($to);
 }
