@@ -4,7 +4,10 @@
 from __future__ import annotations
 
 import base64
+import itertools
+import re
 import shlex
+import time
 import uuid
 from collections.abc import Iterator
 
@@ -26,6 +29,34 @@ FILL = """
     wp_insert_post(wp_slash(["post_title" => $argv[1], "post_name" => $argv[2], "post_status" => "publish",
         "post_content" => "$argv[1] <a href=\\"$link\\">$argv[2]</a>"]));
     update_option("verify_import", ["url" => home_url("/x/"), "deep" => serialize([home_url()])]);
+"""
+# As a site is that people have written for years, in three languages.
+YEARS = r"""
+    require "/var/www/html/wp-load.php";
+    $texts = ["Größe und Maß, 😀 „genau so“", "日本語の記事です 🗾 100%_\\\\ "];
+    $texts[] = "كتابة عربية 🕌 & 'quotes' \"too\"";
+    $folder = wp_upload_dir("2023/07")["path"];
+    @mkdir($folder, 0755, true);
+    wp_defer_term_counting(true);
+    wp_suspend_cache_invalidation(true);
+    for ($number = 0; $number < 1000; $number++) {
+        $picture = "bild ü " . $number % 500 . ".png";
+        if ($number < 500) {
+            $drawn = imagecreatetruecolor(60, 40);
+            imagefill($drawn, 0, 0, $number * 33333);
+            imagestring($drawn, 3, 2, 2, "$argv[1] $number", 0xFFFFFF - $number * 33333 % 0xFFFFFF);
+            imagepng($drawn, "$folder/$picture");
+        }
+        $text = $texts[$number % 3];
+        $address = wp_upload_dir("2023/07")["url"] . "/" . rawurlencode($picture);
+        $content = "<p>$text <b>$number</b> <a href=\"" . home_url("/?p=$number") . "\">$text</a>"
+            . " <img src=\"$address\" alt=\"" . esc_attr($text) . "\"></p>";
+        wp_insert_post(wp_slash(["post_title" => "$text $number", "post_name" => "$argv[1]-$number",
+            "post_status" => "publish", "post_content" => $content]));
+    }
+    wp_suspend_cache_invalidation(false);
+    wp_defer_term_counting(false);
+    wp_cache_flush();
 """
 
 
@@ -81,14 +112,29 @@ REFUSED = {
 }
 
 
-def bring(stack: Stack, kind: str) -> str:
+def bring(stack: Stack, kind: str, place: str = PLACE) -> str:
     """A dump on the machine; its path."""
     assert len(stack.settings.domain) == len(FORMER)
-    path = f"{PLACE}/{kind}.sql.gz"
+    path = f"{place}/{kind}.sql.gz"
     stack.root(
-        "python3 -c %s %s %s %s %s %s", FOREIGN, f"{PLACE}/site.sql.gz", path, FORMER, stack.settings.domain, kind
+        "python3 -c %s %s %s %s %s %s", FOREIGN, f"{place}/site.sql.gz", path, FORMER, stack.settings.domain, kind
     )
     return path
+
+
+def written(stack: Stack, site: Site, word: str) -> tuple[dict[str, str], list[str]]:
+    """The title and the text of each post, as visitors have them, and the digests of the pictures."""
+    posts: dict[str, str] = {}
+    for page in itertools.count(1):
+        answer = site.get(f"/wp-json/wp/v2/posts?per_page=100&page={page}&orderby=id&order=asc")
+        if answer.status != 200:
+            break
+        for post in answer.json():
+            if post["slug"].startswith(word):
+                posts[post["slug"]] = f"{post['title']['rendered']}\n{post['content']['rendered']}"
+    folder = "wp-content/uploads/2023/07"
+    listed = stack.execute("wordpress", "sh", "-c", f"[ ! -e {folder} ] || sha256sum {folder}/*")
+    return posts, listed.stdout.splitlines()
 
 
 @pytest.fixture(scope="module")
@@ -147,6 +193,34 @@ def test_a_site_of_another_host_and_the_way_back(stack: Stack, site: Site, token
     assert site.get(f"/{token}/").status == 404
     stack.root("inception import --forget")
     assert not [name for name in stack.root("ls -A %s", stack.settings.data).split() if name.startswith(".")]
+
+
+def test_a_whole_site_page_by_page(stack: Stack, site: Site) -> None:
+    """A thousand posts in three languages with emoji and five hundred pictures: each text and each picture is equal."""
+    place, word = f"{PLACE}-whole", f"w{uuid.uuid4().hex[:8]}"
+    filled = stack.execute("wordpress", "php", "-r", YEARS, "--", word)
+    assert filled.rc == 0, filled.stderr
+    before = posts, pictures = written(stack, site, word)
+    assert (len(posts), len(pictures)) == (1000, 500)
+    stack.root("mkdir -m 700 %s && inception export-site %s", place, place)
+    stack.root("inception db -e %s", f"DELETE FROM wp_posts WHERE post_name LIKE '{word}%'")
+    stack.execute("wordpress", "rm", "-rf", "wp-content/uploads/2023")
+    assert written(stack, site, word) == ({}, [])
+    began = time.monotonic()
+    stack.root("inception import %s --files %s", bring(stack, "old", place), f"{place}/wp-content.tar.gz")
+    print(f"imported in {time.monotonic() - began:.0f} s")
+    after = written(stack, site, word)
+    assert after[0] == before[0]
+    assert after[1] == before[1]
+    for slug, text in list(posts.items())[::50]:
+        page = site.get(f"/{slug}/")
+        assert page.status == 200
+        assert FORMER not in page.text
+        [picture] = re.findall(r'src="https://[^/]+(/[^"]+)"', text)
+        assert site.get(picture).status == 200
+    stack.root("inception import --undo")
+    assert written(stack, site, word) == ({}, [])
+    stack.root("inception import --forget; rm -r %s", place)
 
 
 def test_a_site_of_an_older_wordpress(stack: Stack, site: Site, token: str) -> None:
