@@ -47,13 +47,13 @@ def folded(line: str) -> list[str]:
     )
 
 
-def last_lines(text: str, number: int) -> list[str]:
-    """The last lines with something in them; one that is said again and again is said once."""
+def last_lines(text: str, number: int, *, whole: bool = False) -> list[str]:
+    """The last lines with something in them; one that is said again and again is said once. What is ours is whole."""
     lines: list[str] = []
     for line in clean(text).splitlines():
         if line.strip() and line.rstrip() not in lines[-1:]:
             lines.append(line.rstrip())
-    return [shortened(line) for line in lines[-number:]]
+    return [part for line in lines[-number:] for part in (folded(line) if whole else [shortened(line)])]
 
 
 class Cause(NamedTuple):

@@ -45,6 +45,12 @@ def output_of(argv: list[str], **options: Any) -> str:
     return done.stdout
 
 
+def proxies_of(environment: Mapping[str, str]) -> dict[str, str]:
+    """Each in both ways of writing: BuildKit takes any of the two, and Docker's client adds its own in both."""
+    small = {name: environment[name] for name in PROXIES if name in environment}
+    return small | {name.upper(): value for name, value in small.items()}
+
+
 @dataclass(frozen=True)
 class Wanted:
     """An image to be built: its name, and the files of its build context."""
@@ -168,14 +174,16 @@ class Docker:
             context = Path(folder) / "context"
             context.mkdir()
             write_context(context, wanted.files)
+            proxies = proxies_of(os.environ)
             output_of(
                 [
                     *(self.docker, "buildx", "build", "--progress", "plain", "--load", "--provenance=false"),
                     # Those of whoever builds here; no image keeps one of them.
-                    *(word for name in PROXIES if name in os.environ for word in ("--build-arg", name)),
+                    *(word for name in proxies for word in ("--build-arg", name)),
                     *("--build-context", f"{base.reference}=docker-image://{self.base_name(base)}"),
                     *("--tag", self.name_of(wanted.image), str(context)),
-                ]
+                ],
+                env=os.environ | proxies,
             )
 
     def save(self, image: str, stream: Any, known: Collection[str] = ()) -> None:

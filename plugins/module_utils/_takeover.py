@@ -394,7 +394,7 @@ class Takeover:
         raise GivenUp(
             Failure(
                 what=f"The new {service.name} was tried ({' '.join(service.trial)}) and is not well.",
-                parts=[("It says", last_lines(text, 8) or ["nothing"])],
+                parts=[("It says", last_lines(text, 8, whole=True) or ["nothing"])],
                 cause=likely(text),
             ),
             service.name,

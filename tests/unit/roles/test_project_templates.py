@@ -213,6 +213,14 @@ def test_every_setting_and_secret_that_is_used_exists(files: dict[str, str], com
     assert secrets == set(compose["secrets"])
 
 
+def test_builds_have_the_proxy_in_both_ways_of_writing(files: dict[str, str], compose: dict[str, Any]) -> None:
+    """BuildKit takes one of the two by chance, and Docker's client may add a wrong one in both."""
+    names = ("http_proxy", "https_proxy", "no_proxy") if "http_proxy=" in files["srcs/.env"] else ()
+    wanted = {way: f"${{{name}}}" for name in names for way in (name, name.upper())}
+    for service in compose["services"].values():
+        assert service["build"].get("args", {}) == wanted
+
+
 def test_hard_values_come_out_of_env_as_they_went_in(files: dict[str, str], variant: str) -> None:
     given = rendering.VARIANTS[variant]
     found = settings(files)

@@ -188,6 +188,11 @@ def test_the_last_lines_are_not_one_line_again_and_again() -> None:
     assert last_lines("endpoint " + "0a" * 32 + ": failed", 1) == ["endpoint 0a0a0a0a0a0a: failed"]
 
 
+def test_what_our_own_program_says_is_told_whole() -> None:
+    line = "inception_wordpress_code: " + "a name of a file, " * 20 + "and the end."
+    assert " ".join(last_lines(f"{line}\n", 8, whole=True)) == line
+
+
 LONG = [f"line {number} " + "word " * 60 for number in range(400)]
 CAUSE = likely("No space left on device")
 

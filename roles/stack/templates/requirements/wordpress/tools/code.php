@@ -22,6 +22,7 @@ const BROUGHT = SITE . '/.code';
 const OPTION = 'inception_code';
 const TRIAL = '/tmp/code';
 const TRIAL_SECONDS = 60;
+const LEAVING_SECONDS = 5;
 const FATAL = E_ERROR | E_PARSE | E_CORE_ERROR | E_COMPILE_ERROR | E_USER_ERROR | E_RECOVERABLE_ERROR;
 
 /** The list of the image, by the folder in wp-content. */
@@ -343,6 +344,8 @@ function settle(): void
         update_option(OPTION, ['active' => $active, 'before' => $before], false);
     }
     update_option(OPTION, ['active' => $active, 'before' => $before], false);
+    // Whose page is being made has begun with them.
+    $leaving === [] || sleep(LEAVING_SECONDS);
     $brought = brought();
     foreach (array_keys($leaving) as $path) {
         remove(CONTENT . "/$path");
