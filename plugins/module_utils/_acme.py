@@ -103,6 +103,8 @@ class State:
     next: float = 0.0
     # Until when there is no use in asking, whoever does.
     until: float = 0.0
+    # The digest of the certificate that was revoked last.
+    revoked: str = ""
 
 
 class Store:
@@ -194,6 +196,8 @@ def due(store: Store, root: str) -> Due | None:
     found = _renewal.validity(certificate)
     left, whole = found.ends - now(), found.ends - found.begins
     ends = f"the certificate ends in {found.days_left(now())} days" if left >= 0 else "the certificate has ended"
+    if state.revoked == digest(leaf(certificate)):
+        return Due("the certificate was revoked", True)
     if state.certificate != digest(certificate):
         return Due(f"the certificate is none of {settings.authority}'s, and browsers warn of it", True)
     if state.order != settings.order():
@@ -334,17 +338,14 @@ def called(argv: list[str]) -> tuple[int, str, str]:
     return process.returncode, said.decode(errors="replace"), complained.decode(errors="replace")
 
 
-def ask(store: Store, root: str, program: str) -> bytes:
-    """A new certificate with its chain."""
+def spoken(store: Store, program: str, *argv: str) -> str:
+    """What dehydrated says, when the authority did what it was asked for."""
     settings = store.settings()
     client = shutil.which("dehydrated", path="/usr/local/bin:/usr/bin:/bin")
     if client is None:
         raise Refused("dehydrated is not installed", "deploy again: it is installed then")
     store.make()
     write_config(store, settings, program)
-    wanted = store.base / "request.csr"
-    _private(wanted, request(root, settings.names))
-    argv = [client, "--config", f"{store.base}/config", "--no-lock", "--accept-terms", "--signcsr", str(wanted)]
     if settings.profile and "ACME_PROFILE" not in Path(client).read_text(encoding="utf-8", errors="replace"):
         raise Refused(
             f"the machine's dehydrated knows no profiles, and {settings.profile} is wanted",
@@ -352,9 +353,11 @@ def ask(store: Store, root: str, program: str) -> bytes:
         )
     renewed_account = False
     for left in reversed(range(NONCES)):
-        code, said, complained = called(argv)
+        code, said, complained = called(
+            [client, "--config", f"{store.base}/config", "--no-lock", "--accept-terms", *argv]
+        )
         if code == 0:
-            return checked(said, root, settings.names)
+            return said
         problem = refusal(f"{said}\n{complained}", settings)
         if problem.kind == "badNonce" and left:
             time.sleep(NONCE_SECONDS)
@@ -367,12 +370,48 @@ def ask(store: Store, root: str, program: str) -> bytes:
     raise AssertionError("the last one has raised")
 
 
+def ask(store: Store, root: str, program: str) -> bytes:
+    """A new certificate with its chain."""
+    names, wanted = store.settings().names, store.base / "request.csr"
+    store.make()
+    _private(wanted, request(root, names))
+    return checked(spoken(store, program, "--signcsr", str(wanted)), root, names)
+
+
 def forget_account(store: Store) -> None:
     """One that the authority does not know any more: another one is made, and the key of the former one is kept."""
     accounts, former = store.base / "accounts", store.base / "accounts.former"
     shutil.rmtree(former, ignore_errors=True)
     if accounts.exists():
         accounts.rename(former)
+
+
+def leaf(certificate: bytes) -> bytes:
+    """A file's first certificate; the others vouch for it."""
+    found = BLOCK.search(certificate.decode(errors="replace"))
+    return found[0].strip().encode() if found else b""
+
+
+def revoke(store: Store, certificate: bytes, program: str) -> None:
+    """Takes one back: a copy, since dehydrated puts what it has revoked aside."""
+    copy = store.base / "revoke.crt"
+    store.make()
+    _private(copy, certificate)
+    try:
+        spoken(store, program, "--revoke", str(copy))
+    except Refused as refused:
+        if refused.kind == "account":
+            raise Refused(
+                f"{refused}, for a certificate that it did not ask for", "revoke it from where it was asked for"
+            ) from None
+        if refused.kind != "alreadyRevoked":
+            raise
+    finally:
+        for path in (copy, copy.with_name(f"{copy.name}-revoked")):
+            path.unlink(missing_ok=True)
+    state = store.state()
+    state.revoked = digest(leaf(certificate))
+    store.save(state)
 
 
 BLOCK = re.compile(r"-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+?-----END CERTIFICATE-----\n?")

@@ -205,7 +205,10 @@ def parser() -> argparse.ArgumentParser:
     ours = commands.add_parser(
         "certificate", help="the certificate that an authority gave by ACME, or why there is none"
     )
-    ours.add_argument("--renew", action="store_true", help="another one now, for the same key: after a revocation")
+    ours.add_argument("--renew", action="store_true", help="another one now, for the same key")
+    ours.add_argument(
+        "--revoke", type=Path, metavar="FILE", help="take one back; where it is in use, another one comes"
+    )
     ours.add_argument("--due", action="store_true", help=argparse.SUPPRESS)
     _backup_commands.add(commands)
     # For the collection and for the machine itself.
@@ -299,15 +302,19 @@ def on_site(command: str, words: list[str], history: History, root: Path) -> int
 def certificate(options: argparse.Namespace, history: History, lease: Lease, store: _health.Store) -> int:
     """What there is; or another one."""
     acme = _acme.Store(options.root)
-    if not (options.renew or options.due):
+    if not (options.renew or options.due or options.revoke):
         lines = _acme.status(acme, acme.settings().project) if store.settings().get("acme") else []
         say("\n".join(lines or ["This machine asks nobody for its certificate (inception_tls)."]))
         return 0
     # A connection that is cut off ends nothing in the middle.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     tell = write_progress if options.due else say
+    tending = _tending.Tending(history, lease, store, tell)
     try:
-        changed = _tending.Tending(history, lease, store, tell).certify(caller(), options.renew)
+        if options.revoke:
+            tending.revoke(caller(), options.revoke)
+        else:
+            changed = tending.certify(caller(), options.renew)
     except _renewal.RenewalProblem as problem:
         todo = getattr(problem, "todo", "")
         say(f"inception: {problem}.{f' What to do: {todo}.' if todo else ''}", sys.stderr)

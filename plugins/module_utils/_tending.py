@@ -253,6 +253,31 @@ class Tending:
                 self._put_and_serve(acme)
         return True
 
+    def revoke(self, who: str, file: Path) -> None:
+        """Takes one back; the one in use is replaced before, if that can be, so that no visitor meets it."""
+        acme = self.acme
+        if acme is None or not acme.settings().names:
+            raise _renewal.RenewalProblem("this machine asks nobody for its certificate (inception_tls)")
+        certificate = file.read_bytes()
+        if not _acme.leaf(certificate):
+            raise _renewal.RenewalProblem(f"there is no certificate in {file}")
+        refused: _renewal.RenewalProblem | None = None
+        if _acme.leaf(_renewal.read(self.look.root, "tls.crt") or b"") == _acme.leaf(certificate):
+            try:
+                self.certify(who, anew=True)
+            except _renewal.RenewalProblem as problem:
+                refused = problem
+        with acme.alone(_acme.WAIT) as only_one:
+            if not only_one:
+                raise _renewal.RenewalProblem("another run has been asking for it for minutes")
+            self.tell(f"asking {acme.settings().authority} to revoke {file}")
+            _acme.revoke(acme, certificate, program(self.look))
+        if refused is not None:
+            todo = getattr(refused, "todo", "")
+            raise _acme.Refused(
+                f"it is revoked, and the site goes on with it, since no other one came: {refused}", todo
+            )
+
     def _go_on(self) -> None:
         _deployment.resume(self.history, self.tell)
 

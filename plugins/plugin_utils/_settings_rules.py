@@ -758,6 +758,12 @@ def check_challenge(value: Any, settings: Settings) -> Iterator[str]:
         yield "http-01 wants port 80, which is inception_https_port"
 
 
+def check_http_redirect(value: Any, settings: Settings) -> Iterator[str]:
+    yield from check_truth(value, settings)
+    if truth(value) and whole_number(settings.get("inception_https_port")) == 80:
+        yield "wants port 80, which is inception_https_port"
+
+
 def check_directory(value: Any, settings: Settings) -> Iterator[str]:
     yield from shaped(re.compile(r"https://[^\s\x00-\x1f'\"]+"), "an address that begins with https://")(
         value, settings
@@ -1099,6 +1105,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule("inception_acme_dns_files", check_dns_files, _always("[/home/wil/dns-token]")),
     Rule("inception_hsts", check_truth, _always("false")),
+    Rule("inception_http_redirect", check_http_redirect, _always("false")),
     Rule("inception_trusted_proxies", each(check_network), _always("[192.0.2.7, 2001:db8::/32]")),
     Rule("inception_proxy_protocol", check_proxy_protocol, _always("false")),
     Rule("inception_ftp_port", port_other_than({22: "ssh"}, ["inception_https_port"]), _always("21")),

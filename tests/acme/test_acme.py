@@ -6,6 +6,7 @@ from __future__ import annotations
 import http.client
 import re
 import ssl
+import subprocess
 import time
 from pathlib import Path
 
@@ -150,14 +151,42 @@ def test_a_name_that_leads_elsewhere(bench: Bench, authority: Authority) -> None
     authority.renewed(before)
 
 
-def test_a_certificate_that_was_revoked(bench: Bench, authority: Authority) -> None:
+def test_one_that_is_revoked_is_replaced_before(bench: Bench, authority: Authority) -> None:
     before = authority.served()
     path = f"{bench.stack.settings.project}/secrets/tls.crt"
     with authority.visitors():
-        bench.root(f"dehydrated --config {FOLDER}/dehydrated/config --revoke {path}; test -e {path}")
+        bench.root(f"inception certificate --revoke {path}")
         assert authority.is_revoked(before.serial)
-        assert authority.ask() == ""
         assert not authority.is_revoked(authority.renewed(before).serial)
+    bench.settled()
+
+
+def test_one_whose_key_is_known_is_revoked_with_another_key_in_use(bench: Bench, authority: Authority) -> None:
+    """As docs/public.md says it. While the authority is away, nothing is revoked, and a sentence says why."""
+    before = authority.served()
+    secrets = f"{bench.stack.settings.project}/secrets"
+    key = bench.root(f"cp {secrets}/tls.crt /root/old.crt; openssl pkey -in {secrets}/tls.key -pubout")
+    authority.switch("stop")
+    try:
+        done = bench.host.run("inception certificate --revoke /root/old.crt")
+        assert done.rc == 1
+        assert "localhost cannot be reached: nobody answers there" in done.stderr
+        assert authority.served() == before
+    finally:
+        authority.switch("start")
+    # pebble has forgotten all it gave, and its next ones lead to another root.
+    assert authority.ask() == ""
+    test_the_new_root_is_brought(bench, authority)
+    before = authority.renewed(before)
+    bench.root(f"cp {secrets}/tls.crt /root/old.crt; rm -f {secrets}/tls.*")
+    assert bench.deploy().status == 0
+    assert bench.root(f"openssl pkey -in {secrets}/tls.key -pubout") != key
+    after = authority.renewed(before)
+    bench.root("inception certificate --revoke /root/old.crt")
+    assert authority.is_revoked(before.serial)
+    assert not authority.is_revoked(after.serial)
+    assert authority.served() == after
+    bench.settled()
 
 
 def test_an_account_that_is_gone(bench: Bench, authority: Authority) -> None:
@@ -240,6 +269,14 @@ def test_one_near_its_end_while_the_machine_was_off(bench: Bench, authority: Aut
     assert authority.state()["failed"] == 0
 
 
+def without_tls(bench: Bench, path: str, host: str = "inception.test") -> tuple[int, str]:
+    machine = bench.root("hostname -I").split()[0]
+    connection = http.client.HTTPConnection(machine, 80, timeout=60)
+    connection.request("GET", path, headers={"Host": host})
+    answer = connection.getresponse()
+    return answer.status, answer.headers.get("Location", "")
+
+
 def test_by_port_80(bench: Bench, authority: Authority) -> None:
     """It is open for the question, and leads to https with everything else."""
     test_the_new_root_is_brought(bench, authority)
@@ -250,18 +287,9 @@ def test_by_port_80(bench: Bench, authority: Authority) -> None:
     assert authority.served() == before
     assert authority.ask() == ""
     authority.renewed(before)
-    machine = bench.root("hostname -I").split()[0]
-    connection = http.client.HTTPConnection(machine, 80, timeout=60)
-    connection.request("GET", "/a?b=c", headers={"Host": "evil.test"})
-    answer = connection.getresponse()
-    assert (answer.status, answer.headers["Location"]) == (301, "https://www.inception.test/a?b=c")
-    for path in (
-        "/.well-known/acme-challenge/nothing",
-        "/.well-known/acme-challenge/..%2f..%2frun%2fsecrets%2ftls_key",
-    ):
-        connection = http.client.HTTPConnection(machine, 80, timeout=60)
-        connection.request("GET", path)
-        assert connection.getresponse().status in (301, 400, 404)
+    assert without_tls(bench, "/a?b=c", "evil.test") == (301, "https://www.inception.test/a?b=c")
+    for path in ("nothing", "..%2f..%2frun%2fsecrets%2ftls_key"):
+        assert without_tls(bench, f"/.well-known/acme-challenge/{path}")[0] in (301, 400, 404)
     again = bench.deploy(http_01)
     assert (again.status, again.changed) == (0, 0)
 
@@ -292,3 +320,42 @@ def test_by_a_record_and_with_a_wildcard(bench: Bench, authority: Authority, tmp
     assert bench.deploy().status == 0
     assert authority.served().names == NAMES
     assert bench.root(f"find {FOLDER}/dns {FOLDER} -name 'dns-hook' -o -name token").split() == []
+
+
+def test_port_80_leads_to_https_with_a_certificate_of_one_s_own(
+    bench: Bench, authority: Authority, tmp_path: Path
+) -> None:
+    """By a setting, and closed without it. What asked the authority before is over, and comes back with its setting."""
+    key, certificate = tmp_path / "own.key", tmp_path / "own.crt"
+    names = ",".join(f"DNS:{name}" for name in sorted(NAMES))
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-noenc"),
+            *("-keyout", str(key), "-out", str(certificate), "-days", "90", "-subj", "/CN=own.test"),
+            *("-addext", f"subjectAltName={names}"),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    own = {"inception_tls": "provided", "stack_tls_certificate": str(certificate), "stack_tls_key": str(key)}
+    done = bench.deploy({**own, "inception_http_redirect": True})
+    assert done.status == 0, done.output[-3000:]
+    bench.site.ca.write_text(certificate.read_text())
+    assert authority.served().issuer == "own.test"
+    assert without_tls(bench, "/a?b=c") == (301, "https://www.inception.test/a?b=c")
+    # Through a virtual machine's forwarded ports it is the other one of them.
+    assert without_tls(bench, "/a", "www.inception.test:8080") == (301, "https://www.inception.test:8443/a")
+    # There is no question, and so no answer.
+    assert without_tls(bench, "/.well-known/acme-challenge/a")[0] == 301
+    again = bench.deploy({**own, "inception_http_redirect": True})
+    assert (again.status, again.changed) == (0, 0), again.output[-6000:]
+    assert bench.deploy(own).status == 0
+    with pytest.raises(OSError, match=r"refused|timed out"):
+        without_tls(bench, "/")
+    assert not bench.root("ss -Htln 'sport = :80'").strip()
+    assert "asks nobody for its certificate" in bench.root("inception certificate")
+    done = bench.deploy()
+    assert done.status == 0, done.output[-3000:]
+    bench.site.ca.write_text(bench.root(f"cat {bench.stack.settings.project}/secrets/ca.crt"))
+    assert authority.served().names == NAMES
+    bench.settled()

@@ -79,13 +79,15 @@ class Fleet:
         path.write_text(json.dumps(content))
         return path
 
-    def deploy(self, *arguments: str, inventories: tuple[Path, ...] = ()) -> Run:
+    def deploy(
+        self, *arguments: str, inventories: tuple[Path, ...] = (), playbook: str = "playbooks/deploy.yml"
+    ) -> Run:
         """As a user calls it, with the repository's own configuration."""
         done = subprocess.run(
             [
                 str(Path(sys.executable).parent / "ansible-playbook"),
                 *(f"--inventory={path}" for path in inventories or (self.inventory,)),
-                "playbooks/deploy.yml",
+                playbook,
                 f"--extra-vars=base_image_cache_dir={Path('~/.cache/fortytwo.inception').expanduser()}",
                 *arguments,
             ],

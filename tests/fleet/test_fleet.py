@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pty
 import subprocess
+import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +22,10 @@ NEAR = ("one", "two", "three")
 SCREEN = 40
 PASSWORD = "a 'quoted' $word"
 NETWORK = "inception-fleet-six"
-ADDRESS = "fd42:27:42::4"
+ADDRESS, JUMP = "fd42:27:42::4", "fd42:27:42::2"
 PORT = 2242
+UNKNOWN = ("-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR")
+BIN = Path(sys.executable).parent
 
 
 @pytest.fixture(scope="module")
@@ -127,13 +133,55 @@ def docker(*arguments: str) -> str:
     return subprocess.run(["docker", *arguments], check=True, capture_output=True, text=True).stdout
 
 
-@pytest.fixture
-def far(fleet: Fleet) -> Iterator[tuple[Path, Path]]:
-    """Machine four, reached through machine one, over IPv6, at another port, by a user of sudo."""
+@dataclass(frozen=True)
+class Far:
+    """Machine four: where the list of servers is, and a user's vault with the password for sudo."""
+
+    fleet: Fleet
+    inventory: Path
+    vault: Path
+
+    def call(self, *arguments: str, playbook: str = "playbooks/deploy.yml") -> Run:
+        given = ("-e", f"@{self.vault}", "--vault-password-file", str(self.vault.with_name("vault-password")))
+        run = self.fleet.deploy(*given, *arguments, inventories=(self.inventory,), playbook=playbook)
+        assert run.status == 0, run.output[-5000:]
+        assert PASSWORD not in run.output
+        return run
+
+    def typed(self, *command: str) -> str:
+        """What a person sees who calls the script of `make ssh`, and types the password where sudo asks for it."""
+        script = self.fleet.folder / "ssh.sh"
+        self.call("-e", f"ssh_script={script}", playbook="playbooks/ssh.yml")
+        person, terminal = pty.openpty()
+        with subprocess.Popen(
+            ["setsid", "--ctty", "sh", str(script), *command],
+            stdin=terminal,
+            stdout=terminal,
+            stderr=terminal,
+        ) as process:
+            os.close(terminal)
+            said = b""
+            with contextlib.suppress(OSError):
+                # It ends with an error when nobody has the terminal any more.
+                while part := os.read(person, 4096):
+                    said += part
+                    if said.endswith(b"password for ops: "):
+                        said += b"\n"
+                        os.write(person, f"{PASSWORD}\n".encode())
+            status = process.wait(60)
+        os.close(person)
+        text = said.decode(errors="replace")
+        assert status == 0, text
+        return text
+
+
+@pytest.fixture(scope="module")
+def far(fleet: Fleet) -> Iterator[Far]:
+    """It lets in nobody but the jump host, machine one: over IPv6, at another port, a user of sudo."""
     docker("network", "create", "--ipv6", "--subnet", "fd42:27:42::/64", NETWORK)
     try:
         docker("network", "connect", "--ip6", ADDRESS, NETWORK, "inception-fleet-four")
-        docker("network", "connect", NETWORK, "inception-fleet-one")
+        docker("network", "connect", "--ip6", JUMP, NETWORK, "inception-fleet-one")
         key = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"], "id_ed25519")
         public = key.with_suffix(".pub").read_text().strip()
         fleet.root(
@@ -142,10 +190,10 @@ def far(fleet: Fleet) -> Iterator[tuple[Path, Path]]:
             f"echo '{public}' >~ops/.ssh/authorized_keys; chown ops ~ops/.ssh/authorized_keys; "
             f"chpasswd <<'E'\nops:{PASSWORD}\nE\n"
             "echo 'ops ALL=(ALL:ALL) ALL' >/etc/sudoers.d/ops; chmod 440 /etc/sudoers.d/ops; "
-            f"printf 'Port {PORT}\\nPermitRootLogin no\\n' >/etc/ssh/sshd_config.d/10-far.conf; systemctl restart ssh",
+            f"printf 'Port {PORT}\nPermitRootLogin no\nAllowUsers ops@{JUMP}\n' >/etc/ssh/sshd_config.d/10-far.conf; "
+            "systemctl restart ssh",
         )
-        unknown = "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR"
-        jump = f"ssh -i {key} {unknown} -W [%h]:%p -p 2331 root@127.0.0.1"
+        jump = f"ssh -i {key} {' '.join(UNKNOWN)} -W [%h]:%p -p 2331 root@127.0.0.1"
         outputs = {
             "servers": {
                 "value": {
@@ -154,10 +202,14 @@ def far(fleet: Fleet) -> Iterator[tuple[Path, Path]]:
                         "ansible_port": PORT,
                         "ansible_user": "ops",
                         "ansible_ssh_private_key_file": str(key),
-                        "ansible_ssh_common_args": f"-o ProxyCommand='{jump}'",
+                        "ansible_ssh_common_args": f"-o ProxyCommand='{jump}' {' '.join(UNKNOWN)}",
                         "ansible_python_interpreter": "/usr/bin/python3",
                         "inception_login": "wil",
                         "inception_bonus_services": ["ftp"],
+                        # Its images are carried the same way.
+                        "inception_builder": "control_node",
+                        # By IPv6 the engine publishes nothing without it.
+                        "docker_daemon_settings": {"userland-proxy": True},
                         "stack_ca_destination": str(fleet.folder / "four.crt"),
                     }
                 }
@@ -170,32 +222,45 @@ def far(fleet: Fleet) -> Iterator[tuple[Path, Path]]:
         password.write_text("of the vault\n")
         vault.write_text(f"ansible_become_password: {json.dumps(PASSWORD)}\n")
         subprocess.run(
-            ["ansible-vault", "encrypt", "--vault-password-file", str(password), str(vault)],
+            [str(BIN / "ansible-vault"), "encrypt", "--vault-password-file", str(password), str(vault)],
             check=True,
             capture_output=True,
         )
-        yield fleet.folder / "servers.yml", vault
+        yield Far(fleet, fleet.folder / "servers.yml", vault)
     finally:
         for name in ("four", "one"):
             subprocess.run(["docker", "network", "disconnect", NETWORK, f"inception-fleet-{name}"], check=False)
         docker("network", "rm", NETWORK)
 
 
-def test_a_machine_that_is_far(fleet: Fleet, cold: Run, far: tuple[Path, Path]) -> None:
-    """From fresh to a site, and again without a change. Without the password it is said how to give it."""
-    servers, vault = far
-    without = fleet.deploy(inventories=(servers,))
-    assert without.status != 0
-    assert "--ask-become-pass" in "\n".join(without.told())
-    given = ("-e", f"@{vault}", "--vault-password-file", str(vault.with_name("vault-password")))
-    run = fleet.deploy(*given, inventories=(servers,))
-    assert run.status == 0, run.output[-5000:]
-    assert PASSWORD not in run.output
+def test_nobody_but_the_jump_host_is_let_in(fleet: Fleet, far: Far) -> None:
+    """What follows is done through it, or not at all."""
+    key = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"], "id_ed25519")
+    for user in ("ops", "root"):
+        done = subprocess.run(
+            ["ssh", "-i", str(key), *UNKNOWN, "-o", "BatchMode=yes", "-p", str(PORT), f"{user}@{ADDRESS}", "true"],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert done.returncode == 255
+        assert "Permission denied" in done.stderr
+
+
+def test_without_the_password_it_is_said_how_to_give_it(fleet: Fleet, far: Far) -> None:
+    run = fleet.deploy(inventories=(far.inventory,))
+    assert run.status != 0
+    assert "--ask-become-pass" in "\n".join(run.told())
+    assert len(run.told()) <= SCREEN
+
+
+def test_a_machine_that_is_far(fleet: Fleet, far: Far) -> None:
+    """From fresh to a site, its images carried, and again without a change."""
+    far.call(playbook="playbooks/check.yml")
+    run = far.call()
     assert f"[{ADDRESS}]" in run.output, "what curl is told does not name the address as curl wants it"
-    again = fleet.deploy(*given, inventories=(servers,))
-    assert again.status == 0, again.output[-3000:]
-    assert "changed=0 " in again.output, again.output[-3000:]
-    # Over IPv6 the site is open too.
+    assert "changed=0 " in far.call().output
     done = subprocess.run(
         [
             *("curl", "--silent", "--show-error", "--output", "/dev/null", "--write-out", "%{http_code}"),
@@ -208,3 +273,18 @@ def test_a_machine_that_is_far(fleet: Fleet, cold: Run, far: tuple[Path, Path]) 
         timeout=60,
     )
     assert done.stdout == "200", done.stderr
+
+
+def test_what_people_call_goes_the_same_way(far: Far) -> None:
+    """A change and the way back from it, the project brought home, a shell; the password is typed where sudo asks."""
+    assert "inception-ftp-1" in far.call(playbook="playbooks/status.yml").output
+    assert "changed=0 " not in far.call("-e", "stack_upload_size=32M").output
+    far.call(playbook="playbooks/rollback.yml")
+    assert "rollback" in far.call(playbook="playbooks/history.yml").output
+    home = far.fleet.folder / "export"
+    far.call("-e", f"export_dir={home}", playbook="playbooks/export.yml")
+    assert list(home.rglob("docker-compose.yml"))
+    shown = far.typed("make", "--no-print-directory", "-C", "inception", "credentials")
+    password = docker("exec", "inception-fleet-four", "cat", "/home/wil/inception/secrets/wp_admin_password.txt")
+    assert password.strip() in shown
+    assert "All is well" in far.typed("--inception", "health")

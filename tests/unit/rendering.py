@@ -82,6 +82,7 @@ PUBLIC: dict[str, dict[str, Any]] = {
     challenge: {"inception_tls": "acme", "inception_acme_challenge": challenge, "inception_domain": "wil.org"}
     for challenge in ("tls-alpn-01", "http-01", "dns-01")
 }
+PUBLIC["redirect"] = {**PUBLIC["tls-alpn-01"], "inception_http_redirect": True}
 
 
 def render(settings: dict[str, Any], collections: str) -> dict[str, str]:

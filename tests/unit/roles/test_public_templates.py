@@ -23,6 +23,7 @@ def project(variant: str, collections_path: Path) -> dict[str, str]:
         ("tls-alpn-01", ["443:4431"], {"wordpress", "challenges"}),
         ("http-01", ["443:443", "80:80"], {"wordpress", "challenges"}),
         ("dns-01", ["443:443"], {"wordpress"}),
+        ("redirect", ["443:4431", "80:80"], {"wordpress", "challenges"}),
         ("debian-mandatory-package", ["443:443"], {"wordpress"}),
     ],
 )
@@ -38,10 +39,10 @@ def test_what_is_open(challenge: str, ports: list[str], volumes: set[str], colle
 
 
 def test_the_door_is_there_with_its_challenge_alone(collections_path: Path) -> None:
-    for variant in ("tls-alpn-01", "http-01", "dns-01", "debian-package", "alpine-archive"):
+    for variant in ("tls-alpn-01", "redirect", "http-01", "dns-01", "debian-package", "alpine-archive"):
         files = project(variant, collections_path)
         configuration, image = files[f"{SERVICE}/conf/nginx.conf"], files[f"{SERVICE}/Dockerfile"]
-        has_door = variant == "tls-alpn-01"
+        has_door = variant in ("tls-alpn-01", "redirect")
         assert ("stream {" in configuration) is has_door
         assert ("nginx-mod-stream" in image or "libnginx-mod-stream" in image) is has_door
         assert ("load_module /usr/lib/nginx/modules/ngx_stream_module.so;" in configuration) is has_door
@@ -50,7 +51,10 @@ def test_the_door_is_there_with_its_challenge_alone(collections_path: Path) -> N
             "set_real_ip_from unix:;\nreal_ip_header proxy_protocol;" in files[f"{SERVICE}/conf/bounds.conf"]
         ) is has_door
         assert ("${DOOR_PORT}" in files[f"{SERVICE}/tools/entrypoint.sh"]) is has_door
-        assert ("listen ${HTTP_PORT} default_server;" in configuration) is (variant == "http-01")
+        has_http = variant in ("http-01", "redirect")
+        assert ("listen ${HTTP_PORT} default_server;" in configuration) is has_http
+        assert ("${HTTP_PORT}" in files[f"{SERVICE}/tools/entrypoint.sh"]) is has_http
+        assert ("acme-challenge" in configuration) is (variant == "http-01")
 
 
 @pytest.mark.parametrize(

@@ -225,6 +225,36 @@ def test_a_nonce_that_was_used_up_is_asked_for_anew_and_not_for_ever(machine: Ma
     assert len(machine.calls) == 5
 
 
+def test_one_that_is_revoked_is_a_copy_and_another_one_is_due(machine: Machine) -> None:
+    machine.gives()
+    machine.issue()
+    _acme.put(machine.store, str(machine.root))
+    certificate = (machine.secrets / "tls.crt").read_bytes()
+    machine.answers, machine.calls = [(0, "Revoking\n + Done.\n", "")], []
+    _acme.revoke(machine.store, certificate, "inception")
+    [call] = machine.calls
+    copy = Path(call[call.index("--revoke") + 1])
+    # dehydrated renames what it has revoked; the project's own stays in its place, and nothing else stays.
+    assert copy.parent == machine.store.base
+    assert not copy.exists()
+    assert (machine.secrets / "tls.crt").read_bytes() == certificate
+    assert machine.due() == _acme.Due("the certificate was revoked", True)
+    machine.gives()
+    machine.issue()
+    _acme.put(machine.store, str(machine.root))
+    assert machine.due() is None
+
+
+def test_one_that_was_revoked_before_is_no_failure_and_another_account_s_is(machine: Machine) -> None:
+    kinds = "urn:ietf:params:acme:error:"
+    machine.refuses(f'{{"type": "{kinds}alreadyRevoked", "detail": "Certificate already revoked"}}')
+    _acme.revoke(machine.store, (machine.secrets / "tls.crt").read_bytes(), "inception")
+    machine.refuses(f'{{"type": "{kinds}unauthorized", "detail": "not yours"}}')
+    with pytest.raises(Refused, match=r"not yours.*did not ask for"):
+        _acme.revoke(machine.store, machine.signed("other.org"), "inception")
+    assert machine.due() == _acme.Due("the certificate was revoked", True)
+
+
 def test_an_account_that_is_gone_is_made_anew_once(machine: Machine) -> None:
     gone = (1, "", '{"type":"urn:ietf:params:acme:error:accountDoesNotExist","detail":"Account not found"}')
     accounts = machine.store.base / "accounts"

@@ -208,6 +208,33 @@ def test_whoever_asks_is_told_why_and_takes_what_there_is(machine: Machine, aske
         certify(anew=True)
 
 
+def test_the_one_in_use_is_replaced_before_it_is_revoked_and_revoked_all_the_same(
+    machine: Machine, asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_use = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+    monkeypatch.setattr(_acme, "revoke", lambda store, certificate, program: machine.done.append("revoked"))
+    other, place = machine.root / "other.crt", machine.root / "secrets/tls.crt"
+    other.write_text(in_use.replace("AAAA", "BBBB"))
+    place.write_text(in_use)
+
+    def revoke(file: Path) -> list[str]:
+        machine.done.clear()
+        Tending(machine.history, machine.lease, machine.store, lambda line: None).revoke("wil", file)
+        return list(machine.done)
+
+    assert revoke(other) == ["revoked"]
+    assert revoke(place) == ["asked", "put", _tending.RENEWAL, "revoked"]
+    asked.problem = "no record"
+    with pytest.raises(_acme.Refused, match=r"it is revoked.*no record"):
+        revoke(place)
+    assert machine.done == ["asked", "revoked"]
+    with pytest.raises(_renewal.RenewalProblem, match="there is no certificate in"):
+        revoke(machine.root / "srcs/.env")
+    machine.settings(renews=True, ways={})
+    with pytest.raises(_renewal.RenewalProblem, match="asks nobody"):
+        revoke(place)
+
+
 def test_one_of_the_user_s_own_is_told(machine: Machine) -> None:
     machine.settings(renews=False, ways={"mail": "wil@example.org", "webhook": "https://x.org/y"})
     machine.days_left = 20

@@ -44,6 +44,7 @@ GOOD: dict[str, Any] = {
     "inception_acme_dns_hook": "",
     "inception_acme_dns_files": [],
     "inception_hsts": False,
+    "inception_http_redirect": False,
     "inception_trusted_proxies": [],
     "inception_proxy_protocol": False,
     "inception_ftp_port": 21,
@@ -407,6 +408,7 @@ BAD_VALUES: dict[str, list[tuple[Any, str]]] = {
     "inception_acme_dns_hook": [(5, "not text")],
     "inception_acme_dns_files": [("/a", "is not a list"), (["/a/token", "/b/token"], "is the name of two files")],
     "inception_hsts": [("a year", "is neither true nor false"), (None, "is neither")],
+    "inception_http_redirect": [("yes please", "is neither true nor false"), (None, "is neither")],
     "inception_trusted_proxies": [
         ("10.0.0.1", "is not a list"),
         (["proxy.example.org"], "is neither an address nor a network"),
@@ -569,6 +571,10 @@ OWN = {"inception_acme_directory": "https://ca.lan/acme/directory"}
         (
             {**ACME, "inception_acme_challenge": "http-01", "inception_https_port": 80},
             ["inception_acme_challenge: http-01 wants port 80"],
+        ),
+        (
+            {"inception_http_redirect": True, "inception_https_port": 80},
+            ["inception_http_redirect: wants port 80, which is inception_https_port"],
         ),
         (
             {**ACME, "inception_acme_eab_kid": "kid-1"},

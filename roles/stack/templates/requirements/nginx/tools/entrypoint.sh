@@ -4,7 +4,7 @@ set -eu
 
 # shellcheck disable=SC2016  # the names are envsubst's, not the shell's
 for file in nginx.conf inside_server.conf; do
-    envsubst '${DOMAIN} ${ALIASES} ${HTTPS_PORT}{{ ' ${PROXY_PORT}' if inception_proxy_protocol | bool }}{{ {'http-01': ' ${HTTP_PORT}', 'tls-alpn-01': ' ${DOOR_PORT}'}[__inception_challenge] | default('') }} ${WORDPRESS_PORT}' <"/etc/nginx/inception/$file" >"/tmp/$file"
+    envsubst '${DOMAIN} ${ALIASES} ${HTTPS_PORT}{{ ' ${PROXY_PORT}' if inception_proxy_protocol | bool }}{{ ' ${HTTP_PORT}' if __inception_has_http | bool }}{{ ' ${DOOR_PORT}' if __inception_challenge == 'tls-alpn-01' }} ${WORDPRESS_PORT}' <"/etc/nginx/inception/$file" >"/tmp/$file"
 done
 # A kernel without IPv6 has no such address.
 [ -e /proc/net/if_inet6 ] || sed -i '/listen \[::\]/d' /tmp/nginx.conf
