@@ -8,7 +8,7 @@
 
     deploy       a cold deployment, beside a shell script that does the same
     cost         the processor time of a request, beside the stack of an earlier commit (--against)
-    fleet        a deployment that changes nothing, on 1, 2 and 4 machines at once
+    fleet        on 1, 2, 4 and 8 machines at once: cold, with delivery, and a deployment that changes nothing
     delivery     cold deployments to 1, 2 and 4 machines, by who builds their images
     site         load, TLS, memory, images, stops and starts, beside the reference stack
     changes      a line of each service's configuration changed under load
@@ -102,7 +102,6 @@ def record(part: str, measures: Callable[[], dict[str, Any]]) -> None:
 def measure(arguments: argparse.Namespace, lab: Lab) -> None:
     """Each part in a lab; its figures are written as soon as they are there."""
     measures: dict[str, Callable[[], dict[str, Any]]] = {
-        "fleet": lambda: fleet.measure(lab, ROUNDS_OF_DEPLOYMENTS),
         "site": lambda: measure_site(lab, arguments.seconds, arguments.rounds),
         "changes": lambda: changes.measure(lab, arguments.port),
         "freshness": lambda: measure_freshness(lab, arguments.port),
@@ -155,12 +154,13 @@ def main() -> int:
             record("cost", lambda: cost.measure(arguments.against))
         if "delivery" in arguments.parts:
             record("delivery", delivery.measure)
+        if "fleet" in arguments.parts:
+            record("fleet", lambda: fleet.measure(ROUNDS_OF_DEPLOYMENTS))
         if arguments.inventory:
             measure(arguments, Lab(arguments.inventory, (arguments.host,)))
-        elif set(arguments.parts) - {"deploy", "cost", "delivery"}:
+        elif set(arguments.parts) - {"deploy", "cost", "delivery", "fleet"}:
             with fresh_fleet() as lab:
-                if "fleet" not in arguments.parts:
-                    lab.deploy(lab.hosts[0])
+                lab.deploy(lab.hosts[0])
                 measure(arguments, lab)
     except Failed as failure:
         sys.exit(str(failure))

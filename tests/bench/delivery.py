@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.deploy import host_seconds
-from tests.bench.fleet import SIZES, changed
-from tests.bench.lab import Failed, Lab, fleet
+from tests.bench.lab import Failed, Lab, changed, fleet
 
+SIZES = (1, 2, 4)
 # Each machine its own, the control node, or the first machine for the others.
 BUILDERS = ("managed_host", "control_node", "one")
 # As molecule names the containers (molecule/fleet/molecule.yml).

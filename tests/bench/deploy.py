@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 import resource
 import shutil
 import statistics
@@ -20,7 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.bench.lab import Failed, Lab, ephemeral, run
+from tests.bench.lab import Failed, Lab, changed, ephemeral, run
 
 SCENARIO = "bench"
 ROUNDS = 5
@@ -64,11 +63,6 @@ def measured(host: str, costs: list[Cost]) -> Iterator[None]:
     wall, control, managed = time.monotonic(), control_seconds(), host_seconds(container)
     yield
     costs.append(Cost(time.monotonic() - wall, control_seconds() - control, host_seconds(container) - managed))
-
-
-def changed(output: str) -> int:
-    """The sum of changed= in a recap."""
-    return sum(map(int, re.findall(r"changed=(\d+)", output)))
 
 
 @dataclass(frozen=True)

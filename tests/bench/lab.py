@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Generator
@@ -94,18 +95,23 @@ class Lab:
 
 @contextmanager
 def fleet() -> Generator[Lab, None, None]:
-    """Four fresh system containers, gone in the end."""
+    """Eight fresh system containers, gone in the end."""
     folder = ephemeral("fleet")
     try:
         run("molecule", "destroy", "--scenario-name", "fleet")
         run("molecule", "create", "--scenario-name", "fleet")
         yield Lab(
             folder / "inventory",
-            ("one", "two", "three", "four"),
+            ("one", "two", "three", "four", "five", "six", "seven", "eight"),
             {"ANSIBLE_CONFIG": str(folder / "ansible.cfg"), "MOLECULE_EPHEMERAL_DIRECTORY": str(folder)},
         )
     finally:
         run("molecule", "destroy", "--scenario-name", "fleet")
+
+
+def changed(recap: str) -> int:
+    """The sum of changed= in a recap."""
+    return sum(map(int, re.findall(r"changed=(\d+)", recap)))
 
 
 _EPHEMERAL = """

@@ -238,6 +238,10 @@ def deploy_sections(results: Results) -> list[str]:
         ]
     if "fleet" in results:
         groups += [
+            Group(f"cold, machines at once: {hosts}", {"ours": Spread.of([cost["wall"]])})
+            for hosts, cost in results["fleet"]["cold"].items()
+        ]
+        groups += [
             Group(f"nothing to change, machines at once: {hosts}", {"ours": Spread.of(seconds)})
             for hosts, seconds in results["fleet"]["again"].items()
         ]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.bench.changes import LINES, changed_collection, outcome
-from tests.bench.fleet import changed
+from tests.bench.lab import changed
 from tests.rotation.load import Tally
 from tests.verify.support import ROOT
 
