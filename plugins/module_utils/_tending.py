@@ -60,8 +60,10 @@ def alone(folder: Path) -> Iterator[bool]:
 def a_look(history: History, lease: Lease, store: Store, memory: _health.Memory) -> Look:
     settings = store.settings()
     look = Look(history, lease, memory, bool(settings.get("renews")))
-    if settings.get("acme"):
-        look.acme = _acme.Store(look.root_of_all())
+    acme = _acme.Store(look.root_of_all())
+    # A first deployment says at its end for which names it is.
+    if settings.get("acme") and acme.settings().names:
+        look.acme = acme
     return look
 
 

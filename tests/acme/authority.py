@@ -61,6 +61,11 @@ class Authority:
         names = frozenset(value for kind, value in found["subjectAltName"])
         return Served(found["serialNumber"], issuer["commonName"], names)
 
+    def shown(self) -> str:
+        """What the site shows, whoever trusts it."""
+        settings = self.bench.stack.settings
+        return ssl.get_server_certificate((settings.address, settings.forwarded_port), timeout=60)
+
     # -- the machine's own program --
 
     def state(self) -> dict[str, Any]:

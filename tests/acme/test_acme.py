@@ -254,13 +254,13 @@ def test_a_profile(bench: Bench, authority: Authority) -> None:
 
 
 def test_one_near_its_end_while_the_machine_was_off(bench: Bench, authority: Authority) -> None:
-    before = authority.served()
+    before = authority.shown()
     authority.near_its_end()
     bench.switch_off_and_on()
 
     def is_another() -> bool:
         try:
-            return authority.served().serial != before.serial
+            return authority.shown() != before
         except OSError:
             return False
 

@@ -160,6 +160,15 @@ def test_an_authority_is_asked_once_and_what_it_gave_is_taken_into_use(machine: 
     assert machine.told == []
 
 
+def test_before_the_names_are_known_nobody_is_asked(
+    machine: Machine, asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the middle of the first deployment, whose end says them."""
+    monkeypatch.setattr(_acme.Store, "settings", lambda store: _acme.Settings())
+    machine.look(3)
+    assert (machine.done, machine.told) == ([], [])
+
+
 def test_one_that_was_issued_before_it_was_cut_off_is_not_asked_for_again(
     machine: Machine, asked: Asked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
