@@ -262,8 +262,8 @@ def look_at_backups(store: _backup_state.Store, wall: float) -> Iterator[Finding
         yield Finding(one.key, one.what, one.todo, 1)
 
 
-def look_at_updates(store: _updates.Store, wall: float) -> Iterator[Finding]:
-    for what, todo in _updates.troubles(store, wall):
+def look_at_updates(store: _updates.Store, history: History, wall: float) -> Iterator[Finding]:
+    for what, todo in _updates.troubles(store, history, wall):
         yield Finding("updates", what, todo, 1)
 
 
@@ -440,7 +440,7 @@ class Look:
         found += look_at_disks([*places, "/var/lib"], self.memory.known)
         found += look_at_deployment(self.history)
         found += look_at_backups(_backup_state.Store(self.root_of_all()), time.time())
-        found += look_at_updates(_updates.Store(self.root_of_all()), time.time())
+        found += look_at_updates(_updates.Store(self.root_of_all()), self.history, time.time())
         if self.engine is None:
             todo = "`systemctl status docker` (Alpine: /var/log/docker.log) says why; the site goes on meanwhile"
             found.append(Finding("engine", "the Docker engine does not answer", todo))

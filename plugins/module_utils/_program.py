@@ -173,6 +173,7 @@ def watch(number: int, seconds: float, history: History, lease: Lease) -> int:
             work.give_way(former)
             history.mark(number, _history.GAVE_WAY, f"{said}; deployment {former.number} runs again")
             history.end()
+            _updates.settle_base(_updates.Store(history.folder.parents[3]), history)
     finally:
         lease.release(run)
     return 1
@@ -376,6 +377,7 @@ def go_back(number: int | None, history: History, lease: Lease) -> int:
     try:
         with lease.kept(run):
             _deployment.roll_back(history, number, caller(), lambda line: say(f"... {line}"))
+            _updates.settle_base(_updates.Store(history.folder.parents[3]), history)
     finally:
         lease.release(run)
     say("\n".join(table(history.entries()[-1:], [one.number for one in history.kept()])))

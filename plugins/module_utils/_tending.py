@@ -107,8 +107,7 @@ class Tending:
     def _settle_the_base(self) -> None:
         """A base image that was tried stays, or the former one comes back: an update may have been cut off."""
         if self.lease.holder() is None:
-            with contextlib.suppress(_updates.UpdateProblem):
-                _updates.settle_base(_updates.Store(self.look.root_of_all()), self.history)
+            _updates.settle_base(_updates.Store(self.look.root_of_all()), self.history)
 
     def _take_back_a_restore(self) -> None:
         """One that was cut off, and that nobody is at. Where it fails, the look after it tells."""

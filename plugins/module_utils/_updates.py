@@ -12,11 +12,9 @@ from __future__ import annotations
 import calendar
 import contextlib
 import fcntl
-import hashlib
 import json
 import os
 import re
-import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -47,9 +45,9 @@ COMPOSE = "srcs/docker-compose.yml"
 ASKED_SECONDS = 900
 # How often the machine tries by itself to bring the same, and how long it waits for another one who is at work.
 TRIES = 3
+# What became of it, in the machine's words.
+CUT_OFF, THE_UPDATE = "was cut off", "the update"
 WAITS, WAITS_EVERY = 1800.0, 10.0
-# So long the former base image stays: as long as a deployment is watched, and more.
-BASE_KEPT = 900.0
 # So many packages' changes are read, and so many are named in a line.
 READ_AT_MOST, NAMED_AT_MOST = 100, 12
 # An answer that is older is told of.
@@ -65,6 +63,8 @@ TAKEN = "/usr/local/share/inception/packages"
 # By which proxy this machine reaches the world (_stack_start, settle_environment).
 PROXIES = ("http_proxy", "https_proxy", "no_proxy")
 LABEL = "inception.asks"
+# What is newer, by service.
+Pending = dict[str, list["Package"]]
 
 ASK = rf"""
 set -eu
@@ -111,14 +111,17 @@ for one in "$@"; do
     done
 done
 """
+# As ASK asks, so that what it found is what comes. A base image that is packed anew is another one, whatever is in it.
 RENEW = """
 set -eu
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive
 if command -v apt-get >/dev/null; then
-    apt-get -qq --yes --with-new-pkgs upgrade
+    apt-get -s dist-upgrade | grep -q '^Inst ' || { echo Nothing; exit 0; }
+    apt-get -qq --yes dist-upgrade >&2
     apt-get clean
 else
-    apk upgrade -q --no-cache
+    apk upgrade --simulate | grep -q ' Upgrading ' || { echo Nothing; exit 0; }
+    apk upgrade -q --no-cache >&2
 fi
 rm -rf /var/cache/* /var/log/*
 """
@@ -149,6 +152,25 @@ class Package:
         return f"{self.name} {self.old} -> {self.new}{f' ({names})' if names else ''}"
 
 
+def versions(packages: Iterable[Package]) -> list[str]:
+    return sorted({f"{one.name} {one.new}" for one in packages})
+
+
+def given_up(when: str, why: str, brings: list[str]) -> str:
+    return f"{THE_UPDATE} of {when} was given up: {clean(why)} It was to bring {some(brings)}"
+
+
+@dataclass
+class Attempt:
+    """What was tried last for a service: of which packages, how often, and what became of it."""
+
+    packages: list[str] = field(default_factory=list)
+    # Of the deployment that was to bring them.
+    number: int = 0
+    times: int = 0
+    outcome: str = ""
+
+
 @dataclass
 class Seen:
     """What was seen, when the distribution was asked last."""
@@ -167,10 +189,8 @@ class Seen:
     images: dict[str, str] = field(default_factory=dict)
     # By package, the CVEs that its own changelog names; none where that says nothing.
     cves: dict[str, list[str]] = field(default_factory=dict)
-    # What the machine tried to bring by itself last, how often, and what became of it.
-    tried: str = ""
-    tries: int = 0
-    outcome: str = ""
+    # By service; one that is bad does not keep the others' fixes away.
+    attempts: dict[str, Attempt] = field(default_factory=dict)
 
     @classmethod
     def of(cls, told: Mapping[str, Any]) -> Seen:
@@ -179,15 +199,36 @@ class Seen:
         found.services = {
             name: [Package(**one) for one in packages] for name, packages in (told.get("services") or {}).items()
         }
+        found.attempts = {name: Attempt(**one) for name, one in (told.get("attempts") or {}).items()}
         return found
 
-    def pending(self, mode: str) -> dict[str, list[Package]]:
+    def pending(self, mode: str) -> Pending:
         """By service, what is newer and counts."""
-        found = {}
-        for name, packages in self.services.items():
-            if mode == ALL or any(one.security for one in packages):
-                found[name] = packages
-        return {name: packages for name, packages in found.items() if packages}
+        return {
+            name: packages
+            for name, packages in self.services.items()
+            if packages and (mode == ALL or any(self.is_fix(one) for one in packages))
+        }
+
+    def is_fix(self, package: Package) -> bool:
+        """Of security: by where it comes from, or by its own words; a point release takes fixes over."""
+        return package.security or bool(self.cves.get(package.key))
+
+    def tried(self, name: str, packages: Iterable[Package]) -> Attempt | None:
+        """What became of the same, or of more."""
+        attempt = self.attempts.get(name)
+        return attempt if attempt and set(versions(packages)) <= set(attempt.packages) else None
+
+    def learn(self, history: History) -> None:
+        """What became of it later: gone on with, given up while it was watched, or gone back from by somebody."""
+        entries = {one.number: one for one in history.entries() if one.what == UPDATE}
+        for attempt in self.attempts.values():
+            entry = entries.get(attempt.number)
+            if entry and entry.result == _history.KEPT:
+                attempt.times, attempt.outcome = TRIES, f"deployment {entry.number} brought it, and was gone back from"
+            elif entry and entry.result != _history.CUT_OFF and not attempt.outcome.startswith(THE_UPDATE):
+                # Visitors had it.
+                attempt.times, attempt.outcome = TRIES, given_up(entry.when, entry.said, entry.changed)
 
     def lines(self, packages: Iterable[Package]) -> list[str]:
         return sorted({one.line(self.cves.get(one.key, ())) for one in packages})
@@ -331,7 +372,7 @@ class Asker:
         seen = Seen(utc(), reference=reference, images=dict(images))
         seen.family = "alpine" if "alpine" in reference else "debian"
         seen.base = [Package(one.name, one.old, one.new, one.security, True) for one in in_base]
-        seen.tried, seen.tries, seen.outcome = before.tried, before.tries, before.outcome
+        seen.attempts = before.attempts
         for name, image in sorted(images.items()):
             found, has = read_answer(self.run(image, ASK, ""))
             seen.services[name] = [
@@ -343,6 +384,14 @@ class Asker:
             )
         self._read_changes(seen, before.cves)
         return seen
+
+    def ask_again(self, seen: Seen, images: Mapping[str, str]) -> None:
+        """What is newer than images that were built just now, by the lists that they were built from."""
+        base = {one.name for packages in seen.services.values() for one in packages if one.base}
+        for name, image in sorted(images.items()):
+            found, dummy = read_answer(self.run(image, ASK, ""))
+            seen.services[name] = [Package(one.name, one.old, one.new, one.security, one.name in base) for one in found]
+        seen.images = dict(images)
 
     def _read_changes(self, seen: Seen, known: Mapping[str, list[str]]) -> None:
         """What the distribution says was mended: in the packages that are newer."""
@@ -381,38 +430,51 @@ def comes_from_registry(told: Mapping[str, Any]) -> bool:
 
 
 class Base:
-    """The image that all others are built on, which is another one from now on, or the former one again."""
+    """The image that all others are built on, which is another one from now on, or a former one again."""
 
-    def __init__(self, store: Store, reference: str, asker: Asker) -> None:
-        self.store, self.reference, self.asker = store, reference, asker
+    def __init__(self, store: Store, reference: str, tell: Callable[[str], None] = lambda line: None) -> None:
+        self.store, self.reference, self.tell = store, reference, tell
         name = re.sub(r"[:/]", "-", reference)
         self.archive = store.root / BASES / f"{name}.image.tar"
         self.new_archive = store.folder / f"{name}.image.tar"
 
-    def renew(self, number: int) -> None:
-        """The newest one, under the same name. `number` is the deployment that it is for."""
-        before = inspect(self.reference)
-        told = {"reference": self.reference, "before": before["Id"], "number": number, "when": time.time()}
+    def there(self) -> dict[str, Any]:
+        """What the engine says of it. Nothing runs of it itself, so whoever cleans up the engine takes it away."""
+        if not docker("image", "ls", "--quiet", self.reference).strip():
+            self.tell(f"{self.reference} is gone, and fetched again")
+            if self.archive.exists():
+                docker("load", "--quiet", "--input", str(self.archive))
+            else:
+                docker("pull", "--quiet", self.reference)
+        return inspect(self.reference)
+
+    def renew(self) -> None:
+        """The newest one, under the same name; the one before it stays as long as it can be gone back to."""
+        before = self.there()
         self.store.make()
-        _history.write(self.store.base_file, told)
+        former = formers(self.store)
+        former.setdefault(self.reference, {})[before["Id"]] = base_digest(before)
+        _history.write(self.store.base_file, {"former": former, "settled": []})
         if comes_from_registry(before):
-            self.asker.tell(f"pulling {self.reference}")
+            self.tell(f"pulling {self.reference}")
             docker("pull", "--quiet", self.reference)
         else:
             self._build(before)
 
     def _build(self, before: Mapping[str, Any]) -> None:
         """One of no registry is renewed as a machine is, and packed like the one that it comes from."""
-        self.asker.tell(f"renewing {self.reference}")
+        self.tell(f"renewing {self.reference}")
         container = f"inception-base-{os.getpid()}"
         lists = self.store.lists / "apt"
         tree = self.new_archive.with_suffix(".tree")
         try:
-            docker(
+            said = docker(
                 *("run", "--name", container, "--user", "0:0", "--label", f"{LABEL}=1", "--pull", "never"),
                 *by_proxy(),
                 *("--volume", f"{lists}:/var/lib/apt/lists", "--entrypoint", "sh", self.reference, "-c", RENEW),
             )
+            if "Nothing" in said.split():
+                return
             docker("export", "--output", str(tree), container)
             command = (before.get("Config") or {}).get("Cmd") or ["sh"]
             _images.pack_base(str(tree), str(self.new_archive), self.reference, str(before["Architecture"]), command)
@@ -423,58 +485,94 @@ class Base:
             docker("rm", "--force", "--volumes", container, check=False)
         docker("load", "--quiet", "--input", str(self.new_archive))
 
+    def keep_archive(self, digest: str) -> None:
+        """Of one of no registry: what make and the control node find is what runs."""
+        if _images.base_digest_of(str(self.archive)) != digest:
+            if _images.base_digest_of(str(self.new_archive)) != digest:
+                docker("save", "--output", str(self.new_archive), self.reference)
+            self.archive.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+            self.new_archive.chmod(0o644)
+            self.new_archive.replace(self.archive)
+        self.new_archive.unlink(missing_ok=True)
+
+
+def formers(store: Store) -> dict[str, dict[str, str]]:
+    """By their names, base images of before: of each the digest that tags have of it."""
+    return dict(_history.read(store.base_file).get("former") or {})
+
+
+def fits(files: Files, digest: str) -> bool:
+    """Whether a deployment's images are built on a base image: their tags say it."""
+    compose = files[COMPOSE].data.decode(errors="replace") if COMPOSE in files else ""
+    return any(
+        re.search(rf"(?m)^    image: {re.escape(name)}:{tag}$", compose) for name, tag in tags_of(files, digest).items()
+    )
+
+
+def tags_of(files: Files, base: str) -> dict[str, str]:
+    """By service, the tag of its image."""
+    found = {}
+    for path in files:
+        if whose := _decided.DOCKERFILE.fullmatch(path):
+            folder = path.removesuffix("Dockerfile")
+            context = {name[len(folder) :]: one.data for name, one in files.items() if name.startswith(folder)}
+            found[whose[1]] = _images.content_tag(_images.content_of_files(context), base)
+    return found
+
 
 def settle_base(store: Store, history: History) -> None:
-    """Whether a base image that was tried stays, by what became of the deployment that it was for."""
-    told = _history.read(store.base_file)
-    if not told or history.under_way():
+    """Has the base image be the one that what runs is built on, whatever became of an update; and keeps those that the
+    deployments have which can be gone back to, and no other. What does not come off now does at the next look."""
+    with contextlib.suppress(UpdateProblem, OSError):
+        _settle_base(store, history)
+
+
+def _settle_base(store: Store, history: History) -> None:
+    told, current = _history.read(store.base_file), history.current()
+    kept = [one.number for one in history.kept()]
+    if not told or current is None or history.under_way() or told.get("settled") == kept:
         return
-    reference, before = str(told["reference"]), str(told["before"])
-    base = Base(store, reference, Asker(store, lambda line: None))
-    result = next((one.result for one in history.entries() if one.number == told["number"]), "")
-    if result != _history.KEPT:
-        docker("tag", before, reference)
-        base.new_archive.unlink(missing_ok=True)
-    elif time.time() - float(told["when"]) < BASE_KEPT:
-        return
-    else:
-        if base.new_archive.exists():
-            base.archive.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-            base.new_archive.chmod(0o644)
-            base.new_archive.replace(base.archive)
-        docker("image", "rm", before, check=False)
-    store.base_file.unlink(missing_ok=True)
+    files, former = history.files(current.number), formers(store)
+    reference = reference_of(files)
+    base, others = Base(store, reference), former.setdefault(reference, {})
+    present = base.there()
+    if not fits(files, base_digest(present)):
+        for image, digest in list(others.items()):
+            if fits(files, digest):
+                others[present["Id"]] = base_digest(present)
+                docker("tag", image, reference)
+                present = base.there()
+                break
+    others.pop(present["Id"], None)
+    if not comes_from_registry(present):
+        base.keep_archive(base_digest(present))
+    deployed = [history.files(number) for number in kept]
+    for images in former.values():
+        for image, digest in list(images.items()):
+            if not any(fits(one, digest) for one in deployed):
+                docker("image", "rm", image, check=False)
+                del images[image]
+    _history.write(store.base_file, {"former": {name: one for name, one in former.items() if one}, "settled": kept})
 
 
 # ---- What is to be deployed ----
 
 
-def wanted_files(files: Files, seen: Seen, mode: str, base: str) -> Files:
+def wanted_files(files: Files, seen: Seen, pending: Pending, base: str) -> Files:
     """The project's files with the stamps of what is newer, and the tags that follow from them and from the base."""
-    pending = seen.pending(mode)
-    made, tags = dict(files), {}
+    made = dict(files)
     for path, file in files.items():
-        if not (whose := _decided.DOCKERFILE.fullmatch(path)):
-            continue
-        text = file.data.decode()
-        if any(not one.base for one in pending.get(whose[1], [])):
+        whose = _decided.DOCKERFILE.fullmatch(path)
+        if whose and any(not one.base for one in pending.get(whose[1], [])):
+            text = file.data.decode()
             found = _decided.PACKAGES.search(text)
             stamp = _decided.stamp_of(seen.wanted[whose[1]], found[1] if found else "")
             made[path] = _history.File(_decided.stamped(text, stamp).encode(), file.mode)
-        if pending:
-            folder = path.removesuffix("Dockerfile")
-            context = {name[len(folder) :]: one.data for name, one in made.items() if name.startswith(folder)}
-            tags[whose[1]] = _images.content_tag(_images.content_of_files(context), base)
     compose = made[COMPOSE].data.decode()
-    for name, tag in tags.items():
+    for name, tag in tags_of(made, base).items():
         compose = re.sub(rf"(?m)^(    image: {re.escape(name)}:)[0-9a-f]+$", rf"\g<1>{tag}", compose)
     made[COMPOSE] = _history.File(compose.encode(), made[COMPOSE].mode)
     return made
-
-
-def key_of(pending: Mapping[str, list[Package]]) -> str:
-    lines = sorted({f"{name} {one.name} {one.new}" for name, packages in pending.items() for one in packages})
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
 @dataclass
@@ -490,11 +588,13 @@ class Updates:
     def asked(self) -> Seen:
         """Asks now, and remembers the answer."""
         before = self.store.seen()
+        before.learn(self.history)
         current = self.history.current()
         if current is None:
             raise UpdateProblem("nothing is deployed here, so there is nothing to update; make deploy deploys")
         try:
             reference = reference_of(self.history.files(current.number))
+            Base(self.store, reference, self.tell).there()
             seen = Asker(self.store, self.tell).ask(reference, current.images, before)
         except UpdateProblem as problem:
             before.failed, before.said = utc(), str(problem)
@@ -513,31 +613,49 @@ class Updates:
         pending = seen.pending(mode)
         if not pending:
             return [nothing(seen, mode)]
-        key = key_of(pending)
-        if by_itself and key == seen.tried and seen.tries >= TRIES:
-            return [f"not tried again: {seen.outcome}; `sudo inception update` does"]
+        if by_itself:
+            tried = {name: seen.tried(name, packages) for name, packages in pending.items()}
+            done = {name: one for name, one in tried.items() if one and one.times >= TRIES}
+            pending = {name: packages for name, packages in pending.items() if name not in done}
+            outcomes = sorted({one.outcome for one in done.values()})
+            if not pending:
+                return [f"not tried again: {outcome}; `sudo inception update` does" for outcome in outcomes]
         run = f"update:{os.getpid()}"
         self._take(run, by_itself)
         try:
             current = self.history.current()
             if current is None or current.images != seen.images:
                 raise UpdateProblem("somebody has deployed meanwhile; `sudo inception update` asks again")
-            seen.tries = seen.tries + 1 if key == seen.tried else 1
-            seen.tried, seen.outcome = key, "it was cut off"
-            self.store.save(seen)
-            with self.lease.kept(run):
-                return self._deploy(seen, pending, mode)
-        except (GivenUp, UpdateProblem, FileProblem, OSError) as error:
-            what = error.failure.what if isinstance(error, GivenUp) else str(error)
-            lines = seen.lines(one for packages in pending.values() for one in packages)
-            seen.outcome = (
-                f"the update of {utc()} was given up: {clean(what.splitlines()[0])} It was to bring {some(lines)}"
-            )
-            self.store.save(seen)
-            raise
+            return self._try(seen, pending, run)
         finally:
             settle_base(self.store, self.history)
             self.lease.release(run)
+
+    def _try(self, seen: Seen, pending: Pending, run: str) -> list[str]:
+        """Brings it, and writes down what became of it, of being cut off before all."""
+        former = dict(seen.attempts)
+        for name, packages in pending.items():
+            before = seen.tried(name, packages)
+            times = before.times + 1 if before else 1
+            seen.attempts[name] = Attempt(versions(packages), self.history.next_number(), times, CUT_OFF)
+        self.store.save(seen)
+        try:
+            with self.lease.kept(run):
+                return self._deploy(seen, pending)
+        except (GivenUp, UpdateProblem, FileProblem, OSError) as error:
+            self._given_up(seen, pending, former, error)
+            raise
+
+    def _given_up(self, seen: Seen, pending: Pending, former: dict[str, Attempt], error: Exception) -> None:
+        """Of the service that is to blame, where one is: the others may be tried without it."""
+        blamed = [name for name in pending if name == getattr(error, "service", "")] or list(pending)
+        what = error.failure.what if isinstance(error, GivenUp) else str(error)
+        first = next(iter(what.splitlines()), "") or type(error).__name__
+        lines = seen.lines(one for name in blamed for one in pending[name])
+        seen.attempts = {**former, **{name: seen.attempts[name] for name in blamed}}
+        for name in blamed:
+            seen.attempts[name].outcome = given_up(utc(), first, lines)
+        self.store.save(seen)
 
     def _take(self, run: str, by_itself: bool) -> None:
         end = time.monotonic() + (WAITS if by_itself else 0)
@@ -550,7 +668,7 @@ class Updates:
                     raise
                 time.sleep(WAITS_EVERY)
 
-    def _deploy(self, seen: Seen, pending: Mapping[str, list[Package]], mode: str) -> list[str]:
+    def _deploy(self, seen: Seen, pending: Pending) -> list[str]:
         current = self.history.current()
         if current is None or self.history.under_way():
             raise UpdateProblem("a deployment was cut off here; deploy first")
@@ -560,28 +678,33 @@ class Updates:
         if _history.digest(files) != current.digest:
             raise UpdateProblem("the project folder is not what was deployed; deploy first")
         counted = [one for packages in pending.values() for one in packages if one.base]
+        base, asker = Base(self.store, seen.reference, self.tell), Asker(self.store, self.tell)
         if counted and seen.base:
-            Base(self.store, seen.reference, Asker(self.store, self.tell)).renew(self.history.next_number())
-        made = wanted_files(files, seen, mode, base_digest(inspect(seen.reference)))
+            base.renew()
+        made = wanted_files(files, seen, pending, base_digest(base.there()))
         if made == files:
-            seen.tries = 0
+            seen.attempts = {name: one for name, one in seen.attempts.items() if name not in pending}
             self.store.save(seen)
-            lines = seen.lines(counted)
-            return [f"{seen.reference} has nothing newer yet of {some(lines)}"]
+            return [f"{seen.reference} has nothing newer yet of {some(seen.lines(counted))}"]
         brings = seen.lines(one for packages in pending.values() for one in packages)
         work = _deployment.Deployment(wish, self.who, UPDATE, self.history, self.tell)
         outcome = _deployment.change(work, made, brings, self.history)
-        seen.outcome, seen.tries = f"deployment {outcome.number} brought it, and was gone back from", TRIES
-        # What runs has it now.
-        for name in pending:
-            seen.services[name] = []
+        said = [f"deployment {outcome.number}: {', '.join(sorted(pending))} updated", *(f"    {one}" for one in brings)]
+        seen.learn(self.history)
         new = self.history.current()
-        seen.images = dict(new.images) if new else {}
-        if counted:
-            seen.base = []
+        # What it brought is looked at, and not believed.
+        try:
+            asker.ask_again(seen, new.images if new else {})
+        except UpdateProblem:
+            seen.images = {}
         self.store.save(seen)
         forget_builds()
-        return [f"deployment {outcome.number}: {', '.join(sorted(pending))} updated", *(f"    {one}" for one in brings)]
+        left = {name: [one for one in seen.services.get(name, []) if not one.base] for name in pending}
+        return said + [
+            f"{name} was built, and does not have {some(seen.lines(packages))}; its Dockerfile may name a version"
+            for name, packages in sorted(left.items())
+            if packages and seen.images
+        ]
 
 
 def remove_left() -> None:
@@ -674,26 +797,23 @@ def status(store: Store, history: History, wall: float | None = None) -> list[st
             lines.append("    one without a CVE: its changelog names none, or could not be read")
     else:
         lines.append(f"updates: not asked yet (`sudo inception update --check`){how}")
-    lines += [f"updates: WARNING: {what}; {todo}" for what, todo in troubles(store, wall)]
+    lines += [f"updates: WARNING: {what}; {todo}" for what, todo in troubles(store, history, wall)]
     return lines
 
 
-def troubles(store: Store, wall: float) -> Iterator[tuple[str, str]]:
+def troubles(store: Store, history: History, wall: float) -> Iterator[tuple[str, str]]:
     """What a person is to be told, with what to do."""
     settings, seen = store.settings(), store.seen()
     if settings.mode == NONE:
         return
+    seen.learn(history)
     again = "`sudo inception update` tries again"
     if seen.failed:
         yield f"the distribution could not be asked at {seen.failed}: {clean(seen.said)}", again
     elif seen.asked and wall - _backup_state.seconds_of(seen.asked) > LATE.get(settings.schedule, LATE["weekly"]):
         yield f"the distribution was asked last at {seen.asked}", again
-    if seen.outcome.startswith("the update") and seen.pending(settings.mode):
-        yield seen.outcome, again
-
-
-def gone(store: Store) -> bool:
-    """Removes what is remembered. Whether there was something."""
-    there = store.folder.exists()
-    shutil.rmtree(store.folder, ignore_errors=True)
-    return there
+    found = [seen.tried(name, packages) for name, packages in seen.pending(settings.mode).items()]
+    for outcome in sorted({one.outcome for one in found if one and one.outcome.startswith(THE_UPDATE)}):
+        yield outcome, again
+    if any(one and one.outcome == CUT_OFF and one.times >= TRIES for one in found):
+        yield f"an update {CUT_OFF} {TRIES} times, and is not tried again", again

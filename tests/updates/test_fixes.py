@@ -133,6 +133,27 @@ def test_a_fix_of_the_base_reaches_each_image(bench: Bench, mirror: Mirror) -> N
     changes_nothing(bench)
 
 
+def test_a_base_that_was_gone_back_from_does_not_come_back(bench: Bench, mirror: Mirror) -> None:
+    """Neither by itself nor with the next deployment, which would build everything on it again."""
+    package = "debian-archive-keyring"
+    before, tags = mirror.installed("nginx", package), bench.root("docker ps --format '{{.Image}}' | sort")
+    assert bench.deploy(BY_ITSELF).status == 0
+    version = mirror.publish("nginx", package, "In the base image, and gone back from: CVE-2099-5001.")
+    assert by_itself(bench) == 0
+    assert mirror.installed("mariadb", package) == version
+    bench.root("inception rollback")
+    changes_nothing(bench, BY_ITSELF)
+    assert mirror.installed("mariadb", package) == before
+    assert bench.root("docker ps --format '{{.Image}}' | sort") == tags
+    assert by_itself(bench) == 0
+    assert mirror.installed("mariadb", package) == before
+    # Forward again by hand, and whoever cleaned up the engine meanwhile had the base image.
+    bench.root("docker image rm debian:bookworm")
+    bench.root("inception update")
+    assert mirror.installed("mariadb", package) == version
+    changes_nothing(bench)
+
+
 def test_one_that_is_cut_off_is_gone_on_with(bench: Bench, mirror: Mirror) -> None:
     version = mirror.publish("nginx", "nginx", "And one more: CVE-2099-4246.")
     bench.root("systemd-run --quiet --unit=cut-off /usr/local/sbin/inception update")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -130,9 +131,20 @@ def test_security_waits_for_a_security_fix_and_all_for_none(mode: str, packages:
     assert bool(seen(nginx=packages).pending(mode)) == counts
 
 
+def test_what_names_a_cve_is_a_fix_wherever_it_comes_from() -> None:
+    """A point release takes fixes over, and then the archive of security updates does not offer them any more."""
+    one = seen(nginx=[NEWS])
+    one.cves = {NEWS.key: ["CVE-2026-0001"]}
+    assert one.pending(SECURITY) == {"nginx": [NEWS]}
+
+
+def wanted(files: Files, one: Seen, base: str) -> Files:
+    return updates.wanted_files(files, one, one.pending(ALL), base)
+
+
 def test_what_is_newer_is_a_part_of_the_tag_and_only_there() -> None:
     before = project()
-    made = updates.wanted_files(before, seen(nginx=[FIX]), ALL, "sha256:base")
+    made = wanted(before, seen(nginx=[FIX]), "sha256:base")
     changed = {path for path in made if made[path] != before[path]}
     assert changed == {updates.COMPOSE, "srcs/requirements/nginx/Dockerfile"} | changed & {updates.COMPOSE}
     stamp = _decided.packages_of(made)["nginx"]
@@ -146,21 +158,24 @@ def test_what_is_newer_is_a_part_of_the_tag_and_only_there() -> None:
 
 
 def test_another_base_is_another_tag_for_all_and_no_stamp() -> None:
-    made = updates.wanted_files(project(), seen(nginx=[OF_THE_BASE]), ALL, "sha256:other")
+    made = wanted(project(), seen(nginx=[OF_THE_BASE]), "sha256:other")
     assert _decided.packages_of(made) == {}
     compose = made[updates.COMPOSE].data.decode()
     assert not any(tag in compose for tag in ("000000000000", "111111111111", "222222222222"))
 
 
-def test_nothing_newer_changes_nothing() -> None:
-    assert updates.wanted_files(project(), seen(), ALL, "sha256:base") == project()
-    assert updates.wanted_files(project(), seen(nginx=[NEWS]), SECURITY, "sha256:base") == project()
+def test_what_has_nothing_newer_keeps_its_tag() -> None:
+    deployed = wanted(project(), seen(), "sha256:base")
+    assert wanted(deployed, seen(), "sha256:base") == deployed
+    made = wanted(deployed, seen(nginx=[FIX]), "sha256:base")
+    before, after = (one[updates.COMPOSE].data.decode().splitlines() for one in (deployed, made))
+    assert [line.partition(":")[0] + line.split(":")[1] for line in after if line not in before] == ["    image nginx"]
 
 
 def test_the_same_versions_again_are_built_again() -> None:
     """A mirror in between two of its own updates: what it said it had was not what it gave."""
-    first = updates.wanted_files(project(), seen(nginx=[FIX]), ALL, "sha256:base")
-    second = updates.wanted_files(first, seen(nginx=[FIX]), ALL, "sha256:base")
+    first = wanted(project(), seen(nginx=[FIX]), "sha256:base")
+    second = wanted(first, seen(nginx=[FIX]), "sha256:base")
     assert _decided.packages_of(first) != _decided.packages_of(second)
 
 
@@ -195,20 +210,27 @@ class Machine:
         entry.images = {"nginx": "nginx:000000000000"}
         self.history.add(entry, self.project.read(), plan)
         self.answer, self.calls = seen(nginx=[FIX]), list[tuple[str, ...]]()
-        self.fails: Exception | None = None
+        self.fails: BaseException | None = None
+        self.left: dict[str, list[Package]] = {}
         monkeypatch.setattr(updates, "docker", self.docker)
         monkeypatch.setattr(updates, "WAITS_EVERY", 0.01)
         monkeypatch.setattr(updates.Asker, "ask", lambda asker, reference, images, before: self.ask(before, images))
+        monkeypatch.setattr(updates.Asker, "ask_again", lambda asker, found, images: self.ask_again(found, images))
         monkeypatch.setattr(_deployment.Deployment, "run", lambda work: self.run(work))
 
     def ask(self, before: Seen, images: Mapping[str, str]) -> Seen:
         found = Seen.of(updates.asdict(self.answer))
         found.images = dict(images)
-        found.tried, found.tries, found.outcome = before.tried, before.tries, before.outcome
+        found.attempts = before.attempts
         return found
+
+    def ask_again(self, found: Seen, images: Mapping[str, str]) -> None:
+        found.services, found.images = dict(self.left), dict(images)
 
     def docker(self, *argv: str, **options: Any) -> str:
         self.calls.append(argv)
+        if argv[:2] == ("image", "ls"):
+            return "base"
         if argv[:2] == ("image", "inspect"):
             return '[{"Id": "sha256:base", "Config": {"Labels": {"inception.base": "sha256:base"}}}]'
         return ""
@@ -224,6 +246,7 @@ class Machine:
             self.project.restore(self.history.files(1))
             self.history.end()
             raise self.fails
+        entry.images = {"nginx": f"nginx:{number:012}"}
         self.history.add(entry, files, self.history.plan(1))
         self.history.end()
         return _deployment.Outcome(True, number)
@@ -268,7 +291,7 @@ def test_a_bad_one_is_named_and_tried_three_times_by_itself(machine: Machine) ->
     [said] = machine.updates().bring(SECURITY, by_itself=True)
     assert said.startswith("not tried again: the update of ")
     assert "The new nginx was tried (nginx -t) and is not well. It was to bring nginx 1 -> 2" in said
-    [(what, todo)] = updates.troubles(machine.store, time.time())
+    [(what, todo)] = updates.troubles(machine.store, machine.history, time.time())
     assert what in said
     assert todo == "`sudo inception update` tries again"
     # By hand it is tried all the same; and a newer one by itself.
@@ -276,16 +299,90 @@ def test_a_bad_one_is_named_and_tried_three_times_by_itself(machine: Machine) ->
         machine.updates().bring(ALL, by_itself=False)
     machine.fails, machine.answer = None, seen(nginx=[Package("nginx", "1", "3", security=True)])
     assert machine.updates().bring(SECURITY, by_itself=True)[0] == "deployment 6: nginx updated"
-    assert list(updates.troubles(machine.store, time.time())) == []
+    assert list(updates.troubles(machine.store, machine.history, time.time())) == []
+
+
+def test_a_bad_one_keeps_no_other_away(machine: Machine) -> None:
+    machine.fails = bad()
+    for _attempt in range(updates.TRIES):
+        with pytest.raises(GivenUp):
+            machine.updates().bring(SECURITY, by_itself=True)
+    machine.fails, machine.answer = None, seen(nginx=[FIX], wordpress=[Package("php", "1", "2", security=True)])
+    assert machine.updates().bring(SECURITY, by_itself=True) == ["deployment 5: wordpress updated", "    php 1 -> 2"]
+    assert list(_decided.packages_of(machine.project.read())) == ["wordpress"]
+
+
+def test_only_who_is_to_blame_is_blamed(machine: Machine) -> None:
+    machine.fails, machine.answer = bad(), seen(nginx=[FIX], wordpress=[Package("php", "1", "2", security=True)])
+    for _attempt in range(updates.TRIES):
+        with pytest.raises(GivenUp):
+            machine.updates().bring(SECURITY, by_itself=True)
+    machine.fails = None
+    assert machine.updates().bring(SECURITY, by_itself=True)[0] == "deployment 5: wordpress updated"
+
+
+def test_one_that_is_cut_off_each_time_is_told_of(machine: Machine) -> None:
+    """A machine that its own update ends, for lack of memory."""
+    machine.store.set(SECURITY, "daily")
+    machine.fails = KeyboardInterrupt()
+    for attempt in range(updates.TRIES):
+        assert list(updates.troubles(machine.store, machine.history, time.time())) == []
+        with pytest.raises(KeyboardInterrupt):
+            machine.updates().bring(SECURITY, by_itself=True)
+        entries = machine.history.entries()
+        machine.history.mark(entries[-1].number, _history.CUT_OFF, "")
+        assert attempt < len(entries)
+    assert machine.updates().bring(SECURITY, by_itself=True)[0].startswith("not tried again: was cut off")
+    [(what, dummy)] = updates.troubles(machine.store, machine.history, time.time())
+    assert what == "an update was cut off 3 times, and is not tried again"
+
+
+def test_one_that_was_cut_off_and_gone_on_with_can_be_gone_back_from(machine: Machine) -> None:
+    machine.store.set(SECURITY, "daily")
+    machine.fails = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        machine.updates().bring(SECURITY, by_itself=True)
+    machine.history.mark(2, _history.KEPT, "")
+    machine.fails = None
+    [said] = machine.updates().bring(SECURITY, by_itself=True)
+    assert said == "not tried again: deployment 2 brought it, and was gone back from; `sudo inception update` does"
+
+
+def test_one_that_gave_way_while_it_was_watched_is_told_of(machine: Machine) -> None:
+    machine.store.set(ALL, "daily")
+    machine.updates().bring(ALL, by_itself=True)
+    machine.history.mark(2, _history.GAVE_WAY, "nginx ended by itself 2 times.")
+    machine.project.restore(machine.history.files(1))
+    machine.left = {"nginx": [FIX]}
+    machine.updates().asked()
+    [(what, dummy)] = updates.troubles(machine.store, machine.history, time.time())
+    assert what.endswith("was given up: nginx ended by itself 2 times. It was to bring nginx 1 -> 2")
+
+
+def test_what_a_build_did_not_bring_is_said(machine: Machine) -> None:
+    machine.left = {"nginx": [FIX]}
+    said = machine.updates().bring(ALL, by_itself=True)
+    assert said[-1] == "nginx was built, and does not have nginx 1 -> 2; its Dockerfile may name a version"
+    # Nor is it built each night.
+    assert machine.updates().bring(ALL, by_itself=True)[0].startswith("not tried again: ")
+
+
+def test_a_failure_that_says_nothing_is_named_by_its_kind(machine: Machine) -> None:
+    machine.fails = OSError()
+    with pytest.raises(OSError, match=r"^$"):
+        machine.updates().bring(ALL, by_itself=True)
+    assert "was given up: OSError It was to bring" in machine.store.seen().attempts["nginx"].outcome
 
 
 def test_what_was_gone_back_from_does_not_come_back_by_itself(machine: Machine) -> None:
     machine.updates().bring(ALL, by_itself=True)
-    machine.history.mark(2, _history.GAVE_WAY, "nginx ended by itself twice")
     machine.project.restore(machine.history.files(1))
+    entry = Entry(3, "", "wil", "rollback to 1", digest=_history.digest(machine.project.read()))
+    entry.images = {"nginx": "nginx:000000000000"}
+    machine.history.add(entry, machine.project.read(), machine.history.plan(1))
     [said] = machine.updates().bring(ALL, by_itself=True)
     assert said == "not tried again: deployment 2 brought it, and was gone back from; `sudo inception update` does"
-    assert machine.updates().bring(ALL, by_itself=False)[0] == "deployment 3: nginx updated"
+    assert machine.updates().bring(ALL, by_itself=False)[0] == "deployment 4: nginx updated"
 
 
 def test_without_a_setting_nothing_comes_by_itself(machine: Machine) -> None:
@@ -311,7 +408,7 @@ def test_what_was_deployed_while_it_asked_stays(machine: Machine, monkeypatch: p
     monkeypatch.setattr(Lease, "take", take)
     with pytest.raises(updates.UpdateProblem, match="somebody has deployed meanwhile"):
         machine.updates().bring(ALL, by_itself=False)
-    assert machine.store.seen().tries == 0
+    assert machine.store.seen().attempts == {}
     assert Lease(machine.store.root / "run").holder() is None
 
 
@@ -329,7 +426,7 @@ def test_a_distribution_that_does_not_answer_is_told_of(machine: Machine, monkey
     monkeypatch.setattr(updates.Asker, "ask", silent)
     with pytest.raises(updates.UpdateProblem):
         machine.updates().bring(ALL, by_itself=True)
-    [(what, dummy)] = updates.troubles(machine.store, time.time())
+    [(what, dummy)] = updates.troubles(machine.store, machine.history, time.time())
     assert "could not be asked" in what
     assert "Failed to fetch" in what
     assert any(
@@ -341,35 +438,149 @@ def test_a_distribution_that_does_not_answer_is_told_of(machine: Machine, monkey
 # ---- The base image ----
 
 
-def tried_base(machine: Machine, number: int, when: float) -> None:
-    machine.store.make()
-    told = {"reference": "debian:bookworm", "before": "sha256:old", "number": number, "when": when}
-    _history.write(machine.store.base_file, told)
-    (machine.store.folder / "debian-bookworm.image.tar").write_text("new")
+class Engine:
+    """Base images by their names, as an engine keeps them, and deployments that are built on them."""
+
+    REFERENCE = "debian:bookworm"
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.store, self.history = Store(folder), History(folder / "var/lib/fortytwo.inception/history")
+        self.images, self.present = {"a"}, "a"
+        self.base = updates.Base(self.store, self.REFERENCE)
+        self.packages_are_newer = True
+        monkeypatch.setattr(updates, "docker", self.docker)
+        monkeypatch.setattr(_images, "pack_base", lambda tree, target, *told: self.write(target, self.next()))
+        monkeypatch.setattr(
+            _images, "base_digest_of", lambda path: Path(path).read_text() if Path(path).exists() else ""
+        )
+
+    def next(self) -> str:
+        return chr(ord(max(self.images)) + 1)
+
+    @staticmethod
+    def write(path: Any, text: str) -> str:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).write_text(text)
+        return text
+
+    def docker(self, *argv: str, **options: Any) -> str:
+        match argv[:2]:
+            case ("image", "ls"):
+                return self.present
+            case ("image", "inspect"):
+                labels = {"inception.base": self.present}
+                return json.dumps([{"Id": self.present, "Architecture": "amd64", "Config": {"Labels": labels}}])
+            case ("image", "rm"):
+                self.images.discard(argv[2])
+            case ("tag", one):
+                assert one in self.images
+                self.present = one
+            case ("load", _):
+                self.present = Path(argv[-1]).read_text()
+                self.images.add(self.present)
+            case ("save", _):
+                self.write(argv[2], self.present)
+            case ("run", _):
+                return "" if self.packages_are_newer else "Nothing\n"
+            case ("export", _):
+                self.write(argv[2], "tree")
+        return ""
+
+    def deploy(self, base: str = "", result: str = _history.KEPT) -> int:
+        """One that is built on a base image."""
+        files = wanted(project(), seen(), base or self.present)
+        number = self.history.next_number()
+        entry = Entry(number, "", "wil", "update", result, digest=f"{base or self.present}", changed=[])
+        self.history.add(entry, files if result == _history.KEPT else None, {})
+        return number
+
+    def settle(self) -> None:
+        updates.settle_base(self.store, self.history)
+
+    def archived(self) -> str:
+        assert not self.base.new_archive.exists()
+        return self.base.archive.read_text()
 
 
-def test_the_former_base_comes_back_where_the_deployment_was_not_kept(machine: Machine) -> None:
-    tried_base(machine, 2, time.time())
-    updates.settle_base(machine.store, machine.history)
-    assert machine.calls == [("tag", "sha256:old", "debian:bookworm")]
-    assert [path.name for path in machine.store.folder.iterdir()] == []
+@pytest.fixture
+def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
+    made = Engine(tmp_path, monkeypatch)
+    made.deploy()
+    return made
 
 
-def test_it_stays_when_the_deployment_was_kept_and_watched(machine: Machine) -> None:
-    tried_base(machine, 1, time.time())
-    updates.settle_base(machine.store, machine.history)
-    assert machine.calls == []
-    tried_base(machine, 1, time.time() - updates.BASE_KEPT)
-    updates.settle_base(machine.store, machine.history)
-    assert machine.calls == [("image", "rm", "sha256:old")]
-    assert (machine.store.root / updates.BASES / "debian-bookworm.image.tar").read_text() == "new"
+@pytest.mark.parametrize("result", [_history.REFUSED, _history.GAVE_WAY, _history.FAILED, ""])
+def test_the_former_base_comes_back_where_the_deployment_was_not_kept(engine: Engine, result: str) -> None:
+    engine.base.renew()
+    assert engine.present == "b"
+    if result:
+        engine.deploy(result=result)
+    engine.settle()
+    # And nothing is left of the other one.
+    assert (engine.present, engine.images, engine.archived()) == ("a", {"a"}, "a")
 
 
-def test_while_a_deployment_is_under_way_nothing_is_settled(machine: Machine) -> None:
-    tried_base(machine, 2, time.time())
-    machine.history.begin({"number": 2})
-    updates.settle_base(machine.store, machine.history)
-    assert machine.calls == []
+def test_it_stays_when_the_deployment_was_kept_and_so_does_the_one_before(engine: Engine) -> None:
+    engine.base.renew()
+    engine.deploy()
+    engine.settle()
+    assert (engine.present, engine.images, engine.archived()) == ("b", {"a", "b"}, "b")
+
+
+def test_a_deployment_that_is_gone_back_to_has_its_base(engine: Engine) -> None:
+    engine.base.renew()
+    engine.deploy()
+    engine.settle()
+    engine.deploy("a")
+    engine.settle()
+    assert (engine.present, engine.images, engine.archived()) == ("a", {"a", "b"}, "a")
+    engine.deploy("b")
+    engine.settle()
+    assert (engine.present, engine.archived()) == ("b", "b")
+
+
+def test_one_that_gave_way_while_it_was_watched_too(engine: Engine) -> None:
+    engine.base.renew()
+    number = engine.deploy()
+    engine.settle()
+    engine.history.mark(number, _history.GAVE_WAY, "nginx ended by itself twice")
+    engine.settle()
+    assert (engine.present, engine.images, engine.archived()) == ("a", {"a"}, "a")
+
+
+def test_bases_of_deployments_that_nobody_can_go_back_to_are_removed(engine: Engine) -> None:
+    for _update in range(10):
+        engine.base.renew()
+        engine.deploy()
+        engine.settle()
+    assert len(engine.images) == len(engine.history.kept()) == 6
+
+
+def test_while_a_deployment_is_under_way_nothing_is_settled(engine: Engine) -> None:
+    engine.base.renew()
+    engine.history.begin({"number": 2})
+    engine.settle()
+    assert engine.present == "b"
+    engine.history.end()
+    engine.settle()
+    assert engine.present == "a"
+
+
+def test_one_that_has_nothing_newer_is_not_packed_anew(engine: Engine) -> None:
+    """It would be another one all the same, and so would be all that is built on it."""
+    engine.packages_are_newer = False
+    engine.base.renew()
+    engine.settle()
+    assert (engine.present, engine.images, engine.archived()) == ("a", {"a"}, "a")
+
+
+def test_a_base_that_somebody_took_away_comes_back(engine: Engine) -> None:
+    """`docker system prune --all`, by somebody's cron: no container runs of it."""
+    engine.base.renew()
+    engine.deploy()
+    engine.settle()
+    engine.images, engine.present = set(), ""
+    assert engine.base.there()["Id"] == "b"
 
 
 @pytest.mark.parametrize(
@@ -415,10 +626,11 @@ def test_who_was_not_asked_for_long_is_told_of(tmp_path: Path) -> None:
     store = Store(tmp_path)
     store.set(ALL, "daily")
     store.save(seen())
-    [(what, dummy)] = updates.troubles(store, time.time() + 10 * 365 * 86400)
+    history = History(tmp_path / "none")
+    [(what, dummy)] = updates.troubles(store, history, time.time() + 10 * 365 * 86400)
     assert what == "the distribution was asked last at 2026-11-28 12:00:00 UTC"
     store.set("none", "daily")
-    assert list(updates.troubles(store, time.time() + 10 * 365 * 86400)) == []
+    assert list(updates.troubles(store, history, time.time() + 10 * 365 * 86400)) == []
 
 
 def test_what_is_set_is_new_once(tmp_path: Path) -> None:
