@@ -63,6 +63,8 @@ TAKEN = "/usr/local/share/inception/packages"
 # By which proxy this machine reaches the world (_stack_start, settle_environment).
 PROXIES = ("http_proxy", "https_proxy", "no_proxy")
 LABEL = "inception.asks"
+# The name of base images of before.
+FORMER = "inception-base"
 # What is newer, by service.
 Pending = dict[str, list["Package"]]
 
@@ -453,13 +455,15 @@ class Base:
         before = self.there()
         self.store.make()
         former = formers(self.store)
-        former.setdefault(self.reference, {})[before["Id"]] = base_digest(before)
+        former.setdefault(self.reference, {})[keep(before)] = base_digest(before)
         _history.write(self.store.base_file, {"former": former, "settled": []})
         if comes_from_registry(before):
             self.tell(f"pulling {self.reference}")
             docker("pull", "--quiet", self.reference)
-        else:
-            self._build(before)
+            if inspect(self.reference)["Id"] != before["Id"]:
+                return
+        # A registry has what the distribution mended weeks later, and what was packed here comes from none.
+        self._build(before)
 
     def _build(self, before: Mapping[str, Any]) -> None:
         """One of no registry is renewed as a machine is, and packed like the one that it comes from."""
@@ -496,8 +500,15 @@ class Base:
         self.new_archive.unlink(missing_ok=True)
 
 
+def keep(told: Mapping[str, Any]) -> str:
+    """A name for a base image of before, so that nobody who cleans up takes it for a leftover."""
+    name = f"{FORMER}:{base_digest(told).rpartition(':')[2][:12]}"
+    docker("tag", told["Id"], name)
+    return name
+
+
 def formers(store: Store) -> dict[str, dict[str, str]]:
-    """By their names, base images of before: of each the digest that tags have of it."""
+    """By the name that they had, base images of before: of each the digest that tags have of it."""
     return dict(_history.read(store.base_file).get("former") or {})
 
 
@@ -539,17 +550,16 @@ def _settle_base(store: Store, history: History) -> None:
     if not fits(files, base_digest(present)):
         for image, digest in list(others.items()):
             if fits(files, digest):
-                others[present["Id"]] = base_digest(present)
+                others[keep(present)] = base_digest(present)
                 docker("tag", image, reference)
                 present = base.there()
                 break
-    others.pop(present["Id"], None)
     if not comes_from_registry(present):
         base.keep_archive(base_digest(present))
     deployed = [history.files(number) for number in kept]
     for images in former.values():
         for image, digest in list(images.items()):
-            if not any(fits(one, digest) for one in deployed):
+            if digest == base_digest(present) or not any(fits(one, digest) for one in deployed):
                 docker("image", "rm", image, check=False)
                 del images[image]
     _history.write(store.base_file, {"former": {name: one for name, one in former.items() if one}, "settled": kept})

@@ -445,7 +445,9 @@ class Engine:
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.store, self.history = Store(folder), History(folder / "var/lib/fortytwo.inception/history")
-        self.images, self.present = {"a"}, "a"
+        # Each by its names; one without a name is gone, as it is where somebody cleans up.
+        self.names = {self.REFERENCE: "a"}
+        self.registry = ""
         self.base = updates.Base(self.store, self.REFERENCE)
         self.packages_are_newer = True
         monkeypatch.setattr(updates, "docker", self.docker)
@@ -453,6 +455,14 @@ class Engine:
         monkeypatch.setattr(
             _images, "base_digest_of", lambda path: Path(path).read_text() if Path(path).exists() else ""
         )
+
+    @property
+    def images(self) -> set[str]:
+        return set(self.names.values())
+
+    @property
+    def present(self) -> str:
+        return self.names.get(self.REFERENCE, "")
 
     def next(self) -> str:
         return chr(ord(max(self.images)) + 1)
@@ -466,18 +476,25 @@ class Engine:
     def docker(self, *argv: str, **options: Any) -> str:
         match argv[:2]:
             case ("image", "ls"):
-                return self.present
+                return self.names.get(argv[-1], "")
             case ("image", "inspect"):
-                labels = {"inception.base": self.present}
-                return json.dumps([{"Id": self.present, "Architecture": "amd64", "Config": {"Labels": labels}}])
+                image = self.names.get(argv[2], argv[2])
+                told: dict[str, Any] = {"Id": image, "Architecture": "amd64", "Config": {}}
+                if self.registry and image <= self.registry:
+                    told["RepoDigests"] = [f"debian@{image}"]
+                else:
+                    told["Config"] = {"Labels": {"inception.base": image}}
+                return json.dumps([told])
             case ("image", "rm"):
-                self.images.discard(argv[2])
+                del self.names[argv[2]]
             case ("tag", one):
-                assert one in self.images
-                self.present = one
+                image = self.names.get(one, one)
+                assert image in self.images
+                self.names[argv[2]] = image
+            case ("pull", _):
+                self.names[self.REFERENCE] = self.registry
             case ("load", _):
-                self.present = Path(argv[-1]).read_text()
-                self.images.add(self.present)
+                self.names[self.REFERENCE] = Path(argv[-1]).read_text()
             case ("save", _):
                 self.write(argv[2], self.present)
             case ("run", _):
@@ -574,12 +591,30 @@ def test_one_that_has_nothing_newer_is_not_packed_anew(engine: Engine) -> None:
     assert (engine.present, engine.images, engine.archived()) == ("a", {"a"}, "a")
 
 
+def test_one_of_a_registry_is_pulled_and_packed_here_where_that_has_nothing_newer(engine: Engine) -> None:
+    engine.registry = "a"
+    engine.deploy()
+    engine.base.renew()
+    engine.deploy()
+    engine.settle()
+    assert (engine.present, engine.archived()) == ("b", "b")
+    # Gone back to the registry's own.
+    engine.deploy("a")
+    engine.settle()
+    assert engine.present == "a"
+    engine.registry = "b"
+    engine.names.pop("inception-base:b")
+    engine.base.renew()
+    assert engine.present == "b"
+    assert not engine.base.new_archive.exists()
+
+
 def test_a_base_that_somebody_took_away_comes_back(engine: Engine) -> None:
     """`docker system prune --all`, by somebody's cron: no container runs of it."""
     engine.base.renew()
     engine.deploy()
     engine.settle()
-    engine.images, engine.present = set(), ""
+    engine.names = {}
     assert engine.base.there()["Id"] == "b"
 
 
