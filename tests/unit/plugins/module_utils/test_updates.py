@@ -587,6 +587,7 @@ def test_one_that_has_nothing_newer_is_not_packed_anew(engine: Engine) -> None:
     """It would be another one all the same, and so would be all that is built on it."""
     engine.packages_are_newer = False
     engine.base.renew()
+    assert engine.present == "a"
     engine.settle()
     assert (engine.present, engine.images, engine.archived()) == ("a", {"a"}, "a")
 
