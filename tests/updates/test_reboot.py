@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A reboot that the machine's own updates need, by unattended-upgrades, at the time that was set; visitors look."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from tests.faults.bench import Bench
+from tests.verify.support import wait_until
+
+
+def runs(machine: str) -> bool:
+    said = subprocess.run(
+        ["docker", "inspect", "--format", "{{.State.Running}}", machine], capture_output=True, text=True, check=True
+    )
+    return said.stdout.strip() == "true"
+
+
+def test_a_reboot_happens_at_its_time_and_the_site_comes_back_by_itself(bench: Bench) -> None:
+    machine = str(bench.host.ansible.get_variables()["machine_name"])
+    at = bench.root("date --date='5 minutes' +%H:%M").strip()
+    done = bench.deploy({"host_reboot_at": at})
+    assert done.status == 0, done.output[-3000:]
+    assert "a reboot is needed" not in bench.root("inception status")
+    bench.root("touch /run/reboot-required && echo linux-image-amd64 >/run/reboot-required.pkgs")
+    assert "a reboot is needed: linux-image-amd64 wants it" in bench.root("inception status")
+    with bench.visitors(failures=sys.maxsize) as tally:
+        bench.root("unattended-upgrade")
+        # It says nothing, and waits for its time.
+        assert at in bench.root("date --date=@$(( $(sed -n 's/^USEC=//p' /run/systemd/shutdown/scheduled) / 1000000 ))")
+        wait_until("it goes down", lambda: not runs(machine), 600)
+        subprocess.run(["docker", "start", machine], check=True, capture_output=True)
+        wait_until("it is reached", bench.reached, 300)
+        wait_until("its engine answers", lambda: bench.host.run("docker info").rc == 0, 300)
+        wait_until("all is well", lambda: not bench.unwell(), 300)
+    print(*tally.lines()[:2], sep="\n")
+    times = [float(line.split(" s: ")[0]) for line in tally.failures]
+    assert times
+    print(f"visitors got no answer for {times[-1] - times[0]:.1f} s")
+    assert not tally.ended
+    again = bench.deploy({"host_reboot_at": at})
+    assert (again.status, again.changed) == (0, 0), again.output[-6000:]
+    assert "a reboot is needed" not in bench.root("inception status")
