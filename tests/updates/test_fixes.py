@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import time
@@ -16,7 +17,8 @@ BY_ITSELF = {"inception_updates": "security", "inception_update_schedule": "week
 MANY = int(os.environ.get("INCEPTION_UPDATES", "3"))
 MANY_BASES = int(os.environ.get("INCEPTION_BASE_UPDATES", "1"))
 
-
+# So many deployments are kept, and so many bytes are none: a database's log, or a cache's list.
+KEPT, NOTHING = 6, 32 << 20
 JOURNAL = "/var/lib/fortytwo.inception/history/journal.json"
 
 
@@ -172,19 +174,26 @@ def used(bench: Bench) -> int:
 
 
 def test_many_updates_do_not_fill_the_disk(bench: Bench, mirror: Mirror) -> None:
+    nameless = "docker image ls --filter dangling=true --quiet"
+    before = bench.root(nameless)
     sizes = []
     for turn in range(MANY):
         mirror.publish("nginx", "nginx", f"CVE-2099-{6000 + turn}.")
         bench.root("inception update")
         sizes.append(used(bench))
+        changes_nothing(bench)
     for turn in range(MANY_BASES):
         mirror.publish("nginx", "debian-archive-keyring", f"CVE-2099-{7000 + turn}.")
         bench.root("inception update")
         sizes.append(used(bench))
+        changes_nothing(bench)
     print(" ".join(f"{one >> 20}" for one in sizes), "MiB")
+    # The deployments that can be gone back to, and what they need: when their number is reached, nothing is added any more.
     kept = len(re.findall(r"(?m)^[* ] +\d+ ", bench.history()))
-    assert kept <= 6
-    changes_nothing(bench)
+    assert kept <= KEPT
+    assert all(later - earlier < NOTHING for earlier, later in itertools.pairwise(sizes[KEPT:MANY]))
+    assert len(bench.root("docker image ls --quiet inception-base").split()) < KEPT
+    assert bench.root(nameless) == before
 
 
 def test_the_base_is_built_anew_when_it_is_asked_for(bench: Bench, mirror: Mirror) -> None:
