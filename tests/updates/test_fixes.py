@@ -188,7 +188,7 @@ def test_many_updates_do_not_fill_the_disk(bench: Bench, mirror: Mirror) -> None
         sizes.append(used(bench))
         changes_nothing(bench)
     print(" ".join(f"{one >> 20}" for one in sizes), "MiB")
-    # The deployments that can be gone back to, and what they need: when their number is reached, nothing is added any more.
+    # What the deployments need that can be gone back to: when their number is reached, nothing is added any more.
     kept = len(re.findall(r"(?m)^[* ] +\d+ ", bench.history()))
     assert kept <= KEPT
     assert all(later - earlier < NOTHING for earlier, later in itertools.pairwise(sizes[KEPT:MANY]))
