@@ -75,3 +75,12 @@ def test_up_to_trixie_with_its_data_and_there_it_stays(bench: Bench) -> None:
     bench.settled()
     froms = bench.root("grep -rhi '^FROM' /home/wil/inception/srcs/requirements").splitlines()
     assert {line.split()[1] for line in froms} == {"debian:trixie"}
+
+
+def test_after_debian_14_a_new_site_gets_the_penultimate_and_says_why(bench: Bench, tmp_path: Path) -> None:
+    """The last one here: the site goes, and with it all that its updates kept."""
+    removed = bench.finish(bench.start({"inception_yes": True}, playbook="playbooks/remove.yml"))
+    assert removed.status == 0, removed.output[-3000:]
+    assert bench.root("docker image ls --quiet inception-base") == ""
+    checked = called(bench, newer_collection(tmp_path), "check")
+    assert "debian:trixie, the penultimate stable release, since debian 14 (forky) came out" in checked
