@@ -184,9 +184,9 @@ class Bench:
     # -- visitors --
 
     @contextmanager
-    def visitors(self, failures: int = 0) -> Iterator[Tally]:
+    def visitors(self, failures: int = 0, pause: float = 0.2) -> Iterator[Tally]:
         """Eight strangers, an author and a writer look meanwhile: so many of their requests may fail."""
-        with Load(self.stack, self.site, pause=0.2) as tally:
+        with Load(self.stack, self.site, pause=pause) as tally:
             yield tally
         assert len(tally.failures) <= failures, "\n".join(tally.lines())
         assert tally.answers["stranger"] > 0

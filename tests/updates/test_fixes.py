@@ -9,7 +9,7 @@ import re
 import time
 
 from tests.faults.bench import Bench, Deployed
-from tests.updates.mirror import Mirror
+from tests.updates.mirror import PAUSE, Mirror
 from tests.verify.support import wait_until
 
 BY_ITSELF = {"inception_updates": "security", "inception_update_schedule": "weekly"}
@@ -67,7 +67,7 @@ def test_a_fix_is_seen_with_its_cve_and_brought_while_visitors_look(bench: Bench
     assert f"-> {version} (CVE-2099-4242)" in seen
     assert "CVE-2001-0001" not in seen
     assert number(bench) == before
-    with bench.visitors():
+    with bench.visitors(pause=PAUSE):
         done = update(bench)
     assert done.status == 0, done.output[-3000:]
     assert mirror.installed("nginx", "nginx") == version
@@ -85,12 +85,12 @@ def test_the_timer_brings_it_and_a_bad_one_is_given_up_and_named(bench: Bench, m
     assert done.status == 0, done.output[-3000:]
     assert bench.root("systemctl is-enabled inception-update.timer").strip() == "enabled"
     good = mirror.publish("nginx", "nginx", "Another one: CVE-2099-4243.")
-    with bench.visitors():
+    with bench.visitors(pause=PAUSE):
         assert by_itself(bench) == 0
     assert mirror.installed("nginx", "nginx") == good
     changes_nothing(bench, BY_ITSELF)
     bad = mirror.publish("nginx", "nginx", "One that does not work: CVE-2099-4244.", bad=True)
-    with bench.visitors():
+    with bench.visitors(pause=PAUSE):
         assert by_itself(bench) != 0
     assert mirror.installed("nginx", "nginx") == good
     warned = next(line for line in bench.root("inception status").splitlines() if "was given up" in line)
@@ -127,7 +127,7 @@ def test_an_update_that_was_gone_back_from_does_not_come_back_by_itself(bench: B
 def test_a_fix_of_the_base_reaches_each_image(bench: Bench, mirror: Mirror) -> None:
     package = "debian-archive-keyring"
     version = mirror.publish("nginx", package, "In the base image: CVE-2099-5000.")
-    with bench.visitors():
+    with bench.visitors(pause=PAUSE):
         done = update(bench)
     assert done.status == 0, done.output[-3000:]
     for service in ("nginx", "wordpress", "mariadb"):
@@ -200,7 +200,7 @@ def test_the_base_is_built_anew_when_it_is_asked_for(bench: Bench, mirror: Mirro
     """The last one here: that base knows nothing of the mirror on the machine."""
     before = bench.root("docker image inspect --format '{{.Id}}' debian:bookworm")
     running = bench.root("docker ps --format '{{.Image}}' | sort").splitlines()
-    with bench.visitors():
+    with bench.visitors(pause=PAUSE):
         done = bench.deploy({"base_image_refresh": True})
     assert done.status == 0, done.output[-3000:]
     assert bench.root("docker image inspect --format '{{.Id}}' debian:bookworm") != before

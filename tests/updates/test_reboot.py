@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 from tests.faults.bench import Bench
+from tests.updates.mirror import PAUSE
 from tests.verify.support import wait_until
 
 
@@ -25,7 +26,7 @@ def test_a_reboot_happens_at_its_time_and_the_site_comes_back_by_itself(bench: B
     assert "a reboot is needed" not in bench.root("inception status")
     bench.root("touch /run/reboot-required && echo linux-image-amd64 >/run/reboot-required.pkgs")
     assert "a reboot is needed: linux-image-amd64 wants it" in bench.root("inception status")
-    with bench.visitors(failures=sys.maxsize) as tally:
+    with bench.visitors(failures=sys.maxsize, pause=PAUSE) as tally:
         bench.root("unattended-upgrade")
         # It says nothing, and waits for its time.
         assert at in bench.root("date --date=@$(( $(sed -n 's/^USEC=//p' /run/systemd/shutdown/scheduled) / 1000000 ))")

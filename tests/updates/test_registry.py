@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from tests.faults.bench import Bench
-from tests.updates.mirror import Mirror
+from tests.updates.mirror import PAUSE, Mirror
 from tests.updates.test_fixes import changes_nothing
 from tests.verify.support import wait_until
 
@@ -43,7 +43,7 @@ def test_a_base_of_a_registry_is_renewed_and_gone_back_to(bench: Bench, mirror: 
     # The registry has a newer one: it is pulled.
     first = mirror.publish("nginx", PACKAGE, "In the registry: CVE-2099-8001.")
     push(bench, PLAIN + NEWER)
-    with bench.visitors():
+    with bench.visitors(pause=PAUSE):
         assert f"-> {first}" in bench.root("inception update")
     assert mirror.installed("mariadb", PACKAGE) == first
     assert labels(bench) == ""

@@ -10,6 +10,7 @@ import sysconfig
 from pathlib import Path
 
 from tests.faults.bench import Bench
+from tests.updates.mirror import PAUSE
 from tests.upgrade.notes import rows
 from tests.verify.support import ROOT
 
@@ -63,7 +64,7 @@ def test_after_debian_14_a_running_site_keeps_its_release_and_says_why(bench: Be
 
 def test_up_to_trixie_with_its_data_and_there_it_stays(bench: Bench) -> None:
     before = rows(bench.stack)
-    with bench.visitors() as tally:
+    with bench.visitors(pause=PAUSE) as tally:
         done = bench.deploy(TRIXIE)
     assert done.status == 0, done.output[-3000:]
     assert not tally.failures
