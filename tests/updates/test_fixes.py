@@ -8,7 +8,7 @@ import os
 import re
 import time
 
-from tests.faults.bench import Bench, Deployed
+from tests.faults.bench import PATIENCE, Bench, Deployed
 from tests.updates.mirror import PAUSE, Mirror
 from tests.verify.support import wait_until
 
@@ -159,11 +159,11 @@ def test_a_base_that_was_gone_back_from_does_not_come_back(bench: Bench, mirror:
 def test_one_that_is_cut_off_is_gone_on_with(bench: Bench, mirror: Mirror) -> None:
     version = mirror.publish("nginx", "nginx", "And one more: CVE-2099-4246.")
     bench.root("systemd-run --quiet --unit=cut-off /usr/local/sbin/inception update")
-    wait_until("it is under way", lambda: bench.host.file(JOURNAL).exists, 600)
+    wait_until("it is under way", lambda: bench.host.file(JOURNAL).exists, PATIENCE)
     bench.root("systemctl kill --signal=KILL cut-off")
     assert mirror.installed("nginx", "nginx") != version
     # The machine's own look goes on with it, when the lease of the dead one has run out.
-    wait_until("it was gone on with", lambda: not bench.host.file(JOURNAL).exists, 900)
+    wait_until("it was gone on with", lambda: not bench.host.file(JOURNAL).exists, PATIENCE)
     assert mirror.installed("nginx", "nginx") == version
     changes_nothing(bench)
 
