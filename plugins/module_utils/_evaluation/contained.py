@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
-_PR_SET_CHILD_SUBREAPER = 36
+_PR_SET_CHILD_SUBREAPER, _PR_GET_CHILD_SUBREAPER = 36, 37
 _PIECE = 64 * 1024
 _MESSAGE_BYTES = 16 * 1024 * 1024
 
@@ -58,6 +58,7 @@ def ending_all() -> Iterator[Callable[[], None]]:
 
     Whose parent has ended becomes a child of this process, so that nothing gets away.
     """
+    adopted = _adopts()
     _adopt(True)
     before = _children()
 
@@ -79,7 +80,14 @@ def ending_all() -> Iterator[Callable[[], None]]:
     try:
         yield end
     finally:
-        _adopt(False)
+        # Whoever looks after something else meanwhile goes on with it.
+        _adopt(adopted)
+
+
+def _adopts() -> bool:
+    whether = ctypes.c_int()
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_GET_CHILD_SUBREAPER, ctypes.byref(whether), 0, 0, 0)
+    return bool(whether.value)
 
 
 def _adopt(whether: bool) -> None:

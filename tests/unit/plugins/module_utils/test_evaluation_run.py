@@ -55,6 +55,16 @@ def test_sessions_of_their_own_go_too(tmp_path: Path, script: str) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_is_begun_after_a_look_goes_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look runs a command of its own, and what was begun after its end got away."""
+    monkeypatch.setattr(commands, "_LOOK", 0.1)
+    script = f"while :; do setsid -f sh -c 'while :; do sleep 0.3; touch {tmp_path}/late; done'; sleep 0.1; done"
+    assert run(["sh", "-c", script], timeout=4, done=lambda: not run(["true"]).ok).code is None
+    (tmp_path / "late").unlink(missing_ok=True)
+    time.sleep(1.5)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_child_that_stays_does_not_hold_it_up() -> None:
     start = time.monotonic()
     assert run(["sh", "-c", "sleep 20 & echo started"], timeout=15).output == "started\n"
