@@ -142,17 +142,16 @@ def test_a_word_stays_a_word_on_its_way(repository: Path, tmp_path: Path) -> Non
     import jinja2
 
     environment = jinja2.Environment(trim_blocks=True, undefined=jinja2.StrictUndefined)
-    environment.filters["quote"] = lambda text: f"'{text}'"
     template = environment.from_string((repository / "playbooks/templates/ssh.sh.j2").read_text())
     script = tmp_path / "ssh.sh"
-    facts = {"ansible_host": "h", "inventory_hostname": "wil", "inception_login": "wil", "__ssh_backups": "/b"}
+    facts = {"__ssh_way": "me@h", "inventory_hostname": "wil", "inception_login": "wil", "__ssh_backups": "/b"}
     (tmp_path / "ssh").write_text('#!/bin/sh\nfor line; do :; done\nexec sh -c "$line"\n')
     (tmp_path / "ssh").chmod(0o755)
     (tmp_path / "sudo").write_text(
         '#!/bin/sh\nexec python3 -c "import json, sys; print(json.dumps(sys.argv[1:]))" "$@"\n'
     )
     (tmp_path / "sudo").chmod(0o755)
-    script.write_text(template.render(**facts, ansible_user="me"))
+    script.write_text(template.render(**facts, __ssh_user="me"))
     words = ["wp", "it's", "''", "", "a  b", "$HOME", "`id`", "*", "x;y", "ä\udcff", "-n", "\\", "two\nlines\n", "\n"]
     done = subprocess.run(
         ["sh", script, "--inception", *words],
