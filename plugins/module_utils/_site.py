@@ -163,7 +163,7 @@ def wp_cli(root: Path, say: Callable[[str], None]) -> Path:
     say(f"... fetching {source.url}")
     new = place / ".new"
     try:
-        _fetch(source.url, new)
+        _fetch(source.url, new, file)
         if (found := digest(new)) != source.sha512:
             raise SiteProblem(
                 f"what {source.url} has is not what stack_wp_cli_sha512 says ({found[:16]}... instead of "
@@ -179,7 +179,7 @@ def wp_cli(root: Path, say: Callable[[str], None]) -> Path:
     return file
 
 
-def _fetch(url: str, target: Path) -> None:
+def _fetch(url: str, target: Path, wanted: Path) -> None:
     try:
         with urllib.request.urlopen(url, timeout=SECONDS) as answer, target.open("wb") as file:
             size = 0
@@ -191,8 +191,8 @@ def _fetch(url: str, target: Path) -> None:
     except (OSError, ValueError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or error
         raise SiteProblem(
-            f"wp-cli was not fetched from {url}: {reason}. stack_wp_cli_url names another place; or bring the file: "
-            f"{target.parent}/<its SHA-512>.phar on this machine"
+            f"wp-cli was not fetched from {url}: {reason}. stack_wp_cli_url names another place; or bring the file "
+            f"to this machine, as {wanted}"
         ) from error
 
 

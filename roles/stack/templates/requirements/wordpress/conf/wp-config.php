@@ -45,13 +45,13 @@ define('WP_HOME', $inception_address);
 define('WP_SITEURL', $inception_address);
 unset($inception_port, $inception_address);
 
-{% if inception_proxy %}
-// The world is behind a proxy, and the site itself is not.
-define('WP_PROXY_HOST', trim((string) parse_url(getenv('WORDPRESS_PROXY'), PHP_URL_HOST), '[]'));
-define('WP_PROXY_PORT', (int) parse_url(getenv('WORDPRESS_PROXY'), PHP_URL_PORT));
-define('WP_PROXY_BYPASS_HOSTS', getenv('WORDPRESS_NO_PROXY'));
+if (getenv('WORDPRESS_PROXY')) {
+    // The world is behind a proxy, and the site itself is not.
+    define('WP_PROXY_HOST', trim((string) parse_url(getenv('WORDPRESS_PROXY'), PHP_URL_HOST), '[]'));
+    define('WP_PROXY_PORT', (int) parse_url(getenv('WORDPRESS_PROXY'), PHP_URL_PORT));
+    define('WP_PROXY_BYPASS_HOSTS', getenv('WORDPRESS_NO_PROXY'));
+}
 
-{% endif %}
 // PHP runs as the owner of the files, so updates need no FTP account.
 define('FS_METHOD', 'direct');
 define('DISALLOW_FILE_EDIT', true);
