@@ -27,7 +27,7 @@ ROUNDS = 9
 READ_CPU = r"""
 for service in nginx wordpress; do
     id=$(docker ps -q --no-trunc --filter label=com.docker.compose.service=$service)
-    group=$(sed 's/^0:://' /proc/$(docker inspect --format '{{.State.Pid}}' $id)/cgroup)
+    group=$(sed -n 's/^0:://p' /proc/$(docker inspect --format '{{.State.Pid}}' $id)/cgroup)
     sed -n 's/^usage_usec //p' /sys/fs/cgroup$group/cpu.stat
 done
 """
