@@ -100,6 +100,14 @@ options:
         description: The file, as C(nft -f) takes it.
         type: path
         required: true
+  engine:
+    description: Whether the Docker engine is asked too, by its socket.
+    type: bool
+    default: false
+  engine_timeout:
+    description: Seconds that it may take for an answer.
+    type: int
+    default: 60
   paths:
     description: Paths, in which C(*) and C(?) stand for any name and any letter, to look for.
     type: list
@@ -171,6 +179,30 @@ paths:
   type: list
   elements: str
   sample: [/etc/cloud]
+engine:
+  description: What the Docker engine says, as its API has it; empty where it has no socket.
+  returned: with O(engine=true)
+  type: dict
+  contains:
+    host_info:
+      description: The engine itself.
+      type: dict
+    images:
+      description: Its images.
+      type: list
+      elements: dict
+    containers:
+      description: The containers that run.
+      type: list
+      elements: dict
+    networks:
+      description: Its networks.
+      type: list
+      elements: dict
+    volumes:
+      description: Its volumes.
+      type: list
+      elements: dict
 texts:
   description: The files out of O(texts), by path. One that is not there is left out.
   returned: success
@@ -190,7 +222,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.fortytwo.inception.plugins.module_utils import _files
+from ansible_collections.fortytwo.inception.plugins.module_utils import _engine, _files
 
 DPKG = Path("/var/lib/dpkg/status")
 APK = Path("/lib/apk/db/installed")
@@ -324,6 +356,25 @@ def is_in_kernel(module: AnsibleModule, table: dict[str, Any]) -> bool:
         return False
 
 
+def engine(timeout: float) -> dict[str, Any]:
+    """What it says of itself and of what it has, where it has a socket."""
+    if not os.path.exists(_engine.SOCKET):
+        return {}
+    told = {
+        "host_info": _engine.ask("/info", timeout=timeout),
+        "images": _engine.ask("/images/json", timeout=timeout),
+        "containers": _engine.ask("/containers/json", timeout=timeout),
+        "networks": _engine.ask("/networks", timeout=timeout),
+        "volumes": _engine.ask("/volumes", timeout=timeout),
+    }
+    if any(one is None for one in told.values()):
+        raise _engine.EngineProblem(
+            f"the Docker engine does not answer at {_engine.SOCKET}; read its log (journalctl -u docker, or "
+            "/var/log/docker.log)"
+        )
+    return {**told, "volumes": told["volumes"]["Volumes"] or []}
+
+
 def problems(files: list[dict[str, Any]]) -> Iterator[str]:
     for file in files:
         if file["mode"] is not None and not MODE.fullmatch(file["mode"]):
@@ -355,6 +406,7 @@ def look(module: AnsibleModule) -> dict[str, Any]:
         "users": {name: {"uid": user.pw_uid, "gid": user.pw_gid, "home": user.pw_dir} for name, user in users.items()},
         "paths": sorted({path for pattern in wanted["paths"] for path in glob.glob(pattern)}),
         "texts": {path: text for path in wanted["texts"] if (text := read(path)) is not None},
+        **({"engine": engine(wanted["engine_timeout"])} if wanted["engine"] else {}),
     }
 
 
@@ -396,6 +448,8 @@ def main() -> None:
                     "file": {"type": "path", "required": True},
                 },
             },
+            "engine": {"type": "bool", "default": False},
+            "engine_timeout": {"type": "int", "default": 60},
             "paths": {"type": "list", "elements": "str", "default": []},
             "texts": {"type": "list", "elements": "path", "default": []},
         },
@@ -408,6 +462,8 @@ def main() -> None:
         result = look(module)
     except OSError as error:
         module.fail_json(msg=f"{error.filename}: {error.strerror}")
+    except _engine.EngineProblem as problem:
+        module.fail_json(msg=str(problem))
     module.exit_json(changed=False, **result)
 
 

@@ -232,3 +232,37 @@ def test_a_folder_that_is_read_is_named_in_the_error(
 def test_check_mode_is_no_difference(run_module: Any, tmp_path: Path) -> None:
     wanted = {"files": [{"path": str(tmp_path / "none")}], "users": [{"name": NOBODY}]}
     assert run_module(state_info, wanted, check=True) == run_module(state_info, wanted)
+
+
+ENGINE = {
+    "/info": {"NCPU": 2, "CpuCfsQuota": True},
+    "/images/json": [{"Id": "sha256:01", "RepoTags": ["debian:bookworm"], "Labels": None}],
+    "/containers/json": [],
+    "/networks": [{"Name": "bridge"}],
+    "/volumes": {"Volumes": None, "Warnings": None},
+}
+
+
+def test_the_engine_is_asked_where_it_has_a_socket(
+    run_module: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    socket = tmp_path / "docker.sock"
+    monkeypatch.setattr(state_info._engine, "SOCKET", str(socket))
+    monkeypatch.setattr(state_info._engine, "ask", lambda address, timeout: ENGINE[address])
+    assert run_module(state_info, {"engine": True})["engine"] == {}
+    socket.touch()
+    assert "engine" not in run_module(state_info, {})
+    found = run_module(state_info, {"engine": True})["engine"]
+    assert found["host_info"]["NCPU"] == 2
+    assert (found["images"][0]["RepoTags"], found["volumes"]) == (["debian:bookworm"], [])
+
+
+def test_an_engine_that_does_not_answer_is_named(
+    run_module: Any, module_failed: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    socket = tmp_path / "docker.sock"
+    socket.touch()
+    monkeypatch.setattr(state_info._engine, "SOCKET", str(socket))
+    monkeypatch.setattr(state_info._engine, "ask", lambda address, timeout: None)
+    with pytest.raises(module_failed, match=r"does not answer at .*journalctl -u docker"):
+        run_module(state_info, {"engine": True})
