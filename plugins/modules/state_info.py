@@ -120,6 +120,55 @@ options:
     type: list
     elements: path
     default: []
+  also:
+    description:
+      - What others want to know, in the same look; they believe it as long as nothing was changed since.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: Who wants to know it.
+        type: str
+        required: true
+      packages:
+        description: As above.
+        type: list
+        elements: str
+        default: []
+      services:
+        description: As above.
+        type: list
+        elements: str
+        default: []
+      users:
+        description: As above.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          name:
+            description: As above.
+            type: str
+            required: true
+          groups:
+            description: As above.
+            type: list
+            elements: str
+            default: []
+      engine:
+        description: As above.
+        type: bool
+        default: false
+      engine_timeout:
+        description: As above.
+        type: int
+        default: 60
+      paths:
+        description: As above.
+        type: list
+        elements: str
+        default: []
 """
 
 EXAMPLES = r"""
@@ -203,6 +252,10 @@ engine:
       description: Its volumes.
       type: list
       elements: dict
+also:
+  description: What was found of O(also), by name, each as all of this.
+  returned: with O(also)
+  type: dict
 texts:
   description: The files out of O(texts), by path. One that is not there is left out.
   returned: success
@@ -210,6 +263,7 @@ texts:
   sample: {/etc/timezone: "Etc/UTC\n"}
 """
 
+import contextlib
 import errno
 import glob
 import grp
@@ -386,8 +440,7 @@ def problems(files: list[dict[str, Any]]) -> Iterator[str]:
                 yield f"files: {file['path']}: {option}: only a {kind} has one; for example: type: {kind}"
 
 
-def look(module: AnsibleModule) -> dict[str, Any]:
-    wanted = module.params
+def look(module: AnsibleModule, wanted: dict[str, Any]) -> dict[str, Any]:
     installed = installed_packages() if wanted["packages"] else set()
     good = good_services(module, wanted["services"])
     users = {user["name"]: found for user in wanted["users"] if (found := found_user(user["name"]))}
@@ -400,30 +453,46 @@ def look(module: AnsibleModule) -> dict[str, Any]:
                 for user in wanted["users"]
                 if user["name"] not in users or not set(user["groups"]) <= group_names(users[user["name"]])
             ],
-            "files": [file["path"] for file in wanted["files"] if not is_as_wanted(file)],
-            "nftables": [table["name"] for table in wanted["nftables"] if not is_in_kernel(module, table)],
+            "files": [file["path"] for file in wanted.get("files", []) if not is_as_wanted(file)],
+            "nftables": [table["name"] for table in wanted.get("nftables", []) if not is_in_kernel(module, table)],
         },
         "users": {name: {"uid": user.pw_uid, "gid": user.pw_gid, "home": user.pw_dir} for name, user in users.items()},
         "paths": sorted({path for pattern in wanted["paths"] for path in glob.glob(pattern)}),
-        "texts": {path: text for path in wanted["texts"] if (text := read(path)) is not None},
+        "texts": {path: text for path in wanted.get("texts", []) if (text := read(path)) is not None},
         **({"engine": engine(wanted["engine_timeout"])} if wanted["engine"] else {}),
     }
+
+
+def look_for_others(module: AnsibleModule) -> dict[str, dict[str, Any]]:
+    """What is found for each. An engine that is down is no failure here: who starts it looks again."""
+    found = {}
+    for wanted in module.params["also"]:
+        with contextlib.suppress(_engine.EngineProblem):
+            found[wanted["name"]] = look(module, wanted)
+    return found
+
+
+NAMES: dict[str, Any] = {"type": "list", "elements": "str", "default": []}
+# What others may ask for too.
+OPTIONS: dict[str, Any] = {
+    "packages": NAMES,
+    "services": NAMES,
+    "users": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {"name": {"type": "str", "required": True}, "groups": NAMES},
+    },
+    "engine": {"type": "bool", "default": False},
+    "engine_timeout": {"type": "int", "default": 60},
+    "paths": NAMES,
+}
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "packages": {"type": "list", "elements": "str", "default": []},
-            "services": {"type": "list", "elements": "str", "default": []},
-            "users": {
-                "type": "list",
-                "elements": "dict",
-                "default": [],
-                "options": {
-                    "name": {"type": "str", "required": True},
-                    "groups": {"type": "list", "elements": "str", "default": []},
-                },
-            },
+            **OPTIONS,
             "files": {
                 "type": "list",
                 "elements": "dict",
@@ -448,10 +517,13 @@ def main() -> None:
                     "file": {"type": "path", "required": True},
                 },
             },
-            "engine": {"type": "bool", "default": False},
-            "engine_timeout": {"type": "int", "default": 60},
-            "paths": {"type": "list", "elements": "str", "default": []},
             "texts": {"type": "list", "elements": "path", "default": []},
+            "also": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {"name": {"type": "str", "required": True}, **OPTIONS},
+            },
         },
         supports_check_mode=True,
     )
@@ -459,7 +531,9 @@ def main() -> None:
     if faults:
         module.fail_json(msg="\n".join(faults))
     try:
-        result = look(module)
+        result = look(module, module.params)
+        if module.params["also"]:
+            result["also"] = look_for_others(module)
     except OSError as error:
         module.fail_json(msg=f"{error.filename}: {error.strerror}")
     except _engine.EngineProblem as problem:

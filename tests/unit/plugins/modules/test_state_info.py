@@ -266,3 +266,22 @@ def test_an_engine_that_does_not_answer_is_named(
     monkeypatch.setattr(state_info._engine, "ask", lambda address, timeout: None)
     with pytest.raises(module_failed, match=r"does not answer at .*journalctl -u docker"):
         run_module(state_info, {"engine": True})
+
+
+def test_others_are_looked_for_too_and_an_engine_that_is_down_is_not_their_end(
+    run_module: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    socket = tmp_path / "docker.sock"
+    socket.touch()
+    monkeypatch.setattr(state_info._engine, "SOCKET", str(socket))
+    monkeypatch.setattr(state_info._engine, "ask", lambda address, timeout: None)
+    also = [
+        {"name": "docker", "users": [{"name": ME.pw_name}, {"name": NOBODY}]},
+        {"name": "base_image", "engine": True, "paths": [str(socket)]},
+    ]
+    result = run_module(state_info, {"also": also})
+    assert result["also"].keys() == {"docker"}
+    assert result["also"]["docker"]["missing"]["users"] == [NOBODY]
+    monkeypatch.setattr(state_info._engine, "ask", lambda address, timeout: ENGINE[address])
+    found = run_module(state_info, {"also": also})["also"]["base_image"]
+    assert (found["paths"], found["engine"]["host_info"]["NCPU"]) == ([str(socket)], 2)
