@@ -12,11 +12,13 @@
     delivery     cold deployments to 1, 2 and 4 machines, by who builds their images
     site         load, TLS, memory, images, stops and starts, beside the reference stack
     changes      a line of each service's configuration changed under load
+    wordpress    Debian's WordPress and today's, each beside a reference stack of the same, in one run
     freshness    whether the very next visitor sees what an editor has changed, under load
 
 Each part writes docs/bench/<part>.json; docs/bench/index.html shows all there are, and their summary is printed.
 
-Environment: BENCH_SECONDS, of load in a round of a case (2), and BENCH_ROUNDS (5).
+Environment: BENCH_SECONDS, of load in a round of a case (2), and BENCH_ROUNDS (5). BENCH_STAND_IN=1 where wordpress.org
+cannot be reached: the part wordpress takes the stand-in of scenario archive for its archive.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +45,7 @@ from tests.verify.changes import Editor
 from tests.verify.support import ROOT
 
 FOLDER = ROOT / "docs/bench"
-PARTS = ("deploy", "cost", "delivery", "fleet", "site", "changes", "freshness")
+PARTS = ("deploy", "cost", "delivery", "fleet", "site", "wordpress", "changes", "freshness")
 # What a machine of the user's own is measured by: these make no machine.
 OF_A_MACHINE = ("site", "changes", "freshness")
 ROUNDS_OF_DEPLOYMENTS = 3
@@ -68,7 +71,7 @@ def machine() -> dict[str, Any]:
     }
 
 
-def measure_site(lab: Lab, seconds: int, rounds: int) -> dict[str, Any]:
+def measure_site(lab: Lab, seconds: int, rounds: int, *more: str) -> dict[str, Any]:
     # The cases in turn, and for all else fifteen minutes.
     timeout = 40 * rounds * (seconds + 2) + 900
     with tempfile.TemporaryDirectory(prefix="inception-bench-") as folder:
@@ -78,9 +81,20 @@ def measure_site(lab: Lab, seconds: int, rounds: int) -> dict[str, Any]:
         lab.playbook(
             "tests/bench/site.yml",
             *(f"--extra-vars=bench_{name}={value}" for name, value in variables.items()),
+            *more,
         )
         found: dict[str, Any] = json.loads(result.read_text(encoding="utf-8"))
     return found
+
+
+def measure_wordpress(lab: Lab, seconds: int, rounds: int) -> dict[str, Any]:
+    """Debian's on the first machine, its makers' archive on the second."""
+    found = {}
+    for host, source in zip(lab.hosts, ("package", "archive"), strict=False):
+        one = replace(lab, hosts=(host,))
+        one.playbook("playbooks/deploy.yml", f"--extra-vars=inception_wordpress_source={source}")
+        found[source] = measure_site(one, seconds, rounds, "--extra-vars=bench_only_php=true")
+    return {"sources": found}
 
 
 def measure_freshness(lab: Lab, port: str | None) -> dict[str, Any]:
@@ -103,6 +117,7 @@ def measure(arguments: argparse.Namespace, lab: Lab) -> None:
     """Each part in a lab; its figures are written as soon as they are there."""
     measures: dict[str, Callable[[], dict[str, Any]]] = {
         "site": lambda: measure_site(lab, arguments.seconds, arguments.rounds),
+        "wordpress": lambda: measure_wordpress(lab, arguments.seconds, arguments.rounds),
         "changes": lambda: changes.measure(lab, arguments.port),
         "freshness": lambda: measure_freshness(lab, arguments.port),
     }
@@ -159,8 +174,9 @@ def main() -> int:
         if arguments.inventory:
             measure(arguments, Lab(arguments.inventory, (arguments.host,)))
         elif set(arguments.parts) - {"deploy", "cost", "delivery", "fleet"}:
-            with fresh_fleet() as lab:
-                lab.deploy(lab.hosts[0])
+            with fresh_fleet(stand_in=bool(os.environ.get("BENCH_STAND_IN"))) as lab:
+                if set(arguments.parts) & set(OF_A_MACHINE):
+                    lab.deploy(lab.hosts[0])
                 measure(arguments, lab)
     except Failed as failure:
         sys.exit(str(failure))

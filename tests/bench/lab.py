@@ -93,19 +93,33 @@ class Lab:
             )  # fmt: skip
 
 
+def wordpress_org(folder: Path, playbook: str) -> None:
+    """The stand-in for wordpress.org of scenario archive: served to the machines (mirror), or taken away."""
+    variables = f"--extra-vars=molecule_ephemeral_directory={folder}"
+    environment = {"ANSIBLE_CONFIG": str(folder / "ansible.cfg"), "MOLECULE_EPHEMERAL_DIRECTORY": str(folder)}
+    run(
+        "ansible-playbook", "--inventory", str(folder / "inventory"), f"molecule/archive/{playbook}.yml",
+        variables, environment=environment,
+    )  # fmt: skip
+
+
 @contextmanager
-def fleet() -> Generator[Lab, None, None]:
+def fleet(*, stand_in: bool = False) -> Generator[Lab, None, None]:
     """Eight fresh system containers, gone in the end."""
     folder = ephemeral("fleet")
     try:
         run("molecule", "destroy", "--scenario-name", "fleet")
         run("molecule", "create", "--scenario-name", "fleet")
+        if stand_in:
+            wordpress_org(folder, "mirror")
         yield Lab(
             folder / "inventory",
             ("one", "two", "three", "four", "five", "six", "seven", "eight"),
             {"ANSIBLE_CONFIG": str(folder / "ansible.cfg"), "MOLECULE_EPHEMERAL_DIRECTORY": str(folder)},
         )
     finally:
+        if stand_in:
+            wordpress_org(folder, "mirror_gone")
         run("molecule", "destroy", "--scenario-name", "fleet")
 
 

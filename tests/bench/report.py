@@ -220,6 +220,15 @@ def site_sections(site: dict[str, Any]) -> list[str]:
     ]
 
 
+def wordpress_sections(results: Results) -> list[str]:
+    """Each WordPress of one run, beside a reference of the same."""
+    sources = results.get("wordpress", {}).get("sources", {})
+    return [
+        section(f"WordPress {found['versions']['wordpress itself']} ({source})", load_table(found["load"]))
+        for source, found in sources.items()
+    ]
+
+
 def deploy_sections(results: Results) -> list[str]:
     groups = []
     if "deploy" in results:
@@ -287,6 +296,7 @@ def page(results: Results) -> str:
         '<p class="key"><span class="reference"></span>reference<span class="ours"></span>ours</p>',
         section("Summary", summary_table(summary(results))),
         *(site_sections(results["site"]) if "site" in results else []),
+        *wordpress_sections(results),
         *deploy_sections(results),
         provenance(results),
     ]

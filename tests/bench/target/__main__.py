@@ -43,17 +43,19 @@ def put_files(stack: Stack, page: bytes, compressed: bytes) -> None:
         stack.put(f"/var/www/html{path}", content)
 
 
-def measure_load(client: Client, stacks: dict[str, Stack], rounds: int, seconds: int) -> dict[str, Any]:
+def measure_load(
+    client: Client, stacks: dict[str, Stack], cases: list[load.Case], rounds: int, seconds: int
+) -> dict[str, Any]:
     """Each case on both stacks in turn, round by round, so that what disturbs the machine disturbs both."""
     found: dict[str, Any] = {
         case.name: {"title": case.title, "connections": case.connections, **{name: [] for name in case.stacks}}
-        for case in load.CASES
+        for case in cases
     }
-    for case in load.CASES:
+    for case in cases:
         for name in case.stacks:
             load.check(stacks[name], case)
     for number in range(1, rounds + 1):
-        for case in load.CASES:
+        for case in cases:
             for name in case.stacks:
                 # The round before has changed the site: what a cache makes anew then is measured in measure_cold.
                 load.check(stacks[name], case)
@@ -166,20 +168,21 @@ def versions(stack: Stack, client: Client) -> dict[str, str]:
         service: docker("exec", stack.containers()[service], "sh", "-c", f"{command} 2>&1").splitlines()[0]
         for service, command in asked.items()
     }
+    found["wordpress itself"] = stack.php("version.php")
     found["openssl"] = client.execute("openssl", "version").strip()
     # It ends with a status of its own after it has said which it is.
     found["wrk"] = client.execute("sh", "-c", "wrk --version || true").splitlines()[0]
     return found
 
 
-def measure(project: Path, rounds: int, seconds: int) -> dict[str, Any]:
-    base = base_of(project)
-    reference, client, mine = Reference(base), Client(base), ours(project)
+def measure(project: Path, rounds: int, seconds: int, only_php: bool) -> dict[str, Any]:
+    base, mine = base_of(project), ours(project)
+    if sorted(mine.containers()) != ["mariadb", "nginx", "wordpress"]:
+        raise Failed(f"the stack of {project} is not running: deploy first (make deploy)")
+    reference, client = Reference(base, mine.image("wordpress")), Client(base)
     # What a run that was cut off has left.
     reference.down()
     client.down()
-    if sorted(mine.containers()) != ["mariadb", "nginx", "wordpress"]:
-        raise Failed(f"the stack of {project} is not running: deploy first (make deploy)")
     report: dict[str, Any] = {"on": describe(), "rounds": rounds, "seconds": seconds, "base": base}
     stacks = {"reference": reference.stack, "ours": mine}
     try:
@@ -195,9 +198,12 @@ def measure(project: Path, rounds: int, seconds: int) -> dict[str, Any]:
         report["page_bytes"] = {name: len(stack.get("/").body) for name, stack in stacks.items()}
         report["versions"] = versions(mine, client)
         report["images"] = {name: images(stack.images()) for name, stack in stacks.items()}
-        report["load"] = measure_load(client, stacks, rounds, seconds)
-        report["tls"] = measure_tls(client, stacks, rounds, min(seconds, 2))
+        cases = [case for case in load.CASES if case.name in load.BY_PHP or not only_php]
+        report["load"] = measure_load(client, stacks, cases, rounds, seconds)
         report["cold"] = {name: measure_cold(stack, min(rounds, FEW)) for name, stack in stacks.items()}
+        if only_php:
+            return report
+        report["tls"] = measure_tls(client, stacks, rounds, min(seconds, 2))
         report["memory"] = {name: measure_memory(stack) for name, stack in stacks.items()}
         report["stops"] = measure_stops(stacks, client, min(rounds, FEW))
         report["on"]["load_after"] = describe()["load"]
@@ -229,11 +235,12 @@ def main() -> int:
     parser.add_argument("--result", type=Path, required=True, help="where to write the figures")
     parser.add_argument("--seconds", type=int, default=2, help="of load in each round of each case")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only-php", action="store_true", help="only the visits that WordPress answers")
     arguments = parser.parse_args()
     # Told to end, it cleans up first.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by a signal"))
     try:
-        report = measure(arguments.project, arguments.rounds, arguments.seconds)
+        report = measure(arguments.project, arguments.rounds, arguments.seconds, arguments.only_php)
     except Failed as failure:
         sys.exit(str(failure))
     arguments.result.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")

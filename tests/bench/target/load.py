@@ -70,6 +70,12 @@ CASES = (
     ),
 )  # fmt: skip
 
+# What of it depends on WordPress.
+BY_PHP = (
+    "front_16", "post_16", "missing_16", "search_16", "comment_4",
+    "front_signed_1", "front_signed_16", "dashboard_1", "dashboard_16",
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Result:

@@ -78,6 +78,10 @@ class Stack:
         addresses = [network["IPAddress"] for network in shown["NetworkSettings"]["Networks"].values()]
         return str(next(iter(filter(None, addresses)), ""))
 
+    def image(self, service: str) -> str:
+        """The name of a service's image."""
+        return str(json.loads(docker("inspect", self.containers()[service]))[0]["Config"]["Image"])
+
     def images(self) -> dict[str, str]:
         return {
             service: json.loads(docker("inspect", container))[0]["Image"]
@@ -200,10 +204,11 @@ def base_of(project_folder: Path) -> str:
 class Reference:
     """The reference stack, from its build to its removal."""
 
-    def __init__(self, base: str) -> None:
+    def __init__(self, base: str, ours: str) -> None:
+        """`ours` is the image that it has WordPress's files from."""
         self.base = base
         self.file = REFERENCE / "docker-compose.yml"
-        compose = ["env", f"BASE={base}", "docker", "compose", "--file", str(self.file)]
+        compose = ["env", f"BASE={base}", f"OURS={ours}", "docker", "compose", "--file", str(self.file)]
         self.stack = Stack("reference", "inception-bench-reference", compose, "reference.42.fr", 443)
 
     def up(self) -> float:
