@@ -179,9 +179,10 @@ def far(fleet: Fleet) -> Iterator[Far]:
         docker("network", "connect", "--ip6", JUMP, NETWORK, "inception-fleet-one")
         key = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"], "id_ed25519")
         public = key.with_suffix(".pub").read_text().strip()
-        fleet.root(
-            "far",
-            "set -e; useradd --create-home --shell /bin/bash ops; install -d -o ops -m 700 ~ops/.ssh; "
+        # By the engine: from the second time on it lets in nobody else.
+        docker(
+            *("exec", "inception-fleet-far", "sh", "-c"),
+            "set -e; id ops || useradd --create-home --shell /bin/bash ops; install -d -o ops -m 700 ~ops/.ssh; "
             f"echo '{public}' >~ops/.ssh/authorized_keys; chown ops ~ops/.ssh/authorized_keys; "
             f"chpasswd <<'E'\nops:{PASSWORD}\nE\n"
             "echo 'ops ALL=(ALL:ALL) ALL' >/etc/sudoers.d/ops; chmod 440 /etc/sudoers.d/ops; "

@@ -83,3 +83,12 @@ def test_a_bad_setting_of_terraform_is_named(repository: Path, check: Check, tmp
     assert done.returncode != 0
     said = " ".join((done.stdout + done.stderr).split())
     assert "group_vars/inception.yml:1): 'a quarter' is neither a number of hosts nor a share of them" in said, said
+
+
+def test_a_list_that_cannot_be_read_is_no_empty_one(repository: Path, check: Check, tmp_path: Path) -> None:
+    """Nothing was deployed to anybody, which no exit status of 0 may say."""
+    inventory = outputs(repository, tmp_path, "wil")
+    (tmp_path / "terraform-output.json").write_text(json.dumps({"servers": {"value": {"one": {"ansible_host": None}}}}))
+    done = check(inventory)
+    assert done.returncode != 0, done.stdout
+    assert "one has no address; for example" in " ".join(done.stderr.split())
