@@ -13,9 +13,10 @@ import json
 import os
 import re
 import shlex
+import shutil
 import socket
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -309,6 +310,24 @@ class Plan:
         return bool(self.changes or self.restart or self.reload or self.repair)
 
 
+PROXY, PROXY_PATH = "userland-proxy", "userland-proxy-path"
+# Where the engine looks for its proxy.
+PROXY_FOLDERS = (
+    "/usr/local/libexec/docker:/usr/libexec/docker:/usr/local/lib/docker:/usr/lib/docker"
+    ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin"
+)
+
+
+def with_proxy_path(wanted: Wanted, present: Mapping[str, Any], flags: Mapping[str, str]) -> Wanted:
+    """An engine since 25.0 reads a file again that wants its proxy only where it says which program that is."""
+    if wanted.settings.get(PROXY) is not True or PROXY in flags:
+        return wanted
+    path = shutil.which("docker-proxy", path=PROXY_FOLDERS)
+    if path is None or PROXY_PATH in {**present, **flags, **wanted.settings}:
+        return wanted
+    return replace(wanted, settings={**wanted.settings, PROXY_PATH: path}, own=wanted.own | {PROXY_PATH})
+
+
 IN_FORCE = {"live-restore": "LiveRestoreEnabled", "log-driver": "LoggingDriver"}
 
 
@@ -322,6 +341,7 @@ def plan(
 ) -> Plan:
     """Which keys to change, given daemon.json, the unit's flags, what the engine says, and who else uses it."""
     others = tuple(sorted(others))
+    wanted = with_proxy_path(wanted, present, flags)
     changes: dict[str, Any] = {}
     skipped: dict[str, str] = {}
     swarm = ((info or {}).get("Swarm") or {}).get("LocalNodeState", "inactive") not in ("", "inactive")

@@ -21,6 +21,8 @@ description:
     is put back.
   - An engine whose rules the kernel has lost, as after a reload of the machine's own firewall, is restarted too. Only
     then does it write them.
+  - With C(userland-proxy) as V(true) the program is named too (C(userland-proxy-path)), where nobody else names it.
+    Without, an engine since 25.0 reads the file no more while it runs.
   - What was there before is remembered, and given back with O(state=absent).
 extends_documentation_fragment:
   - fortytwo.inception._attributes

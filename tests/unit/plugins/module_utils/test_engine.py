@@ -90,6 +90,24 @@ def test_the_owners_own_value_stays() -> None:
     assert set(plan.skipped) == {"userland-proxy", "live-restore"}
 
 
+def test_an_engine_that_shall_have_its_proxy_is_told_which(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without it an engine since 25.0 reads nothing of its file again."""
+    proxy = tmp_path / "docker-proxy"
+    proxy.touch(mode=0o755)
+    monkeypatch.setattr(_engine, "PROXY_FOLDERS", str(tmp_path))
+    own = {"userland-proxy": True}
+    want = {"userland-proxy": True, "userland-proxy-path": str(proxy)}
+    assert planned({"live-restore": True}, own=own).changes == want
+    done = {"live-restore": True, **want}
+    assert not planned(done, own=own, info={**RUNNING, "LiveRestoreEnabled": True}).pending
+    assert not planned({**done, "userland-proxy-path": "/opt/proxy"}, own=own).changes
+    assert planned(done).changes == {}
+    # One who names it knows better, and as a flag it is none of the file's.
+    assert planned({}, own={**own, "userland-proxy-path": "/opt/p"}).changes["userland-proxy-path"] == "/opt/p"
+    assert "userland-proxy-path" not in planned({}, own=own, flags={"userland-proxy-path": "/p"}).changes
+    assert planned({}, own=own, flags={"userland-proxy": "true"}).changes == {"live-restore": True}
+
+
 def test_a_swarm_does_without_live_restore() -> None:
     plan = planned({}, info={**RUNNING, "Swarm": {"LocalNodeState": "active"}})
     assert "live-restore" in plan.skipped
