@@ -18,10 +18,12 @@ import pytest
 
 from tests.fleet.conftest import Fleet, Run
 
+# In the order of the inventory, which molecule writes by the letters.
 # Fewer of them on a computer that has little time: INCEPTION_MACHINES=3.
-NEAR = ("one", "two", "three", "four", "five", "six", "seven", "eight")[
+NEAR = ("eight", "five", "four", "one", "seven", "six", "three", "two")[
     : int(os.environ.get("INCEPTION_MACHINES", "8"))
 ]
+FIRST, SECOND, THIRD = NEAR[:3]
 SCREEN = 40
 PASSWORD = "a 'quoted' $word"
 NETWORK = "inception-fleet-six"
@@ -35,7 +37,7 @@ BIN = Path(sys.executable).parent
 def cold(fleet: Fleet) -> Run:
     """The first of them is alone, then come the others. Its data is on a disk of 2 GiB, which a test can fill."""
     fleet.root(
-        "one",
+        FIRST,
         "id wil || { useradd --create-home --shell /bin/bash wil && install -d -o wil -m 750 /home/wil/data && "
         "mount -t tmpfs -o size=2g,mode=750,uid=$(id -u wil) tmpfs /home/wil/data; }",
     )
@@ -50,7 +52,7 @@ def test_one_first_then_the_others(fleet: Fleet, cold: Run) -> None:
     assert len(batches) == 2
     # Nothing is begun of the others while the first is deployed to.
     assert not any(f"[{host}]" in batches[0] for host in NEAR[1:])
-    assert "[one]" not in batches[1].split("PLAY RECAP")[0]
+    assert f"[{FIRST}]" not in batches[1].split("PLAY RECAP")[0]
     table = cold.table()
     assert {host: how for host, (_, how) in table.items()} == dict.fromkeys(NEAR, "deployed")
     assert len({version for version, _ in table.values()}) == 1
@@ -69,10 +71,10 @@ def test_a_canary_that_fails_leaves_the_others_untouched(fleet: Fleet, cold: Run
     run = fleet.deploy(f"--limit={','.join(NEAR)}", "-e", "inception_batch=1,100%", "-e", json.dumps(bad))
     assert run.status != 0
     assert {host: fleet.state(host) for host in NEAR[1:]} == {host: before[host] for host in NEAR[1:]}
-    assert fleet.state("one")[0] == before["one"][0], "the containers of the canary are not those of before"
+    assert fleet.state(FIRST)[0] == before[FIRST][0], "the containers of the canary are not those of before"
     versions = {version for version, _ in cold.table().values()}
     table = run.table()
-    assert {host: how for host, (_, how) in table.items()} == dict.fromkeys(NEAR, "not begun") | {"one": "failed"}
+    assert {host: how for host, (_, how) in table.items()} == dict.fromkeys(NEAR, "not begun") | {FIRST: "failed"}
     assert {version for version, _ in table.values()} == versions
     told = run.told()
     assert "nonsense" in "\n".join(told)
@@ -83,16 +85,16 @@ def test_a_canary_that_fails_leaves_the_others_untouched(fleet: Fleet, cold: Run
 def test_a_batch_goes_to_its_end_and_is_the_last(fleet: Fleet, cold: Run, bad: dict[str, Any]) -> None:
     """Of two, one fails: the other one is finished, and those after them are not begun."""
     before = {host: fleet.state(host) for host in NEAR[2:]}
-    more = fleet.add("bad.json", {"inception": {"hosts": {"two": bad}}})
+    more = fleet.add("bad.json", {"inception": {"hosts": {SECOND: bad}}})
     run = fleet.deploy(
         f"--limit={','.join(NEAR)}",
         *("-e", "inception_batch=2,100%", "-e", "stack_upload_size=32M"),
         inventories=(fleet.inventory, more),
     )
     assert run.status != 0
-    became = dict.fromkeys(NEAR, "not begun") | {"one": "deployed", "two": "failed"}
+    became = dict.fromkeys(NEAR, "not begun") | {FIRST: "deployed", SECOND: "failed"}
     assert {host: how for host, (_, how) in run.table().items()} == became
-    assert run.table()["two"][0] == run.table()["three"][0] != run.table()["one"][0]
+    assert run.table()[SECOND][0] == run.table()[THIRD][0] != run.table()[FIRST][0]
     assert {host: fleet.state(host) for host in NEAR[2:]} == before
     assert all(fleet.serves(host) for host in NEAR)
 
@@ -100,15 +102,17 @@ def test_a_batch_goes_to_its_end_and_is_the_last(fleet: Fleet, cold: Run, bad: d
 def test_one_that_is_not_well_is_the_last(fleet: Fleet, cold: Run) -> None:
     """Deployed, and its disk is nearly full: the look after the batch says so, and the others are not begun."""
     before = {host: fleet.state(host) for host in NEAR[1:]}
-    fleet.root("one", "cd /home/wil/data; fallocate -l $(($(df --output=avail -B1 . | tail -1) - 100000000)) filler")
+    # Never that of this computer.
+    fill = "cd /home/wil/data && mountpoint -q . && fallocate -l $(($(df --output=avail -B1 . | tail -1) - 100000000))"
+    fleet.root(FIRST, f"{fill} filler")
     try:
         run = fleet.deploy(f"--limit={','.join(NEAR)}", "-e", "inception_batch=1,100%", "-e", "stack_upload_size=32M")
     finally:
-        fleet.root("one", "rm -f /home/wil/data/filler")
+        fleet.root(FIRST, "rm -f /home/wil/data/filler")
     assert run.status != 0
-    assert run.table()["one"][1] == "not well"
+    assert run.table()[FIRST][1] == "not well"
     told = "\n".join(run.told())
-    assert "one is deployed, and not well, so that no other host follows" in told
+    assert f"{FIRST} is deployed, and not well, so that no other host follows" in told
     assert "% full" in told
     assert len(run.told()) <= SCREEN, told
     assert {host: fleet.state(host) for host in NEAR[1:]} == before
