@@ -40,7 +40,11 @@ class Fleet:
     def __init__(self) -> None:
         self.runs: dict[str, str] = {}
         self.became: dict[str, str] = {}
-        self.begun: set[str] = set()
+        # As the inventory has them, while what they answer comes in any order.
+        self.order: dict[str, int] = {}
+
+    def asks(self, host: str) -> None:
+        self.order.setdefault(host, len(self.order))
 
     def saw(self, host: str, action: str, result: Mapping[str, Any]) -> None:
         """Keeps what a host says that it runs."""
@@ -57,7 +61,7 @@ class Fleet:
     def lines(self) -> list[str]:
         """A line for those of the same images and the same end."""
         groups: dict[tuple[str, str], list[str]] = {}
-        for host, how in self.became.items():
+        for host, how in sorted(self.became.items(), key=lambda one: self.order.get(one[0], 0)):
             groups.setdefault((how, self.runs.get(host, "unknown")), []).append(host)
         told = ["What runs where, by the version of its images:"]
         for (how, version), hosts in sorted(groups.items(), key=lambda one: (ORDER.index(one[0][0]), one[0][1])):
@@ -82,6 +86,9 @@ class CallbackModule(CallbackBase):
     def v2_playbook_on_play_start(self, play: Any) -> None:
         # The one that deploys goes by batches; what fails before it has stopped all.
         self._in_batches = self._in_batches or bool(play.serial)
+
+    def v2_runner_on_start(self, host: Any, task: Any) -> None:
+        self._fleet.asks(host.get_name())
 
     def v2_runner_on_ok(self, result: Any) -> None:
         self._fleet.saw(result.host.get_name(), result.task.action, result.result)

@@ -37,6 +37,15 @@ def test_a_batch_in_which_one_failed() -> None:
     ]
 
 
+def test_they_stand_as_they_were_asked_and_not_as_they_answered() -> None:
+    fleet = Fleet()
+    for host in ("one", "two", "three", "one"):
+        fleet.asks(host)
+    for host in ("three", "one", "two"):
+        fleet.saw(host, LOOK, {"deployed": True, "runs": OLD})
+    assert fleet.lines()[1:] == ["  9aa0127b  not begun    3: one two three"]
+
+
 def test_a_fresh_one_runs_nothing() -> None:
     fleet = Fleet()
     fleet.saw("one", LOOK, {"deployed": False, "runs": {}})
