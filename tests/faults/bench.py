@@ -142,6 +142,9 @@ class Bench:
         """Without a word to anybody in it."""
         name = str(self.host.ansible.get_variables()["machine_name"])
         subprocess.run(["docker", "kill", name], check=True, capture_output=True)
+        self.switch_on(name)
+
+    def switch_on(self, name: str) -> None:
         # A busy engine starts one whose file system it has not mounted yet, and finds no shell in it (moby#47408).
         wait_until(
             "the machine is on", lambda: subprocess.run(["docker", "start", name], check=False).returncode == 0, 60

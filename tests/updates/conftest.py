@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.faults.bench import Bench
@@ -14,13 +12,12 @@ from tests.updates.mirror import Mirror
 __all__ = ["bench", "mirror"]
 
 
-@pytest.fixture(scope="module")
-def mirror(bench: Bench) -> Iterator[Mirror]:
-    """With nothing newer on it, and everything that Debian's own mirror has newer brought."""
+@pytest.fixture(scope="session")
+def mirror(bench: Bench) -> Mirror:
+    """With nothing newer on it, and all that Debian's own has newer brought. It stays until the machine goes."""
     made = Mirror(bench)
     made.begin()
     done = bench.deploy()
     assert done.status == 0, done.output[-3000:]
     bench.root("inception update")
-    yield made
-    made.end()
+    return made

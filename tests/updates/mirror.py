@@ -56,7 +56,7 @@ class Mirror:
         # On a machine that was kept.
         if self.bench.host.run(f"systemctl is-active --quiet fixes && {known}").rc == 0:
             return
-        root(f"mkdir -p {FOLDER} /srv/fixes-base")
+        root(f"mkdir -p {FOLDER} /srv/fixes-base && rm -f {FOLDER}/*.deb")
         address = root("ip -4 -o address show docker0").split()[3].partition("/")[0]
         self._index()
         root(
@@ -73,9 +73,6 @@ class Mirror:
         listed = root(f"docker image ls {ours} --format '{{{{.Repository}}}}:{{{{.Tag}}}}'").split()
         if listed:
             root(f"docker image rm --force {' '.join(listed)}")
-
-    def end(self) -> None:
-        self.bench.root("systemctl stop fixes")
 
     def _write(self, path: str, text: str) -> None:
         self.bench.root(f"printf %s {shlex.quote(text)} >{path}")

@@ -194,15 +194,3 @@ def test_many_updates_do_not_fill_the_disk(bench: Bench, mirror: Mirror) -> None
     assert all(later - earlier < NOTHING for earlier, later in itertools.pairwise(sizes[KEPT:MANY]))
     assert len(bench.root("docker image ls --quiet inception-base").split()) < KEPT
     assert bench.root(nameless) == before
-
-
-def test_the_base_is_built_anew_when_it_is_asked_for(bench: Bench, mirror: Mirror) -> None:
-    """The last one here: that base knows nothing of the mirror on the machine."""
-    before = bench.root("docker image inspect --format '{{.Id}}' debian:bookworm")
-    running = bench.root("docker ps --format '{{.Image}}' | sort").splitlines()
-    with bench.visitors(pause=PAUSE):
-        done = bench.deploy({"base_image_refresh": True})
-    assert done.status == 0, done.output[-3000:]
-    assert bench.root("docker image inspect --format '{{.Id}}' debian:bookworm") != before
-    assert not set(running) & set(bench.root("docker ps --format '{{.Image}}'").splitlines())
-    changes_nothing(bench)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from tests.faults.bench import Bench
+from tests.faults.bench import PATIENCE, Bench
 from tests.updates.mirror import PAUSE
 from tests.verify.support import wait_until
 
@@ -31,10 +31,9 @@ def test_a_reboot_happens_at_its_time_and_the_site_comes_back_by_itself(bench: B
         # It says nothing, and waits for its time.
         assert at in bench.root("date --date=@$(( $(sed -n 's/^USEC=//p' /run/systemd/shutdown/scheduled) / 1000000 ))")
         wait_until("it goes down", lambda: not runs(machine), 600)
-        subprocess.run(["docker", "start", machine], check=True, capture_output=True)
-        wait_until("it is reached", bench.reached, 300)
-        wait_until("its engine answers", lambda: bench.host.run("docker info").rc == 0, 300)
-        wait_until("all is well", lambda: not bench.unwell(), 300)
+        bench.switch_on(machine)
+        wait_until("its engine answers", lambda: bench.host.run("docker info").rc == 0, PATIENCE)
+        wait_until("all is well", lambda: not bench.unwell(), PATIENCE)
     print(*tally.lines()[:2], sep="\n")
     times = [float(line.split(" s: ")[0]) for line in tally.failures]
     assert times
