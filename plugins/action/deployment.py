@@ -20,6 +20,7 @@ KEPT = (
     *(
         "name",
         "update_order",
+        "beside",
         "trial",
         "starts_alone",
         "after_update",

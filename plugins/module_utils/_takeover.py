@@ -62,6 +62,7 @@ class Service:
 
     name: str
     update_order: str = "stop_first"
+    beside: tuple[str, ...] = ()
     trial: tuple[str, ...] = ()
     starts_alone: bool = False
     after_update: tuple[str, ...] = ()
@@ -75,6 +76,7 @@ class Service:
         return cls(
             name=told["name"],
             update_order=told.get("update_order") or "stop_first",
+            beside=tuple(told.get("beside") or ()),
             trial=tuple(told.get("trial") or ()),
             starts_alone=bool(told.get("starts_alone")),
             after_update=tuple(told.get("after_update") or ()),
@@ -377,14 +379,18 @@ class Takeover:
             )
             raise GivenUp(Failure(what=what, cause=likely("Out of memory")))
 
+    def _in_new(self, name: str, command: tuple[str, ...]) -> tuple[str, int]:
+        """What a command says in a container of a service's new image, in place of its entrypoint."""
+        argv = [
+            *("timeout", str(self.trial_seconds), "docker", "compose", "run", "--rm", "--no-deps", "--no-TTY"),
+            *("--entrypoint", command[0], name, *command[1:]),
+        ]
+        return self.stack.follow(argv, lambda dummy: None)
+
     def _run_trial(self, service: Service) -> None:
         """A container of the new image runs the service's own trial, with its settings, secrets, volumes, networks."""
         self.stack.tell(f"trying the new {service.name}")
-        argv = [
-            *("timeout", str(self.trial_seconds), "docker", "compose", "run", "--rm", "--no-deps", "--no-TTY"),
-            *("--entrypoint", service.trial[0], service.name, *service.trial[1:]),
-        ]
-        output, code = self.stack.follow(argv, lambda dummy: None)
+        output, code = self._in_new(service.name, service.trial)
         if code == 0:
             return
         words = [line for line in output.splitlines() if not re.match(r" *(Network|Volume|Container) \S", line)]
@@ -468,12 +474,12 @@ class Takeover:
         self.remove([one.id for one in plan.surplus])
         self.connect(plan)
         well = {name for name, found in plan.outdated.items() if all(one.well for one in found)}
-        together = self.together(plan) if len(well) == len(plan.outdated) else set()
+        together = self.together(plan) | self.not_beside(plan) if len(well) == len(plan.outdated) else set()
         if plan.ailing:
             self.stack.tell(f"starting anew: {', '.join(one.name for one in plan.ailing)}")
             self.remove([one.id for one in plan.ailing])
         if together:
-            # They do not understand one another until the last of them is there: visitors wait that long.
+            # They do not understand one another, or the former one, until the last is there: visitors wait that long.
             self.stack.tell(f"replacing together: {', '.join(sorted(together))}")
             with self.held(port for service in self.services.values() for port in service.tcp_ports):
                 self._close_doors()
@@ -561,6 +567,20 @@ class Takeover:
                 if names & news.get(other, set()) & set(self.service(other).env):
                     found |= {name, other}
         return found
+
+    def not_beside(self, plan: Plan) -> set[str]:
+        """Services whose new container cannot work beside the old one, as it says itself."""
+        asked = [
+            name
+            for name in plan.outdated
+            if self.service(name).update_order == "start_first" and self.service(name).beside
+        ]
+        ids = self._image_ids(asked)
+        return {
+            name
+            for name in asked
+            if self._has_news(name, plan, ids) and self._in_new(name, self.service(name).beside)[1] != 0
+        }
 
     def connect(self, plan: Plan) -> None:
         """What runs joins its new networks first, so that it and a successor reach each other while others change."""

@@ -354,6 +354,14 @@ SERVICE = Record(
             "is not refused",
             default="stop_first",
         ),
+        "beside": Key(
+            COMMAND,
+            "with `start_first`: a command that a container of the new image runs as it runs `trial`, just before it "
+            "takes over; when it fails, the new one cannot work beside the old one this time, such as where both "
+            "would need other files of one volume. Then it takes the old one's place, and who connects meanwhile "
+            "waits. It must change nothing",
+            default=[],
+        ),
         "trial": Key(
             COMMAND,
             "a command that a container of the new image runs, with the service's settings, secrets, volumes and "

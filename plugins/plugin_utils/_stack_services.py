@@ -404,6 +404,10 @@ def port_problems(folder: Folder) -> Iterator[str]:
     ports = folder.said.get("ports") or []
     if order == "start_first" and ports:
         yield folder.wrong("'start_first' and 'ports': two of it cannot publish the same port", "update_order")
+    if folder.said.get("beside") and order != "start_first":
+        yield folder.wrong(
+            "'beside' asks whether two of it can work at once: it needs 'update_order: start_first'", "beside"
+        )
     if order == "hold_connections" and not [port for port in ports if port.get("protocol", "tcp") == "tcp"]:
         yield folder.wrong("'hold_connections', and no port of TCP where somebody could wait", "update_order")
 

@@ -62,6 +62,7 @@ GOOD: dict[str, tuple[Any, ...]] = {
     # A program of the shell's.
     "trial": (["a\nb"], ["a\x1b[31mb"]),
     "after_update": (["a\nb"], ["a\x1b[31mb"]),
+    "beside": (["a\nb"], ["a\x1b[31mb"]),
     # Names with commas, as -e has them.
     "stack_rotate_secrets": ("one, two",),
     # There is none for a release that has no such updates.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from tests.faults.bench import Bench
 
 # Of each visitor, in seconds: what is built gives way to those who never wait, on a busy machine for ever.
-PAUSE = 1.0
+PAUSE = 5.0
 PORT = 8765
 FOLDER = "/srv/fixes"
 BAD = "#!/bin/sh\necho 'a bad fix: it does not start' >&2\nexit 1\n"

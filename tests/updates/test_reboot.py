@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A reboot that the machine's own updates need, by unattended-upgrades, at the time that was set; visitors look."""
+"""The machine's own updates while visitors look: of the engine, and a reboot by unattended-upgrades at its time."""
 
 from __future__ import annotations
 
@@ -10,12 +10,30 @@ from tests.faults.bench import PATIENCE, Bench
 from tests.updates.mirror import PAUSE
 from tests.verify.support import wait_until
 
+ENGINE = "docker.io containerd"
+STARTED = "systemctl show --property=ExecMainStartTimestampMonotonic docker containerd"
+
 
 def runs(machine: str) -> bool:
     said = subprocess.run(
         ["docker", "inspect", "--format", "{{.State.Running}}", machine], capture_output=True, text=True, check=True
     )
     return said.stdout.strip() == "true"
+
+
+def test_an_update_of_the_engine_is_noticed_by_nobody(bench: Bench) -> None:
+    """What unattended-upgrades does where Docker or containerd has a fix."""
+    ids = bench.root("docker ps --no-trunc --quiet | sort")
+    began = bench.root(STARTED)
+    with bench.visitors(pause=PAUSE) as tally:
+        bench.root(f"DEBIAN_FRONTEND=noninteractive apt-get -qq --yes install --reinstall {ENGINE} >/dev/null")
+        wait_until("its engine answers", lambda: bench.host.run("docker info").rc == 0, PATIENCE)
+    print(*tally.lines()[:2], sep="\n")
+    assert not tally.ended
+    now = bench.root(STARTED)
+    assert not {line for line in began.splitlines() if line} & set(now.splitlines()), "they were not started anew"
+    assert bench.root("docker ps --no-trunc --quiet | sort") == ids
+    bench.settled()
 
 
 def test_a_reboot_happens_at_its_time_and_the_site_comes_back_by_itself(bench: Bench) -> None:

@@ -229,6 +229,36 @@ def test_who_waits_for_what_is_unwell_has_no_visitors_to_lose(monkeypatch: pytes
     assert carried_out(monkeypatch, containers, {"p-db-1": "Recreate", "p-site-1": "Recreate"}) == ["up"]
 
 
+@pytest.mark.parametrize(
+    ("more", "code", "first"),
+    [
+        ({"image": "site:0"}, 0, "start site never {'site': 2}"),
+        ({"image": "site:0"}, 1, "hold [443]"),
+        # Only another setting: nothing of its files is another one, and it is not asked.
+        ({"env": {"DB_PORT": "3306", "MORE": "1"}}, None, "start site never {'site': 2}"),
+    ],
+)
+def test_one_that_cannot_work_beside_the_old_one_takes_its_place_while_visitors_wait(
+    monkeypatch: pytest.MonkeyPatch, more: dict[str, Any], code: int | None, first: str
+) -> None:
+    containers = [{**told("p-site-1", "site", **more), "Image": "id of " + more.get("image", "site:1")}]
+    engine = Engine(monkeypatch, [*containers, *without("p-site-1")], {"p-site-1": "Recreate"})
+    engine.services["site"] = Service("site", update_order="start_first", beside=("same", "files"))
+    asked: list[str] = []
+
+    def follow(argv: list[str], *_more: Any) -> tuple[str, int]:
+        asked.append(" ".join(argv))
+        return "", code or 0
+
+    monkeypatch.setattr(engine.stack, "follow", follow)
+    engine.take(engine.plan())
+    assert engine.calls[0] == first
+    if code:
+        assert engine.calls == ["hold [443]", "stop p-door-1", "up", "let in", "up"]
+    run = "timeout 1 docker compose run --rm --no-deps --no-TTY --entrypoint same site files"
+    assert asked == ([] if code is None else [run])
+
+
 def test_what_hangs_starts_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     containers = [*without("p-door-1"), told("p-door-1", "door", health="unhealthy")]
     assert carried_out(monkeypatch, containers, {}) == ["stop --time 120 p-door-1", "rm --force p-door-1", "up"]

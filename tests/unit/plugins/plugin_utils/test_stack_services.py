@@ -268,6 +268,7 @@ def test_two_may_add_the_same() -> None:
         ({"update_order": "start-first"}, "2: update_order: 'start-first' is not one of"),
         ({"update_order": "start_first", "ports": [{"published": 21}]}, "2: 'start_first' and 'ports'"),
         ({"update_order": "hold_connections"}, "2: 'hold_connections', and no port of TCP"),
+        ({"beside": ["cmp"]}, "2: 'beside' asks whether two of it can work at once"),
         ({"trial": "nginx -t"}, "2: trial: 'nginx -t' is not a list, such as [redis-server, --version]"),
         ({"ports": ["21:21"]}, "2: ports: '21:21' is not a table, such as {published: 8080}"),
         ({"ports": [{"published": 70000}]}, "2: 'published: 70000' is no port here"),
