@@ -78,9 +78,17 @@ class Mirror:
         self.bench.root(f"printf %s {shlex.quote(text)} >{path}")
 
     def installed(self, service: str, package: str) -> str:
-        return self.bench.root(
-            f"docker exec inception-{service}-1 dpkg-query --show --showformat='${{Version}}' {package}"
+        # What is unpacked beside WordPress is no package there.
+        script = (
+            f"dpkg-query --show --showformat='\\${{Version}}' {package} 2>/dev/null || "
+            f"sed -n 's/^{package}[[:space:]]//p' /usr/local/share/inception/packages"
         )
+        return self.bench.root(f'docker exec {self.container(service)} sh -c "{script}"').strip()
+
+    def container(self, service: str) -> str:
+        """One that started beside its former one has another number."""
+        listed = f"label=com.docker.compose.project=inception --filter label=com.docker.compose.service={service}"
+        return self.bench.root(f"docker ps --quiet --filter {listed}").strip()
 
     def publish(self, service: str, package: str, what: str, *, bad: bool = False) -> str:
         """A newer version of a package that a service's image has; its version."""
@@ -91,7 +99,7 @@ class Mirror:
         version = f"{original}+fix{self.count}"
         root, work = self.bench.root, f"{FOLDER}-work"
         root(f"rm -rf {work} && mkdir -p {work}/all")
-        image = root(f"docker inspect --format '{{{{.Image}}}}' inception-{service}-1").strip()
+        image = root(f"docker inspect --format '{{{{.Image}}}}' {self.container(service)}").strip()
         script = (
             f"apt-get -qq update && cd /out && apt-get -qq -o APT::Sandbox::User=root download {package}={original}"
         )

@@ -80,6 +80,20 @@ def test_a_fix_is_seen_with_its_cve_and_brought_while_visitors_look(bench: Bench
     assert images(bench) == built
 
 
+def test_a_fix_of_what_wordpress_is_made_of_comes_into_its_volume_while_visitors_look(
+    bench: Bench, mirror: Mirror
+) -> None:
+    """The files of its former container would change under its hands: it does not work beside the new one."""
+    version = mirror.publish("wordpress", "php-getid3", "In a file that WordPress has of it: CVE-2099-4300.")
+    with bench.visitors(pause=PAUSE):
+        done = update(bench)
+    assert done.status == 0, done.output[-3000:]
+    assert "replacing together" in done.output
+    assert mirror.installed("wordpress", "php-getid3") == version
+    assert version in bench.root(f"cat {bench.stack.settings.data}/wordpress/.release")
+    changes_nothing(bench)
+
+
 def test_the_timer_brings_it_and_a_bad_one_is_given_up_and_named(bench: Bench, mirror: Mirror) -> None:
     done = bench.deploy(BY_ITSELF)
     assert done.status == 0, done.output[-3000:]
