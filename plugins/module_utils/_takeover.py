@@ -474,7 +474,8 @@ class Takeover:
         self.remove([one.id for one in plan.surplus])
         self.connect(plan)
         well = {name for name, found in plan.outdated.items() if all(one.well for one in found)}
-        together = self.together(plan) | self.not_beside(plan) if len(well) == len(plan.outdated) else set()
+        together = self.together(plan) if len(well) == len(plan.outdated) else set()
+        together |= self.not_beside(plan, well)
         if plan.ailing:
             self.stack.tell(f"starting anew: {', '.join(one.name for one in plan.ailing)}")
             self.remove([one.id for one in plan.ailing])
@@ -568,11 +569,11 @@ class Takeover:
                     found |= {name, other}
         return found
 
-    def not_beside(self, plan: Plan) -> set[str]:
+    def not_beside(self, plan: Plan, well: set[str]) -> set[str]:
         """Services whose new container cannot work beside the old one, as it says itself."""
         asked = [
             name
-            for name in plan.outdated
+            for name in sorted(well)
             if self.service(name).update_order == "start_first" and self.service(name).beside
         ]
         ids = self._image_ids(asked)
