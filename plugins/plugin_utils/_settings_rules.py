@@ -244,6 +244,10 @@ def check_passive_address(value: Any, settings: Settings) -> Iterator[str]:
     with contextlib.suppress(ValueError):
         ipaddress.IPv6Address(str(value))
         return
+    if str(value).startswith("["):
+        # By default it is ansible_host, which ssh would take for a name.
+        yield f"{shown(value)} has the brackets of a URL; here, and in ansible_host, it goes without them"
+        return
     yield from check_address(value, settings)
 
 

@@ -459,6 +459,7 @@ BAD_VALUES: dict[str, list[tuple[Any, str]]] = {
         (None, "None is not text"),
         ("", "is neither an IPv4 address nor a host name"),
         ("::1::", "is neither an IPv4 address"),
+        ("[2001:db8::7]", "has the brackets of a URL; here, and in ansible_host, it goes without them"),
         ("my machine", "is neither an IPv4 address"),
     ],
     "inception_ftp_plain": [("maybe", "is neither true nor false")],
