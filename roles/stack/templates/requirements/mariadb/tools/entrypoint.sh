@@ -80,4 +80,17 @@ SQL
 
 write_client_options "$password"
 
+# On a full disk InnoDB ends where it takes a write back, and could not start again. So some room is in reserve (room): it is given up for that
+# start, after which nothing is written; check ends the server when there is room, and it starts anew.
+reserve=$volume/reserve
+if room 64; then
+    rm -f "$run/full"
+    [ -e "$reserve" ] || { head -c 33554432 /dev/zero >"$reserve.new" && mv "$reserve.new" "$reserve"; }
+else
+    echo "The disk is full: what there is is shown, and nothing is written until 128 MiB are free." >&2
+    rm -f "$reserve"
+    touch "$run/full"
+    set -- "$@" --read-only
+fi
+
 exec "$@" --port="$MARIADB_PORT"

@@ -1,0 +1,8 @@
+#!/bin/sh
+# Whether the server answers. One that writes nothing, since the disk was full at its start, ends when there is room: it is started again.
+set -eu
+
+mariadb --defaults-file=/run/mysqld/client.cnf --execute='SELECT 1'
+if [ -e /run/mysqld/full ] && room 128; then
+    kill -TERM 1
+fi
