@@ -218,12 +218,16 @@ class Deployment:
         self.wish = Wish.of({**asdict(self.wish), **self.history.plan(former.number)})
         takeover = self.takeover()
         takeover.remove_trials()
-        if before is not None and running_now(self.wish.project) == before and takeover.plan().empty:
-            return False
-        # It was well before: no trial, and an image that is gone is built.
-        takeover.stack.build(takeover.stack.missing())
-        takeover.take(takeover.plan())
-        return True
+        touched = before is None or running_now(self.wish.project) != before or not takeover.plan().empty
+        if touched:
+            # It was well before: no trial, and an image that is gone is built.
+            takeover.stack.build(takeover.stack.missing())
+            takeover.take(takeover.plan())
+        # What was given up may have left something on a volume before it went.
+        takeover.finish()
+        for line in takeover.stack.warnings:
+            self.tell(line)
+        return touched
 
 
 def running_now(project: str) -> set[tuple[str, str]]:

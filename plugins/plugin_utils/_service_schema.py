@@ -378,7 +378,8 @@ SERVICE = Record(
         "after_update": Key(
             COMMAND,
             "a command that its container runs after each deployment that changed something, once all services are "
-            "healthy, such as one that brings its data up to a newer version. It must do nothing where there is "
+            "healthy, such as one that brings its data up to a newer version; and in what goes on where a deployment "
+            "was given up, which may have left something on a volume. It must do nothing where there is "
             "nothing to do; when it fails, the deployment warns of it and is kept, since data has no way back",
             default=[],
         ),

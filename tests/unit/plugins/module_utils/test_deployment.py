@@ -188,6 +188,16 @@ def test_what_fails_later_gives_way(machine: Machine) -> None:
     assert (machine.wanted(), machine.results()[-1]) == ("1", (2, "deployment", "gave way"))
 
 
+@pytest.mark.parametrize("when", ["at_trial", "at_take"])
+def test_what_goes_on_puts_its_own_back(machine: Machine, when: str) -> None:
+    """What was given up may have left something on a volume, though nothing that ran was replaced."""
+    machine.deploy("1")
+    setattr(machine, when, {"2": bad("it is not well")})
+    with pytest.raises(GivenUp):
+        machine.deploy("2")
+    assert machine.finished == ["1", "1"]
+
+
 def test_a_deployment_that_was_cut_off_is_gone_on_with(machine: Machine) -> None:
     machine.deploy("1")
     machine.at_take = {"2": SwitchedOff()}
