@@ -40,6 +40,9 @@ DEFINER = re.compile(rb"\bDEFINER\s*=\s*(?:`[^`]*`|'[^']*'|\w+)@(?:`[^`]*`|'[^']
 DEFINES = re.compile(rb"\s*(?:/\*!\d+ )*\s*(?:CREATE|DEFINER|ALTER)\b", re.IGNORECASE)
 # Orders of MySQL 8, which MariaDB before 11.4 does not know.
 NEWER_ORDER = re.compile(rb"\butf8mb4_0900_(\w+)")
+# What a dump is written in, and what its tables are: of the four bytes of an emoji, the former has no room.
+NARROW = re.compile(rb"(?:/\*!\d+ )?SET NAMES '?utf8(?:mb3)?'?\b", re.IGNORECASE)
+WIDE = re.compile(rb"(?:CHARSET|CHARACTER SET)[= ]utf8mb4\b", re.IGNORECASE)
 NO_STATEMENTS = (b"INSERT", b"REPLACE", b"(")
 ENDS = re.compile(rb"(?:;|\*/;?|-- Dump completed.*)\s*$")
 OF_DUMP = re.compile(rb"-- (?:MariaDB|MySQL) dump ")
@@ -66,7 +69,18 @@ class Dump:
     size: int = 0
     tables: list[str] = field(default_factory=list)
     known: bool = False
+    narrow: bool = False
+    wide: bool = False
     last: bytes = b""
+
+    def losses(self, name: str) -> list[str]:
+        """What it may lack of what the former host has."""
+        if not self.narrow or not self.wide:
+            return []
+        return [
+            f"{name} was written in utf8, which turns each emoji of its texts into a question mark; if there are some, "
+            "make the dump again on the former host with --default-character-set=utf8mb4, and import it again"
+        ]
 
 
 @contextmanager
@@ -125,6 +139,9 @@ def read_dump(path: Path, limit: int, target: IO[bytes] | None = None) -> Dump:
         made = line if in_data else mended(line)
         if not in_data and (found := TABLE.match(line)):
             dump.tables.append(found[1].decode())
+        if not in_data and not line.startswith(NO_STATEMENTS):
+            dump.narrow = dump.narrow or bool(NARROW.match(line))
+            dump.wide = dump.wide or bool(WIDE.search(line))
         dump.known = dump.known or bool(OF_DUMP.match(line))
         in_data = (in_data or line.startswith((b"INSERT", b"REPLACE"))) and not line.rstrip().endswith(b";")
         dump.last = line if line.strip() else dump.last

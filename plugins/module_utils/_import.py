@@ -195,6 +195,7 @@ class Work:
         limit = max(0, shutil.disk_usage(self.stack.data).free - SPARE)
         self.work.tell(f"reading {self.wish.dump.name}")
         self.dump = _foreign.read_dump(self.wish.dump, limit)
+        self.work.warnings += self.dump.losses(self.wish.dump.name)
         self.prefix = _foreign.prefix_of(self.dump, self.wish.prefix, self.wish.dump.name)
         if self.wish.files is not None:
             self.work.tell(f"reading {self.wish.files.name}")

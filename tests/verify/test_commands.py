@@ -1,21 +1,30 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""wp-cli and the database's client on the site that runs: visitors see at once what they change."""
+"""The commands of an owner on the site that runs: on the managed host, and as they are typed at the control node."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shlex
+import signal
+import subprocess
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.verify.support import Site, Stack
+from tests.verify.browser import browse, type_secret
+from tests.verify.support import PATIENCE, ROOT, Secret, Settings, Site, Stack
 
 STAND_IN = Path(__file__).with_name("standin_wp_cli.php")
 PLACE = "/var/lib/fortytwo.inception/wp-cli"
+# What make tells those that it calls itself.
+OF_MAKE = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKEOVERRIDES")
 WORDS = ["it's", 'a "b"', "", "$HOME", "`id`", "*", "x;y", "ä €", "-n", "back\\slash", "two\nlines"]
 PORT = 8199
 ANSWERS = f"""
@@ -48,6 +57,45 @@ def wp_cli(stack: Stack) -> Iterator[str]:
     stack.root(
         "kill $(cat /run/verify-wp/pid); rm -rf %s; mv /run/verify-wp/former %s; rm -r /run/verify-wp", PLACE, PLACE
     )
+
+
+@dataclass(frozen=True)
+class Terminal:
+    """Where somebody types make."""
+
+    inventory: str
+    host: str
+
+    def words(self, target: str, given: dict[str, str]) -> list[str]:
+        told = {"INVENTORY": self.inventory, "LIMIT": self.host} | given
+        return ["make", "--silent", target, *(f"{name}={value}" for name, value in told.items())]
+
+    def environment(self, more: dict[str, str]) -> dict[str, str]:
+        return {name: value for name, value in os.environ.items() if name not in OF_MAKE} | more
+
+    def type(
+        self, target: str, words: str = "", prefix: tuple[str, ...] = (), *, browser: str = "", **given: str
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*prefix, *self.words(target, given)],
+            cwd=ROOT,
+            env=self.environment({"BROWSER": browser}),
+            input=words,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+
+    def said(self, target: str, words: str = "", **given: str) -> str:
+        done = self.type(target, words, **given)
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+        return done.stdout
+
+
+@pytest.fixture(scope="module")
+def terminal(host: Any, request: pytest.FixtureRequest) -> Terminal:
+    return Terminal(request.config.getoption("ansible_inventory"), host.backend.host)
 
 
 def title(site: Site) -> str:
@@ -118,3 +166,100 @@ def test_wordpress_looks_at_itself(stack: Stack) -> None:
     critical = {line.removeprefix("critical: ") for line in said if line.startswith("critical: ")}
     assert critical <= {"Could not reach WordPress.org"}
     assert "recommended: The REST API encountered an unexpected result" not in said
+
+
+def test_make_wp(terminal: Terminal, wp_cli: str) -> None:
+    """Its words, what is piped into it, and its status."""
+    said = json.loads(terminal.said("wp", "hello", ARGS="""post list "--s=it's" '$HOME'"""))
+    assert (said["words"], said["stdin"]) == (["post", "list", "--s=it's", "$HOME"], "hello")
+    assert Path(wp_cli).suffix == ".phar"
+
+
+def test_make_db(terminal: Terminal) -> None:
+    """A statement, a file of them, and one that is refused."""
+    assert terminal.said("db", ARGS="-N -e 'SELECT 40 + 2'") == "42\n"
+    assert "wp_posts" in terminal.said("db", "SHOW TABLES;\nSELECT 1;\n").split()
+    refused = terminal.type("db", "SELECT nothing;\n")
+    assert refused.returncode
+    assert "ERROR 1054" in refused.stderr
+
+
+def test_make_health(terminal: Terminal) -> None:
+    """What WordPress says of itself comes to the terminal; the status is 1 while something is wrong."""
+    said = terminal.type("health").stdout
+    assert "WordPress's Site Health: " in said
+
+
+def test_make_ssh(terminal: Terminal, settings: Settings, stack: Stack) -> None:
+    """It is the login who comes in, at home."""
+    said = terminal.said("ssh", "id -un; pwd; ls -d inception\n").split()
+    assert said[-3:] == [settings.login, stack.root("echo ~%s", settings.login).strip(), "inception"]
+
+
+def test_make_logs(terminal: Terminal, site: Site, tmp_path: Path) -> None:
+    """Until Ctrl-C, which leaves nobody behind on the managed host."""
+    words = terminal.words("logs", {"SERVICE": "nginx"})
+    with (
+        (tmp_path / "said").open("w") as said,
+        subprocess.Popen(
+            words, cwd=ROOT, env=terminal.environment({}), stdin=subprocess.DEVNULL, stdout=said, start_new_session=True
+        ) as follower,
+    ):
+        try:
+            token, end = uuid.uuid4().hex, time.monotonic() + PATIENCE
+            while token not in (tmp_path / "said").read_text(errors="replace"):
+                assert follower.poll() is None, (tmp_path / "said").read_text()
+                assert time.monotonic() < end, "no line of it came"
+                site.get(f"/{token}/")
+                time.sleep(1)
+        finally:
+            os.killpg(follower.pid, signal.SIGINT)
+    refused = terminal.type("logs", SERVICE="nosuch")
+    assert refused.returncode
+    assert "'nosuch' is no service of this stack" in refused.stderr
+
+
+@pytest.fixture
+def opened(terminal: Terminal, settings: Settings, site: Site, tmp_path: Path) -> Callable[[], str]:
+    """`make open` on a computer that knows the name, with a browser that writes down where it was led."""
+    (tmp_path / "hosts").write_text(f"{settings.address} {settings.domain}\n127.0.0.1 localhost\n")
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" >{shlex.quote(str(tmp_path))}/opened\n')
+    browser.chmod(0o755)
+    port = f"-e inception_https_port={settings.forwarded_port} -e inception_vm_https_port={settings.forwarded_port}"
+    script = 'mount --bind "$0" /etc/hosts && exec "$@"'
+
+    def opened() -> str:
+        prefix = ("unshare", "--mount", "sh", "-c", script, str(tmp_path / "hosts"))
+        done = terminal.type("open", prefix=prefix, browser=str(browser), ARGS=port)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    return opened
+
+
+def test_make_open_and_credentials_in_a_browser(
+    terminal: Terminal,
+    opened: Callable[[], str],
+    settings: Settings,
+    site: Site,
+    secrets: dict[str, Secret],
+    tmp_path: Path,
+) -> None:
+    """The address that was opened shows the site, and what `make credentials` says lets its people in there."""
+    said = opened()
+    assert "import " in said, "nobody is told of the authority"
+    address = (tmp_path / "opened").read_text().strip()
+    assert address == site.url + "/"
+    shown = terminal.said("credentials")
+    for user, name in ((settings.admin_user, "wp_admin_password.txt"), (settings.user, "wp_user_password.txt")):
+        assert user in shown
+        assert bool(str(secrets[name]) in shown), f"{name} is not said"
+        with browse(site) as page:
+            page.goto(address)
+            assert settings.title in page.title()
+            page.goto("/wp-login.php")
+            page.fill("#user_login", user)
+            type_secret(page, "#user_pass", secrets[name])
+            page.click("#wp-submit")
+            page.wait_for_selector("#wpadminbar", state="attached")

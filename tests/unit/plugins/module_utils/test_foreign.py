@@ -104,6 +104,25 @@ def test_a_dump_that_is_none(tmp_path: Path, text: str, said: str) -> None:
         _foreign.prefix_of(_foreign.read_dump(path, LIMIT), "", path.name)
 
 
+@pytest.mark.parametrize(
+    ("written", "is_of", "lossy"),
+    [
+        ("/*!40101 SET NAMES utf8 */;", "utf8mb4", True),
+        ("SET NAMES 'utf8mb3';", "utf8mb4", True),
+        ("/*!40101 SET NAMES utf8mb4 */;", "utf8mb4", False),
+        # There was no room for one in the tables.
+        ("/*!40101 SET NAMES utf8 */;", "utf8", False),
+    ],
+)
+def test_emoji_that_a_dump_has_lost(tmp_path: Path, written: str, is_of: str, lossy: bool) -> None:
+    """mysqldump of MySQL 5 and of MariaDB before 10.6 asks for utf8 unless it is told otherwise."""
+    told = f"{HEAD}{written}\n" + tables("wp_").replace(";\n", f" DEFAULT CHARSET={is_of};\n")
+    dump = _foreign.read_dump(
+        dumped(tmp_path / "d", f"{told}INSERT INTO `wp_posts` VALUES ('SET NAMES utf8');\n{END}"), LIMIT
+    )
+    assert ["--default-character-set=utf8mb4" in line for line in dump.losses("d")] == [True] * lossy
+
+
 def test_one_of_several_is_chosen(tmp_path: Path) -> None:
     dump = _foreign.read_dump(dumped(tmp_path / "d", HEAD + tables("a_") + tables("b_") + END), LIMIT)
     assert _foreign.prefix_of(dump, "b_", "d") == "b_"
