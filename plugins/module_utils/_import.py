@@ -17,6 +17,7 @@ import re
 import shutil
 import stat
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,6 +61,10 @@ NOT_COPIED = (
 )
 # What PHP, on a page that is a failure, shows to a visitor.
 FAILURES = ("There has been a critical error", "Error establishing a database connection", "Fatal error:")
+
+# How often a page is asked for before there is none.
+LOOKS = 5
+LOOK_SECONDS = 2
 
 
 @dataclass(frozen=True)
@@ -118,14 +123,14 @@ class Import:
             if self.store.settings().place:
                 before = _backup.Backup(self.store, self.history, self.lease, self.who, self.tell, tidies=False)
                 self.tell(f"what there was is kept as {before.run('before an import').short}")
-            exchange(self, stack, f"the import of {wish.dump.name}", work.pairs())
+            exchange(self, stack, f"the import of {wish.dump.name}", work.pairs(), looks=True)
         finally:
             work.clear()
         return work.found
 
 
-def exchange(work: Import, stack: Stack, what: str, pairs: list[tuple[str, str, str]]) -> None:
-    """New folders take the place of what is there; where that does not start, it comes back."""
+def exchange(work: Import, stack: Stack, what: str, pairs: list[tuple[str, str, str]], looks: bool = False) -> None:
+    """New folders take the place of what is there; where that does not start, or has no page, it comes back."""
     told = {"snapshot": what.rpartition(" ")[2], "who": work.who, "since": _backup_state.now()}
     place = {"root": stack.root, "data": stack.data, "uid": stack.uid, "gid": stack.gid}
     with _backup.leased(work.lease, f"restore:{os.getpid()}", work.who, what):
@@ -137,6 +142,8 @@ def exchange(work: Import, stack: Stack, what: str, pairs: list[tuple[str, str, 
             _as_owner.exchange(stack.uid, stack.gid, pairs)
             work.tell("starting the stack")
             _do(stack, *_restore.UP)
+            if looks:
+                look(stack)
         except (BackupProblem, OSError) as problem:
             work.tell("it did not start: what was there before comes back")
             runs = _restore.take_back(work.store)
@@ -145,6 +152,26 @@ def exchange(work: Import, stack: Stack, what: str, pairs: list[tuple[str, str, 
         # Cut off in here, what runs now goes on to.
         keep_former(work.store, stack, what)
         work.store.journal.unlink(missing_ok=True)
+
+
+def look(stack: Stack) -> None:
+    """Its first page, as a visitor has it: beside, there was no NGINX, and nobody of the world."""
+    wrong = ""
+    for number in range(LOOKS):
+        time.sleep(LOOK_SECONDS if number else 0)
+        try:
+            wrong = no_page(" ".join(_backup.front_page(stack.project, stack.services, stack.settings)))
+        except BackupProblem as problem:
+            wrong = str(problem)
+        if not wrong:
+            return
+    raise BackupProblem(f"in its place, {wrong}")
+
+
+def no_page(text: str) -> str:
+    """Why what a visitor reads is no page of a site, or nothing."""
+    found = next((one for one in FAILURES if one in text), "")
+    return f"its first page says: {found}" if found else "" if text else "its first page is empty"
 
 
 def _do(stack: Stack, *words: str) -> None:

@@ -265,4 +265,4 @@ def test_through_a_login_with_sudo(bench: Bench, stack: Stack, site: Site, token
     undone = bench.finish(bench.start({"ansible_user": "op", "import_undo": "yes"}, playbook="playbooks/import.yml"))
     assert undone.status == 0, undone.output[-3000:]
     assert not [name for name in stack.root("ls -A /var/lib/fortytwo.inception").split() if name.startswith("import.")]
-    stack.root("inception import --forget; rm /etc/sudoers.d/op; userdel --remove op")
+    stack.root("inception import --forget; rm /etc/sudoers.d/op; userdel --force --remove op")
