@@ -14,6 +14,7 @@ import json
 import os
 import re
 import secrets
+import select
 import signal
 import subprocess
 import sys
@@ -34,6 +35,8 @@ COMMANDS = (WP, DB)
 WORDPRESS, DATABASE = "wordpress", "mariadb"
 # Of what was said before; seconds until a service that ended is asked again.
 SHOWN_LINES, PAUSE = 100, 1.0
+# How often somebody looks whether it is still read, and how long a follower has for its end.
+LOOKED_AT_MS, ENDS_SECONDS = 500, 5.0
 # Below the root of the file system: wp-cli, and where it comes from.
 PLACE = "var/lib/fortytwo.inception/wp-cli"
 SETTINGS = "settings.json"
@@ -327,13 +330,31 @@ def logs(stack: Stack, service: str) -> int:
         ansi = "auto" if sys.stdout.isatty() else "never"
         project = ["docker", "compose", "--ansi", ansi, "--project-name", stack.project]
         follower = [*project, "logs", "--follow", *beginning]
-        code = subprocess.run([*follower, *([service] if service else [])], check=False).returncode
-        if interrupted:
+        code = _follow([*follower, *([service] if service else [])], lambda: interrupted)
+        if interrupted or code is None:
             return 0
         if code != 0:
             return code
         beginning = [f"--since={time.time():.3f}"]
         time.sleep(PAUSE)
+
+
+def _follow(argv: list[str], over: Callable[[], bool]) -> int | None:
+    """Its status; none where nobody reads it any more: a service may be silent for days, and it would stay as long."""
+    reader = select.poll()
+    # Nothing but that it has gone.
+    reader.register(sys.stdout.fileno(), 0)
+    with subprocess.Popen(argv) as follower:
+        while follower.poll() is None:
+            if not over() and not reader.poll(LOOKED_AT_MS):
+                continue
+            follower.terminate()
+            try:
+                follower.wait(ENDS_SECONDS)
+            except subprocess.TimeoutExpired:
+                follower.kill()
+            return None
+    return follower.returncode
 
 
 # ---- WordPress's own Site Health ----

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -163,3 +164,30 @@ def test_a_word_stays_a_word_on_its_way(repository: Path, tmp_path: Path) -> Non
         check=True,
     )
     assert json.loads(done.stdout) == ["/usr/local/sbin/inception", *words]
+
+
+FOLLOWED = """
+import sys
+from ansible_collections.fortytwo.inception.plugins.module_utils import _site
+print(_site._follow(["sleep", "600"], lambda: False), file=sys.stderr)
+"""
+
+
+def test_a_follower_ends_when_nobody_reads_it(collections_path: Path) -> None:
+    """It has nothing to say, and so would never hear of it by itself."""
+    environment = {**os.environ, "PYTHONPATH": str(collections_path)}
+    with subprocess.Popen(
+        [sys.executable, "-c", FOLLOWED], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as done:
+        assert done.stdout is not None
+        assert done.stderr is not None
+        done.stdout.close()
+        try:
+            assert done.stderr.read() == "None\n"
+        finally:
+            done.kill()
+
+
+def test_a_follower_that_ends_and_one_that_is_interrupted(tmp_path: Path) -> None:
+    assert _site._follow(["sh", "-c", "exit 3"], lambda: False) == 3
+    assert _site._follow(["sleep", "600"], lambda: True) is None
