@@ -190,24 +190,6 @@ def test_a_bad_commit_never_comes(bench: Bench, repository: Repository, path: st
     assert shows(bench, "again")
 
 
-def test_what_does_not_start_leaves_nothing(bench: Bench, repository: Repository) -> None:
-    """Well where it is tried, it has come into the volume when it fails: what goes on has its own again, at once."""
-    good(bench.deploy(repository.items(repository.commit("kept"))))
-    # Of visitors, nobody is on the command line.
-    ends = "<?php if (PHP_SAPI === 'cli' && strpos(WP_CONTENT_DIR, '/tmp') !== 0) { exit(1); }\n"
-    try:
-        refused(bench, repository.items(repository.commit("ends", **{"theme/functions.php": ends})), "did not start")
-    finally:
-        (repository.folder / "theme/functions.php").unlink()
-    assert php(bench, "echo 'begun';") == "begun"
-    assert bench.stack.execute("wordpress", "ls", f"{CONTENT}/themes/verify-theme").stdout.split() == [
-        "index.php",
-        "style.css",
-    ]
-    assert shows(bench, "kept")
-    bench.settled()
-
-
 def test_what_the_owner_chose_stays(bench: Bench, repository: Repository) -> None:
     """Turned off in the dashboard, it stays off through the next commit; what was changed on the site is put right."""
     good(bench.deploy(repository.items(repository.commit("mine"))))
@@ -265,3 +247,15 @@ def test_a_mu_plugin_of_a_folder(bench: Bench, tmp_path: Path) -> None:
     assert ".env" not in bench.root("ls -A /home/wil/inception/srcs/requirements/wordpress/code/mu-plugins/ours")
     good(bench.deploy())
     assert "verify-mu" not in bench.site.get("/").text
+
+
+def test_what_does_not_start_leaves_nothing(bench: Bench, tmp_path: Path) -> None:
+    """Well where it is tried, it has come into the volume when it fails: what goes on has its own again, at once."""
+    good(bench.deploy())
+    # Of visitors, nobody is on the command line.
+    ends = "<?php if (PHP_SAPI === 'cli' && strpos(WP_CONTENT_DIR, '/tmp') !== 0) { exit(1); }\n"
+    (tmp_path / "ours.php").write_text(ends)
+    item = {"kind": "mu-plugin", "name": "ours", "folder": str(tmp_path)}
+    refused(bench, {"inception_wordpress_code": [item]}, "did not start beside the old one")
+    assert php(bench, "echo 'begun';") == "begun"
+    bench.settled()

@@ -73,10 +73,15 @@ class Terminal:
         return {name: value for name, value in os.environ.items() if name not in OF_MAKE} | more
 
     def type(
-        self, target: str, words: str = "", prefix: tuple[str, ...] = (), *, browser: str = "", **given: str
+        self,
+        target: str,
+        words: str = "",
+        given: dict[str, str] | None = None,
+        prefix: tuple[str, ...] = (),
+        browser: str = "",
     ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [*prefix, *self.words(target, given)],
+            [*prefix, *self.words(target, given or {})],
             cwd=ROOT,
             env=self.environment({"BROWSER": browser}),
             input=words,
@@ -87,7 +92,7 @@ class Terminal:
         )
 
     def said(self, target: str, words: str = "", **given: str) -> str:
-        done = self.type(target, words, **given)
+        done = self.type(target, words, given)
         assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
         return done.stdout
 
@@ -211,7 +216,7 @@ def test_make_logs(terminal: Terminal, stack: Stack, tmp_path: Path) -> None:
         finally:
             os.killpg(follower.pid, signal.SIGINT)
     wait_until("the end of what follows", lambda: stack.host.run("pgrep -f 'inception [l]ogs'").rc == 1)
-    refused = terminal.type("logs", SERVICE="nosuch")
+    refused = terminal.type("logs", given={"SERVICE": "nosuch"})
     assert refused.returncode
     assert "'nosuch' is no service of this stack" in refused.stderr
 
@@ -228,7 +233,7 @@ def opened(terminal: Terminal, settings: Settings, site: Site, tmp_path: Path) -
 
     def opened() -> str:
         prefix = ("unshare", "--mount", "sh", "-c", script, str(tmp_path / "hosts"))
-        done = terminal.type("open", prefix=prefix, browser=str(browser), ARGS=port)
+        done = terminal.type("open", given={"ARGS": port}, prefix=prefix, browser=str(browser))
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
