@@ -19,6 +19,8 @@ from ansible_collections.fortytwo.inception.plugins.module_utils._health import 
 
 # Packages of Docker and of the kernel, as Debian, Ubuntu, Docker itself and Alpine call them.
 OURS = re.compile(r"(docker|containerd|runc|moby|linux-(image|virt|lts|headers|base))")
+# Its programs that go on when their package is replaced: Debian's starts Docker anew at the next boot only.
+ENGINE = {"dockerd": "docker", "containerd": "containerd"}
 REQUIRED = ("run/reboot-required", "var/run/reboot-required")
 SECONDS = 60
 
@@ -84,6 +86,21 @@ def reboot_reasons(root: Path = Path("/"), container: bool | None = None, runnin
         yield f"kernel {running} runs, which is not installed any more"
 
 
+def replaced(proc: Path = Path("/proc")) -> list[str]:
+    """Services of the engine whose program on the disk is another one than the one that runs."""
+    found = set()
+    for process in proc.glob("[0-9]*"):
+        try:
+            name, mark, rest = (process / "exe").readlink().name.partition(" (deleted)")
+            # Not that of an engine in a container.
+            ours = (process / "ns/mnt").readlink() == (proc / "self/ns/mnt").readlink()
+        except OSError:
+            continue
+        if mark and not rest and ours and name in ENGINE:
+            found.add(ENGINE[name])
+    return sorted(found)
+
+
 def status() -> list[str]:
     """For `make status`."""
     found = waiting()
@@ -93,4 +110,9 @@ def status() -> list[str]:
         ours = [line for line in found if OURS.match(line)]
         named = f", of Docker and the kernel: {', '.join(ours)}" if ours else ""
         lines = [f"the machine's updates: {len(found)} wait{named}"] if found else ["the machine's updates: none waits"]
+    if old := replaced():
+        lines.append(
+            f"{' and '.join(old)} was updated and goes on as it was: `sudo systemctl restart {' '.join(old)}` "
+            "(a reboot does it, too); containers go on meanwhile"
+        )
     return [*lines, *(f"a reboot is needed: {why}" for why in reboot_reasons())]

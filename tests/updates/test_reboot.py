@@ -28,6 +28,7 @@ def test_an_update_of_the_engine_is_noticed_by_nobody(bench: Bench) -> None:
     with bench.visitors(pause=PAUSE) as tally:
         bench.root(f"DEBIAN_FRONTEND=noninteractive apt-get -qq --yes install --reinstall {ENGINE} >/dev/null")
         # Debian's packages start containerd anew, and leave this to whoever looks after the machine.
+        assert "docker was updated and goes on as it was" in bench.root("inception status")
         bench.root("systemctl restart docker")
         wait_until("its engine answers", lambda: bench.host.run("docker info").rc == 0, PATIENCE)
     print(*tally.lines()[:2], sep="\n")
@@ -35,6 +36,7 @@ def test_an_update_of_the_engine_is_noticed_by_nobody(bench: Bench) -> None:
     now = bench.root(STARTED)
     assert not {line for line in began.splitlines() if line} & set(now.splitlines()), "they were not started anew"
     assert bench.root("docker ps --no-trunc --quiet | sort") == ids
+    assert "goes on as it was" not in bench.root("inception status")
     bench.settled()
 
 

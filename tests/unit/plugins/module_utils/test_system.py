@@ -46,6 +46,28 @@ def test_a_reboot_is_needed_for_what_asked_for_it_or_a_kernel(tmp_path: Path) ->
     assert reasons(tmp_path) == ["dbus, linux-image-6.1.0-31-amd64 wants it"]
 
 
+def test_an_engine_that_goes_on_as_it_was_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for pid, exe, space in (
+        ("self", "/usr/bin/python3", "mnt:[1]"),
+        ("10", "/usr/sbin/dockerd", "mnt:[1]"),
+        ("11", "/usr/bin/containerd (deleted)", "mnt:[1]"),
+        # Another program, and an engine in a container.
+        ("12", "/usr/bin/dbus-daemon (deleted)", "mnt:[1]"),
+        ("13", "/usr/sbin/dockerd (deleted)", "mnt:[2]"),
+    ):
+        (tmp_path / pid / "ns").mkdir(parents=True)
+        (tmp_path / pid / "exe").symlink_to(exe)
+        (tmp_path / pid / "ns/mnt").symlink_to(space)
+    # One that ends while it is looked at.
+    (tmp_path / "14").mkdir()
+    (tmp_path / "14/exe").symlink_to("/usr/sbin/dockerd (deleted)")
+    assert system.replaced(tmp_path) == ["containerd"]
+    monkeypatch.setattr(system, "replaced", lambda: ["docker"])
+    monkeypatch.setattr(system, "waiting", list)
+    said = system.status()[1]
+    assert said.startswith("docker was updated and goes on as it was: `sudo systemctl restart docker`")
+
+
 APT = """\
 Inst docker.io [26.1.5+dfsg1-9] (26.1.5+dfsg1-9+deb13u1 Debian-Security:13/stable-security [amd64])
 Inst linux-image-6.12.63+deb13-amd64 (6.12.63-1 Debian-Security:13/stable-security [amd64])
@@ -73,4 +95,5 @@ def test_the_status_names_docker_and_the_kernel(
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setattr(system, "reboot_reasons", lambda: ["dbus wants it"])
+    monkeypatch.setattr(system, "replaced", list)
     assert system.status() == [line, "a reboot is needed: dbus wants it"]
