@@ -113,6 +113,6 @@ def status() -> list[str]:
     if old := replaced():
         lines.append(
             f"{' and '.join(old)} was updated and goes on as it was: `sudo systemctl restart {' '.join(old)}` "
-            "(a reboot does it, too); containers go on meanwhile"
+            "(a reboot does it, too); containers go on, and who connects in that second may be refused"
         )
     return [*lines, *(f"a reboot is needed: {why}" for why in reboot_reasons())]
