@@ -31,7 +31,7 @@ def test_an_update_of_the_engine_is_noticed_by_nobody_and_told_until_it_is_in_fo
     assert not tally.ended
     assert f"docker {TOLD}" in bench.root("inception status")
     # Docker takes its rules of the published ports away for a moment.
-    with bench.visitors(failures=sys.maxsize, pause=PAUSE) as tally:
+    with bench.visitors(failures=sys.maxsize) as tally:
         bench.root("systemctl restart docker")
         wait_until("its engine answers", lambda: bench.host.run("docker info").rc == 0, PATIENCE)
     print(*tally.lines(), sep="\n")
