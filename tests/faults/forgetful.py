@@ -176,9 +176,8 @@ def main() -> None:
     # As they are, with their owners.
     if os.spawnlp(os.P_WAIT, "cp", "cp", "-a", disk, live):
         sys.exit("the disk cannot be read")
-    fuse.FUSE(
-        Forgetful(disk, live), mountpoint, foreground=True, allow_other=True, default_permissions=True, big_writes=True
-    )
+    options = dict.fromkeys(("foreground", "allow_other", "default_permissions", "big_writes", "nonempty"), True)
+    fuse.FUSE(Forgetful(disk, live), mountpoint, **options)
 
 
 if __name__ == "__main__":
