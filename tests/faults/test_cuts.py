@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Deployments and rotations that are cut off at random moments: visitors lose some seconds, what runs is whole
+"""Deployments and rotations that are cut off at random moments: visitors lose ten seconds at most, what runs is whole
 without anybody's help, and the next run settles it. Of a machine that is switched off, they lose its start as well.
 
 INCEPTION_CUTS says how often (3). Each cut is noted at once, so that batches add up: python -m tests.faults.notes
@@ -21,8 +21,8 @@ from tests.faults.bench import Bench
 from tests.verify.support import wait_until
 
 TIMES = int(os.environ.get("INCEPTION_CUTS", "3"))
-# Seconds without a page: ten are the aim (the table of notes.py has them), and a busy computer is slower.
-LOST = 60.0
+# Seconds without a page that visitors may notice.
+LOST = 10.0
 # What runs when it is cut off: a playbook and its settings.
 WORKS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("a deployment of another php-fpm port", "playbooks/deploy.yml", {"stack_env": {"WORDPRESS_PORT": 9003}}),
