@@ -8,8 +8,7 @@
 
     deploy       a cold deployment, beside a shell script that does the same
     cost         the processor time of a request, beside the stack of an earlier commit (--against)
-    fleet        on 1, 2, 4 and 8 machines at once: cold, with delivery, and a deployment that changes nothing
-    delivery     cold deployments to 1, 2 and 4 machines, by who builds their images
+    fleet        on 1, 2, 4 and 8 machines at once: cold, by who builds their images, and what changes nothing
     site         load, TLS, memory, images, stops and starts, beside the reference stack
     changes      a line of each service's configuration changed under load
     wordpress    Debian's WordPress and today's, each beside a reference stack of the same, in one run
@@ -38,14 +37,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tests.bench import changes, cost, delivery, deploy, fleet, freshness, report
+from tests.bench import changes, cost, deploy, fleet, freshness, report
 from tests.bench.lab import Failed, Lab
 from tests.bench.lab import fleet as fresh_fleet
 from tests.verify.changes import Editor
 from tests.verify.support import ROOT
 
 FOLDER = ROOT / "docs/bench"
-PARTS = ("deploy", "cost", "delivery", "fleet", "site", "wordpress", "changes", "freshness")
+PARTS = ("deploy", "cost", "fleet", "site", "wordpress", "changes", "freshness")
 # What a machine of the user's own is measured by: these make no machine.
 OF_A_MACHINE = ("site", "changes", "freshness")
 ROUNDS_OF_DEPLOYMENTS = 3
@@ -167,13 +166,11 @@ def main() -> int:
             record("deploy", lambda: deploy.measure(arguments.against))
         if "cost" in arguments.parts:
             record("cost", lambda: cost.measure(arguments.against))
-        if "delivery" in arguments.parts:
-            record("delivery", delivery.measure)
         if "fleet" in arguments.parts:
             record("fleet", lambda: fleet.measure(ROUNDS_OF_DEPLOYMENTS))
         if arguments.inventory:
             measure(arguments, Lab(arguments.inventory, (arguments.host,)))
-        elif set(arguments.parts) - {"deploy", "cost", "delivery", "fleet"}:
+        elif set(arguments.parts) - {"deploy", "cost", "fleet"}:
             with fresh_fleet(stand_in=bool(os.environ.get("BENCH_STAND_IN"))) as lab:
                 if set(arguments.parts) & set(OF_A_MACHINE):
                     lab.deploy(lab.hosts[0])

@@ -148,7 +148,7 @@ def deploy_again(results: Results) -> tuple[str, bool]:
 
 
 def deploy_several(results: Results) -> tuple[str, bool]:
-    walls = {int(hosts): cost["wall"] for hosts, cost in results["fleet"]["cold"].items()}
+    walls = {int(hosts): cost["wall"] for hosts, cost in results["fleet"]["cold"]["control_node"].items()}
     times = {hosts: wall / walls[1] for hosts, wall in sorted(walls.items())}
     text = ", ".join(f"{hosts} at once {walls[hosts]:.0f} s, {number(times[hosts])} times" for hosts in times)
     return text, times[4] <= 1.5 and times[8] <= 2.5

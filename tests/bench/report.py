@@ -239,16 +239,11 @@ def deploy_sections(results: Results) -> list[str]:
                 {"ours": Spread.of([found["deploy_cold"]]), "reference": Spread.of([found["by_hand_cold"]])},
             )
         )
-    if "delivery" in results:
-        groups += [
-            Group(f"cold, machines at once: {hosts}; built by: {builder}", {"ours": Spread.of([cost["wall"]])})
-            for builder, sizes in results["delivery"]["cold"].items()
-            for hosts, cost in sizes.items()
-        ]
     if "fleet" in results:
         groups += [
-            Group(f"cold, machines at once: {hosts}", {"ours": Spread.of([cost["wall"]])})
-            for hosts, cost in results["fleet"]["cold"].items()
+            Group(f"cold, machines at once: {hosts}; built by: {builder}", {"ours": Spread.of([cost["wall"]])})
+            for builder, sizes in results["fleet"]["cold"].items()
+            for hosts, cost in sizes.items()
         ]
         groups += [
             Group(f"nothing to change, machines at once: {hosts}", {"ours": Spread.of(seconds)})
