@@ -300,6 +300,8 @@ class Plan:
     # Keys that want a restart, and containers of others that would not live through it.
     restart: tuple[str, ...] = ()
     harmed: tuple[str, ...] = ()
+    # Keys by which an engine that has containers would no longer know them, nor their images.
+    moved: tuple[str, ...] = ()
     # What the file says, and the engine does not do yet.
     reload: bool = False
     # The kernel has lost the rules of the engine, which writes them only when it starts.
@@ -329,6 +331,22 @@ def with_proxy_path(wanted: Wanted, present: Mapping[str, Any], flags: Mapping[s
 
 
 IN_FORCE = {"live-restore": "LiveRestoreEnabled", "log-driver": "LoggingDriver"}
+
+CONTAINERD = "containerd-snapshotter"
+
+
+def moved(changes: Mapping[str, Any], info: Mapping[str, Any]) -> frozenset[str]:
+    """The keys by which the engine would look for its images and containers elsewhere from its next start on."""
+    found = {
+        key
+        for key, name in (("data-root", "DockerRootDir"), ("storage-driver", "Driver"))
+        if key in changes and str(changes[key]).rstrip("/") != info.get(name)
+    }
+    # Where the settings do not say, each release has a default of its own.
+    of_containerd = (changes.get("features") or {}).get(CONTAINERD)
+    if of_containerd is not None and of_containerd != ("io.containerd.snapshotter" in str(info.get("DriverStatus"))):
+        found.add("features")
+    return frozenset(found)
 
 
 def plan(
@@ -364,13 +382,15 @@ def plan(
         for key, name in IN_FORCE.items()
         if key in kept and info is not None and name in info and info[name] != kept[key]
     ]
-    restart = tuple(sorted({*changes, *stale} - RELOADABLE)) if info is not None else ()
+    elsewhere = moved(changes, info or {}) if info is not None else frozenset()
+    restart = tuple(sorted({*changes, *stale} - RELOADABLE | elsewhere)) if info is not None else ()
     survive = bool((info or {}).get("LiveRestoreEnabled"))
     return Plan(
         changes,
         skipped,
         restart,
         harmed=others if restart and not survive and not wanted.may_restart else (),
+        moved=tuple(sorted(elsewhere)) if (info or {}).get("Containers") else (),
         reload=bool(set(stale) & RELOADABLE),
         repair=repair,
     )

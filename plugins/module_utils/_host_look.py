@@ -527,6 +527,13 @@ def check_engine_settings(host: Host) -> Iterator[str]:
             f"docker_daemon_settings: {few(plan.restart)} would restart the engine, which stops others' containers "
             f"({few(plan.harmed)}); leave the keys out, or allow it: docker_may_restart: true"
         )
+    if plan.moved:
+        yield (
+            f"docker_daemon_settings: {few(plan.moved)} would have the engine keep its images and containers "
+            "elsewhere: those that it has would be gone for it, and the site at its next start; leave the keys out, or "
+            "take the containers away before (of the site: make down in its project folder), for example: "
+            "docker ps --all --quiet | xargs docker rm --force"
+        )
 
 
 def check_engine(host: Host) -> Iterator[str]:

@@ -259,6 +259,11 @@ def present(module: AnsibleModule, engine: Engine) -> dict[str, Any]:
             f"settings: {', '.join(plan.restart)} would restart the engine, which stops containers of others "
             f"({', '.join(plan.harmed)}); leave the keys out, or set may_restart to true"
         )
+    if plan.moved:
+        raise EngineProblem(
+            f"settings: {', '.join(plan.moved)} would have the engine keep its images and containers elsewhere: those "
+            "that it has would be gone for it; leave the keys out, or remove the containers before"
+        )
     changes = dict(plan.changes)
     text = shown({**engine.present, **changes}) if changes else engine.text
     restart = bool(plan.restart or plan.repair)

@@ -118,6 +118,7 @@ carried:
   sample: 31337
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -253,6 +254,10 @@ def load(wanted: list[dict[str, Any]], folder: str) -> None:
     """Without its end, what is damaged is no archive, and nothing of it is loaded."""
     code, said = images.feed(["docker", "load", "--quiet"], lambda stream: write_archive(stream, wanted, folder))
     if code != 0:
+        # Containerd's store keeps the name of an image that it could not unpack.
+        for image in wanted:
+            with contextlib.suppress(images.ImageProblem):
+                docker("image", "rm", "--force", image["name"])
         raise images.ImageProblem(f"docker load: {said.strip()[-300:]}")
 
 

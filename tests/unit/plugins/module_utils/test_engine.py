@@ -113,6 +113,38 @@ def test_a_swarm_does_without_live_restore() -> None:
     assert "live-restore" in plan.skipped
 
 
+OVERLAY = {**RUNNING, "Containers": 5, "Driver": "overlay2", "DockerRootDir": "/var/lib/docker"}
+SNAPSHOTS = {**OVERLAY, "Driver": "overlayfs", "DriverStatus": [["driver-type", "io.containerd.snapshotter.v1"]]}
+
+
+@pytest.mark.parametrize(
+    ("own", "info", "moved"),
+    [
+        ({"features": {"containerd-snapshotter": True}}, OVERLAY, ("features",)),
+        ({"features": {"containerd-snapshotter": False}}, SNAPSHOTS, ("features",)),
+        ({"data-root": "/srv/docker", "storage-driver": "vfs"}, OVERLAY, ("data-root", "storage-driver")),
+        # What it does already, and what has nothing to do with it.
+        ({"features": {"containerd-snapshotter": True}}, SNAPSHOTS, ()),
+        ({"features": {"containerd-snapshotter": False, "buildkit": True}}, OVERLAY, ()),
+        ({"features": {"buildkit": False}, "debug": True}, OVERLAY, ()),
+        ({"data-root": "/var/lib/docker/", "storage-driver": "overlay2"}, OVERLAY, ()),
+        # Nobody misses anything, or nobody is there yet.
+        ({"features": {"containerd-snapshotter": True}}, {**OVERLAY, "Containers": 0}, ()),
+        ({"data-root": "/srv/docker"}, None, ()),
+    ],
+)
+def test_an_engine_keeps_its_containers_in_sight(
+    own: dict[str, Any], info: dict[str, Any] | None, moved: tuple[str, ...]
+) -> None:
+    assert planned({}, own=own, info=info, may_restart=True).moved == moved
+
+
+def test_another_store_is_no_matter_of_a_reload() -> None:
+    own = {"features": {"containerd-snapshotter": True}}
+    assert "features" in planned({}, own=own, info={**OVERLAY, "Containers": 0}).restart
+    assert "features" not in planned({}, own=own, info=SNAPSHOTS).restart
+
+
 @pytest.mark.parametrize(
     ("info", "may_restart", "harmed"),
     [(RUNNING, False, ("shop",)), (RUNNING, True, ()), ({**RUNNING, "LiveRestoreEnabled": True}, False, ())],

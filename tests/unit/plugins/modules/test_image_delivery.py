@@ -136,6 +136,20 @@ def test_docker_s_words_are_handed_on(arrival: Arrival, run_module: Any, module_
         run_module(image_delivery, arrival.options())
 
 
+def test_a_name_that_was_not_unpacked_does_not_stay(arrival: Arrival, run_module: Any, module_failed: Any) -> None:
+    """Containerd's store keeps it, and the next run would take the image for one that is there."""
+    said = (
+        "import pathlib, sys\n"
+        "if sys.argv[1] == 'load':\n    sys.stdin.buffer.read()\n    sys.exit('failed to unpack')\n"
+        "with (pathlib.Path(__file__).parent / 'removed').open('a') as file:\n    print(*sys.argv[1:], file=file)\n"
+    )
+    python_program(arrival.folder / "docker", said)
+    with pytest.raises(module_failed, match="failed to unpack"):
+        run_module(image_delivery, arrival.options())
+    removed = (arrival.folder / "removed").read_text().splitlines()
+    assert removed == ["image rm --force nginx:1", "image rm --force redis:1"]
+
+
 def test_an_archive_is_one_for_every_tar(arrival: Arrival) -> None:
     stream = io.BytesIO()
     image_delivery.write_archive(stream, arrival.images, str(arrival.parts))
