@@ -16,16 +16,26 @@ from tests.verify.support import Stack
 MACHINE = "203.0.113.1"
 ADDRESSES = tuple(f"203.0.113.{number}" for number in range(2, 6))
 
+NAMESPACE = "/run/netns/stranger"
+# What a command begins with that a stranger runs. Busybox's ip knows no namespaces.
+THERE = f"nsenter --net={NAMESPACE}"
+
 _MAKE = """
 set -e
-ip netns add stranger
-ip link add to-stranger type veth peer name to-machine netns stranger
+mkdir -p /run/netns
+: >{namespace}
+unshare --net mount --bind /proc/self/ns/net {namespace}
+{there} sh -ec '
+    ip link add to-machine type veth
+    ip link set veth0 name to-stranger
+    ip link set to-stranger netns 1
+    for address in {addresses}; do ip address add $address/24 dev to-machine; done
+    ip link set to-machine up
+    ip link set lo up
+'
 ip address add {machine}/24 dev to-stranger
 ip link set to-stranger up
-for address in {addresses}; do ip -n stranger address add $address/24 dev to-machine; done
-ip -n stranger link set to-machine up
-ip -n stranger link set lo up
-ip -n stranger route add default via {machine}
+{there} ip route add default via {machine}
 """
 
 # Sends requests, some at a time, and says what became of each: a status, or the error.
@@ -109,7 +119,7 @@ class Stranger:
             "at_once": at_once,
             "most": most,
         }
-        answers = self.stack.root("ip netns exec stranger python3 -c %s %s", _ASK, json.dumps(told))
+        answers = self.stack.root(f"{THERE} python3 -c %s %s", _ASK, json.dumps(told))
         return [Answer(*answer) for answer in json.loads(answers)]
 
     def get(self, path: str, **more: Any) -> Answer:
@@ -123,9 +133,11 @@ def statuses(answers: list[Answer]) -> Counter[int]:
 @contextmanager
 def outside(stack: Stack) -> Iterator[Stranger]:
     """A stranger, whose network is gone afterwards; what a test that was cut off left goes first."""
-    stack.host.run("ip netns delete stranger; ip link delete to-stranger")
-    stack.root("sh -c %s", _MAKE.format(machine=MACHINE, addresses=" ".join(ADDRESSES)))
+    away = f"umount {NAMESPACE} && rm {NAMESPACE}"
+    stack.host.run(f"{away}; ip link delete to-stranger")
+    make = _MAKE.format(namespace=NAMESPACE, there=THERE, machine=MACHINE, addresses=" ".join(ADDRESSES))
+    stack.root("sh -c %s", make)
     try:
         yield Stranger(stack)
     finally:
-        stack.root("ip netns delete stranger")
+        stack.root(away)

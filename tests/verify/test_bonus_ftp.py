@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.verify.strangers import ADDRESSES, MACHINE, outside
+from tests.verify.strangers import ADDRESSES, MACHINE, THERE, outside
 from tests.verify.support import Secret, Settings, Site, Stack, leaks, wait_until
 
 UPLOADS = "wp-content/uploads"
@@ -108,7 +108,7 @@ client.storbinary("STOR b.txt", io.BytesIO(b"three"))
 answer = sorted(client.nlst())
 """
     assert ftp.run(changed) == ["a.txt", "b.txt"]
-    owners = stack.root("stat --format %s %s", "%U %a", f"{settings.data}/wordpress/{folder}/b.txt")
+    owners = stack.root("stat -c %s %s", "%U %a", f"{settings.data}/wordpress/{folder}/b.txt")
     assert owners.split() == [settings.login, "644"]
     assert php(stack, f'echo file_get_contents("/var/www/html/{folder}/a.txt");') == "one two"
     assert php(stack, f'echo file_put_contents("/var/www/html/{folder}/b.txt", "four");') == "4"
@@ -309,7 +309,7 @@ print(greeting.decode().strip())
 def test_idle_connections_lock_nobody_out(stack: Stack, ftp: Client, addresses: tuple[str, ...]) -> None:
     """More than one address, or all together, may have: the oldest that nobody has signed in through makes way."""
     with outside(stack):
-        command = "ip netns exec stranger python3 -c %s %s %s 15" + " %s" * len(addresses)
+        command = f"{THERE} python3 -c %s %s %s 15" + " %s" * len(addresses)
         assert stack.root(command, _IDLE, MACHINE, ftp.environment["FTP_PORT"], *addresses).startswith("220")
 
 

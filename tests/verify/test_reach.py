@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.verify.strangers import MACHINE, outside
+from tests.verify.strangers import MACHINE, THERE, outside
 from tests.verify.support import Stack
 
 # Tries to connect to each address from the network namespace that it is run in.
@@ -102,9 +102,10 @@ def test_each_pair_that_is_not_in_the_table_is_refused(
 @pytest.mark.vm_core
 def test_no_container_reaches_the_machine(stack: Stack, containers: dict[str, dict[str, Any]]) -> None:
     """Its sshd by the address of no bridge, and by none of its own."""
-    own = set(stack.root("hostname -I").split())
+    own = set(re.findall(r"inet ([\d.]+)", stack.root("ip -4 address"))) - {"127.0.0.1"}
+    assert own
     for name, container in containers.items():
-        for address in {*gateways(stack, container), *(one for one in own if "." in one)}:
+        for address in gateways(stack, container) | own:
             (ssh,) = tried(stack, container["State"]["Pid"], [(address, 22)])
             assert not ssh, (name, address)
     (address, *_) = gateways(stack, containers["wordpress"])
@@ -121,11 +122,9 @@ def test_only_who_has_a_way_out_reaches_the_world_and_nobody_private_networks(
         world = {asks for asks, asked, _ in table(project_files) if asked == "the world"}
         address = "203.0.113.2"
         for private in PRIVATE:
-            stack.root(f"ip -n stranger address add {private}/32 dev to-machine")
+            stack.root(f"{THERE} ip address add {private}/32 dev to-machine")
             stack.root(f"ip route add {private} via {address} dev to-stranger")
-        server = stack.root(
-            "ip netns exec stranger sh -c %s", "python3 -m http.server 8099 >/dev/null 2>&1 & echo $!"
-        ).strip()
+        server = stack.root(f"{THERE} sh -c %s", "python3 -m http.server 8099 >/dev/null 2>&1 & echo $!").strip()
         try:
             for name, container in containers.items():
                 pid = container["State"]["Pid"]
@@ -147,5 +146,5 @@ def test_the_bridges_are_known_to_the_firewall(stack: Stack, containers: dict[st
         bridge = network["Options"]["com.docker.network.bridge.name"]
         is_out = "-way-" in network["Name"] and network["Name"].endswith("out")
         assert re.fullmatch(r"inc-out[0-9a-f]{8}" if is_out else r"inc-[0-9a-f]{11}", bridge), network["Name"]
-        assert stack.root("ip -brief link show %s", bridge)
-    assert MACHINE not in stack.root("ip -brief address")
+        assert stack.root("ip link show %s", bridge)
+    assert MACHINE not in stack.root("ip address")

@@ -9,8 +9,7 @@ import json
 import secrets as random
 from typing import Any
 
-import pytest
-
+from tests.verify.strangers import THERE, outside
 from tests.verify.support import PATIENCE, Secret, Settings, Site, Stack, wait_until
 
 TYPES = {
@@ -91,37 +90,23 @@ def test_ipv6_is_listened_on(stack: Stack, settings: Settings) -> None:
     stack.execute("nginx", "rm", "/tmp/verify-ca.crt")
 
 
-# A neighbour of the machine by IPv6, in a network namespace of its own, and what he gets: at the port of ssh, and at
-# one that somebody has opened on the machine and nobody has let in.
-NEIGHBOUR = """
-    set -eu
-    own=fd42:42::1
-    away() {
-        kill "$server" 2>/dev/null || :
-        ip link del verify6a 2>/dev/null || :
-        ip netns del verify6 2>/dev/null || :
-    }
-    server=
-    trap away EXIT
-    ip netns add verify6
-    ip link add verify6a type veth peer name verify6b netns verify6
-    echo 0 >/proc/sys/net/ipv6/conf/verify6a/disable_ipv6
-    ip netns exec verify6 sh -c 'echo 0 >/proc/sys/net/ipv6/conf/all/disable_ipv6'
-    ip address add $own/64 dev verify6a nodad
-    ip link set verify6a up
-    ip -n verify6 address add fd42:42::2/64 dev verify6b nodad
-    ip -n verify6 link set verify6b up
-    python3 -c 'import socket, time
+# A server on the machine that nobody has let in; it says who it is when it listens.
+SERVER_OF_NOBODY = """
+import os, socket, time
 server = socket.create_server(("::", 4242), family=socket.AF_INET6)
-time.sleep(60)' &
-    server=$!
-    until ss -ltn | grep -q ':4242 '; do sleep 0.1; done
-    ip netns exec verify6 python3 - $own "$1" <<'PROGRAM'
+if child := os.fork():
+    print(child)
+else:
+    os.closerange(0, 3)
+    time.sleep(300)
+"""
+# What a neighbour gets who connects to a machine's ports.
+NEIGHBOUR = """
 import json, socket, sys, time
 def connect(port):
     for _ in range(100):
         try:
-            with socket.create_connection((sys.argv[1], port), timeout=30):
+            with socket.create_connection((sys.argv[1], port), timeout=3):
                 return "open"
         except ConnectionRefusedError:
             return "refused"
@@ -129,17 +114,24 @@ def connect(port):
             # Until the link is up.
             time.sleep(0.1)
     return "no way"
-print(json.dumps([connect(int(sys.argv[2])), connect(4242)]))
-PROGRAM
+print(json.dumps([connect(int(port)) for port in sys.argv[2:]]))
 """
 
 
 def test_the_firewall_is_for_ipv6_too(stack: Stack, host: Any) -> None:
     """From a neighbour: what is let in is open, and what somebody has opened and nobody has let in is refused."""
-    if host.run("ip netns list").rc != 0:
-        pytest.skip("this machine's ip, busybox's, knows no network namespaces")
-    ssh = str(host.ansible.get_variables().get("host_ssh_port", 22))
-    assert json.loads(stack.root("sh -c %s sh %s", NEIGHBOUR, ssh)) == ["open", "refused"]
+    machine = "fd42:42::1"
+    with_an_address = "echo 0 >/proc/sys/net/ipv6/conf/{0}/disable_ipv6; ip address add {1}/64 dev {0}"
+    with outside(stack):
+        stack.root("sh -ec %s", with_an_address.format("to-stranger", machine))
+        stack.root(f"{THERE} sh -ec %s", with_an_address.format("to-machine", "fd42:42::2"))
+        server = stack.root("python3 -c %s", SERVER_OF_NOBODY).strip()
+        try:
+            ssh = str(host.ansible.get_variables().get("host_ssh_port", 22))
+            answers = stack.root(f"{THERE} python3 -c %s %s %s 4242", NEIGHBOUR, machine, ssh)
+        finally:
+            stack.root("kill %s", server)
+    assert json.loads(answers) == ["open", "refused"]
 
 
 def test_the_size_of_uploads_is_one(stack: Stack, site: Site, settings: Settings, secrets: dict[str, Secret]) -> None:
