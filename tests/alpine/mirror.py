@@ -597,7 +597,7 @@ def machine(root: Path, mirror: Path, release: str, url: str, work: Path) -> Non
     run("tar", "-C", tree, "--numeric-owner", "-czf", mirror / "machine.tar.gz", ".")
 
 
-def build(target: Path, url: str) -> None:
+def build(target: Path, url: str, release: str) -> None:
     table = facts.load()
     made = [package for package in table.packages.values() if package.is_made]
     with tempfile.TemporaryDirectory(dir=target.parent, prefix="alpine-") as folder:
@@ -614,7 +614,7 @@ def build(target: Path, url: str) -> None:
         key = work / KEY
         run("openssl", "genrsa", "-out", key, "2048")
         run("openssl", "rsa", "-in", key, "-pubout", "-out", mirror / "keys" / f"{KEY}.pub")
-        make = Maker(Apk(root), key, mirror, table.release)
+        make = Maker(Apk(root), key, mirror, release)
         debian = Debian(work)
         debs = debian.bring(name for package in made for name in package.debs)
         say(f"{len(debs)} of Debian's packages are here")
@@ -626,8 +626,8 @@ def build(target: Path, url: str) -> None:
         for repository in ("main", "community"):
             make.index(repository)
         say("the table's packages are packed, and all are in the index")
-        releases(root, mirror, table.release, url, work)
-        machine(root, mirror, table.release, url, work)
+        releases(root, mirror, release, url, work)
+        machine(root, mirror, release, url, work)
         say("the root file systems of an image and of a machine are packed")
         known = wordpress(debian, mirror / "sources", work)
         (mirror / "checksums.yml").write_text(yaml.safe_dump(known), encoding="utf-8")
@@ -638,11 +638,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Make the stand-in for a mirror of Alpine.")
     parser.add_argument("directory", type=Path, help="where it will be; when it is there, nothing is done")
     parser.add_argument("--url", required=True, help="the address that machines and images reach it at")
+    parser.add_argument("--release", default=facts.load().release, help="what it says that it is, whatever is in it")
     given = parser.parse_args()
     if given.directory.exists():
         return
     given.directory.parent.mkdir(parents=True, exist_ok=True)
-    build(given.directory, given.url)
+    build(given.directory, given.url, given.release)
     print(f"built {given.directory}")
 
 
