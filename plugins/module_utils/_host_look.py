@@ -584,7 +584,7 @@ def running_engine(host: Host, info: Mapping[str, Any]) -> Iterator[str]:
         yield (
             f"Docker {info.get('ServerVersion')} is too old: health checks at short intervals while a service starts "
             "(start_interval) came with 25.0; upgrade it with the packages of the release and restart it "
-            "(systemctl restart docker), or use another machine"
+            "(systemctl restart docker; Alpine: rc-service docker restart), or use another machine"
         )
     if str(info.get("OSType", "linux")) != "linux":
         yield f"the engine at {_engine.SOCKET} runs containers of {info['OSType']}, not of Linux; use another machine"

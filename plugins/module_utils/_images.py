@@ -223,15 +223,42 @@ def base_config(diff_id: str, architecture: str, command: list[str]) -> bytes:
     return json.dumps(told, sort_keys=True).encode()
 
 
-def pack_base(source: str, target: str, reference: str, architecture: str, command: list[str]) -> str:
+def write_anew(source: IO[bytes], target: str, files: Mapping[str, str]) -> None:
+    """The same root file system, with other texts in files that it has."""
+    left = set(files)
+    with tarfile.open(fileobj=source, mode="r|") as tree, tarfile.open(target, "w", format=tarfile.PAX_FORMAT) as made:
+        for member in tree:
+            name = member.name.removeprefix("./")
+            if name in files and member.isreg():
+                left.discard(name)
+                data = files[name].encode()
+                member.size = len(data)
+                made.addfile(member, io.BytesIO(data))
+            else:
+                made.addfile(member, tree.extractfile(member) if member.isreg() else None)
+    if left:
+        raise ImageProblem(f"the root file system has no file {', '.join(sorted(left))}")
+
+
+def pack_base(
+    source: str,
+    target: str,
+    reference: str,
+    architecture: str,
+    command: list[str],
+    files: Mapping[str, str] | None = None,
+) -> str:
     """Writes a root file system as an image's archive, whole or not at all; its digest."""
-    layer, part = f"{target}.layer", f"{target}.new"
+    layer, part, tree = f"{target}.layer", f"{target}.new", f"{target}.tree"
     try:
-        with unpacked(source) as stream:
-            try:
+        try:
+            if files:
+                with unpacked(source) as stream:
+                    write_anew(stream, tree, files)
+            with unpacked(tree if files else source) as stream:
                 diff_id = Packed(layer).take(stream)
-            except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
-                raise ImageProblem(f"{source} could not be read: {error}") from None
+        except (OSError, EOFError, lzma.LZMAError, zlib.error, tarfile.TarError) as error:
+            raise ImageProblem(f"{source} could not be read: {error}") from None
         config = base_config(diff_id, architecture, command)
         name = f"{hashlib.sha256(config).hexdigest()}.json"
         with tarfile.open(part, "w", format=tarfile.USTAR_FORMAT) as archive:
@@ -244,7 +271,7 @@ def pack_base(source: str, target: str, reference: str, architecture: str, comma
             add_bytes(archive, "manifest.json", json.dumps(manifest).encode())
         os.replace(part, target)
     finally:
-        for path in (layer, part):
+        for path in (layer, part, tree):
             Path(path).unlink(missing_ok=True)
     return diff_id
 

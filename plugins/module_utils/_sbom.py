@@ -211,7 +211,9 @@ def bill(service: str, image: Mapping[str, Any], inside: Contents) -> dict[str, 
 def asked(address: str) -> Any:
     answer = _engine.ask(address)
     if answer is None:
-        raise FileProblem("the Docker engine does not answer; try: systemctl status docker")
+        raise FileProblem(
+            "the Docker engine does not answer; try: systemctl status docker (Alpine: rc-service docker status)"
+        )
     return answer
 
 

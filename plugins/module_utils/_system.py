@@ -111,8 +111,12 @@ def status() -> list[str]:
         named = f", of Docker and the kernel: {', '.join(ours)}" if ours else ""
         lines = [f"the machine's updates: {len(found)} wait{named}"] if found else ["the machine's updates: none waits"]
     if old := replaced():
+        openrc = shutil.which("rc-service")
+        order = (
+            " && ".join(f"rc-service {one} restart" for one in old) if openrc else f"systemctl restart {' '.join(old)}"
+        )
         lines.append(
-            f"{' and '.join(old)} was updated and goes on as it was: `sudo systemctl restart {' '.join(old)}` "
+            f"{' and '.join(old)} was updated and goes on as it was: as root `{order}` "
             "(a reboot does it, too); containers go on, and who connects in that second may be refused"
         )
     return [*lines, *(f"a reboot is needed: {why}" for why in reboot_reasons())]

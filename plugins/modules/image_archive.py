@@ -52,6 +52,12 @@ options:
     type: list
     elements: str
     required: true
+  files:
+    description:
+      - Files of the root file system that have another text in the image, by their paths without a slash in front.
+      - One that the root file system does not have is an error.
+    type: dict
+    default: {}
 """
 
 EXAMPLES = r"""
@@ -62,6 +68,19 @@ EXAMPLES = r"""
     reference: debian:bookworm
     architecture: amd64
     command: [bash]
+  delegate_to: localhost
+
+- name: Pack an image whose packages come from another mirror
+  fortytwo.inception.image_archive:
+    src: /home/wil/.cache/fortytwo.inception/base/alpine-3.23.tar.gz
+    dest: /home/wil/.cache/fortytwo.inception/base/alpine-3.23.image.tar
+    reference: alpine:3.23
+    architecture: amd64
+    command: [/bin/sh]
+    files:
+      etc/apk/repositories: |
+        https://mirror.example.org/alpine/v3.23/main
+        https://mirror.example.org/alpine/v3.23/community
   delegate_to: localhost
 """
 
@@ -97,6 +116,7 @@ def main() -> None:
             "reference": {"type": "str", "required": True},
             "architecture": {"type": "str", "choices": ["amd64", "arm64"], "required": True},
             "command": {"type": "list", "elements": "str", "required": True},
+            "files": {"type": "dict", "default": {}},
         },
         supports_check_mode=True,
     )
@@ -109,7 +129,9 @@ def main() -> None:
     if module.check_mode:
         module.exit_json(changed=True)
     try:
-        digest = images.pack_base(src, dest, options["reference"], options["architecture"], options["command"])
+        digest = images.pack_base(
+            src, dest, options["reference"], options["architecture"], options["command"], options["files"]
+        )
     except (OSError, images.ImageProblem) as error:
         module.fail_json(msg=f"dest: {dest} could not be written: {error}")
     module.exit_json(changed=True, digest=digest)

@@ -111,6 +111,59 @@ def test_equal_files_are_an_equal_image(way: str, tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["0.image.tar", "1.image.tar", "tree"]
 
 
+def layer_of(image: Path) -> dict[str, tuple[dict[str, Any], bytes]]:
+    """What each member of an image's file system is, and has in it."""
+    layer = image.with_suffix(".layer")
+    with tarfile.open(image) as archive:
+        layer.write_bytes(archive.extractfile("layer.tar").read())  # type: ignore[union-attr]
+    with _images.unpacked(str(layer)) as stream, tarfile.open(fileobj=stream, mode="r|") as tree:
+        found = {}
+        for one in tree:
+            file = tree.extractfile(one) if one.isreg() else None
+            told = {**one.get_info(), "size": 0, "chksum": 0, "pax": dict(one.pax_headers)}
+            found[one.name] = (told, file.read() if file else b"")
+    layer.unlink()
+    return found
+
+
+def test_a_file_has_another_text(tmp_path: Path) -> None:
+    """All the rest is as it was: links, owners, rights, what else is told of it."""
+    with tarfile.open(tmp_path / "tree", "w:gz", format=tarfile.PAX_FORMAT) as tree:
+        for name, kind, link in (
+            ("./etc", tarfile.DIRTYPE, ""),
+            ("./etc/apk", tarfile.REGTYPE, ""),
+            ("./bin/sh", tarfile.SYMTYPE, "/bin/busybox"),
+            ("./bin/su", tarfile.REGTYPE, ""),
+        ):
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname, member.mode, member.uid, member.mtime = kind, link, 0o4750, 7, 1234567
+            member.size = 3 if kind == tarfile.REGTYPE else 0
+            member.pax_headers = {"SCHILY.xattr.user.x": "y"}
+            tree.addfile(member, io.BytesIO(b"old") if member.size else None)
+    plain, other = tmp_path / "plain.tar", tmp_path / "other.tar"
+    args = ("alpine:3.23", "amd64", ["/bin/sh"])
+    former = _images.pack_base(str(tmp_path / "tree"), str(plain), *args)
+    digest = _images.pack_base(str(tmp_path / "tree"), str(other), *args, {"etc/apk": "another\n"})
+    assert digest == _images.base_digest_of(str(other)) != former
+    before, after = layer_of(plain), layer_of(other)
+    told = [{name: one for name, (one, dummy) in image.items()} for image in (before, after)]
+    assert told[0] == told[1]
+    assert {name: text for name, (dummy, text) in after.items() if text} == {
+        "./etc/apk": b"another\n",
+        "./bin/su": b"old",
+    }
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["other.tar", "plain.tar", "tree"]
+
+
+def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+    (tmp_path / "tree").write_bytes(root_file_system())
+    with pytest.raises(_images.ImageProblem, match="no file etc/apk/repositories"):
+        _images.pack_base(
+            str(tmp_path / "tree"), str(tmp_path / "image.tar"), "a:1", "amd64", ["sh"], {"etc/apk/repositories": ""}
+        )
+    assert [path.name for path in tmp_path.iterdir()] == ["tree"]
+
+
 BROKEN: dict[str, bytes] = {
     "cut off": gzip.compress(root_file_system())[:60],
     "cut off xz": lzma.compress(root_file_system())[:60],

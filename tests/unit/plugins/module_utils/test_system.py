@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -64,8 +65,11 @@ def test_an_engine_that_goes_on_as_it_was_is_told(tmp_path: Path, monkeypatch: p
     assert system.replaced(tmp_path) == ["containerd"]
     monkeypatch.setattr(system, "replaced", lambda: ["docker"])
     monkeypatch.setattr(system, "waiting", list)
-    said = system.status()[1]
-    assert said.startswith("docker was updated and goes on as it was: `sudo systemctl restart docker`")
+    # With the words of what starts services there.
+    for program, order in (("systemctl", "systemctl restart docker"), ("rc-service", "rc-service docker restart")):
+        monkeypatch.setattr(shutil, "which", lambda name, program=program: name if name == program else None)
+        said = system.status()[1]
+        assert said.startswith(f"docker was updated and goes on as it was: as root `{order}`")
 
 
 APT = """\
