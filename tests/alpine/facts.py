@@ -63,6 +63,8 @@ class Table:
     others: dict[str, str]
     # What stands in the roles' files of Alpine and is this project's own.
     ours: tuple[str, ...]
+    # Programs of busybox.
+    applets: tuple[str, ...]
 
     def names(self) -> set[str]:
         """Every name that the table vouches for."""
@@ -100,4 +102,5 @@ def load(path: Path = TABLE) -> Table:
         packages={name: _package(name, value, told["recipes"]) for name, value in told["packages"].items()},
         others=told["others"],
         ours=tuple(told["ours"]),
+        applets=tuple(told["applets"]),
     )

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.fortytwo.inception.plugins.module_utils import _engine
+from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation import shell
 
 from tests.alpine import facts
 from tests.alpine.mirror import apk_version, init_script, names_in
@@ -71,6 +72,31 @@ def test_what_the_images_archive_is_unpacked_with() -> None:
     names = set(re.findall(r"'([a-z-]+)'", line))
     assert names == {"ca-certificates", "curl"}
     assert names <= set(TABLE.packages)
+
+
+BUILT_IN = set(re.findall(r"\S+", ": . $@ break continue echo exit kill printf read return set shift trap umask"))
+
+
+def programs() -> Iterator[tuple[str, str]]:
+    """What the scripts of the images run that is neither the shell's nor this project's, and where."""
+    folder = ROOT / "roles/stack/templates/requirements"
+    linked = "".join(path.read_text(encoding="utf-8") for path in folder.rglob("Dockerfile"))
+    own = set(re.findall(r"/usr/local/bin/(\S+)", linked))
+    texts = {path: path.read_text(encoding="utf-8") for path in folder.rglob("tools/*.sh")}
+    own |= {name for text in texts.values() for name in re.findall(r"(?m)^(\w+)\(\) \{", text)}
+    for path, text in texts.items():
+        plain = re.sub(r"\{\{.*?\}\}", "x", re.sub(r"(?m)^\{%.*?%\}\n", "", text))
+        for command in shell.parse(plain).commands:
+            if command.name not in own | BUILT_IN:
+                yield command.name, str(path.relative_to(folder))
+
+
+def test_what_the_scripts_of_images_run_is_there() -> None:
+    """A program that Debian brings in every image may be in none of Alpine's."""
+    used = dict(programs())
+    known = {name.rpartition("/")[2] for name in TABLE.names()} | set(TABLE.applets)
+    assert {name: path for name, path in used.items() if name not in known} == {}
+    assert set(TABLE.applets) - set(used) == set()
 
 
 @pytest.mark.parametrize("package", TABLE.packages.values(), ids=lambda package: package.name)
