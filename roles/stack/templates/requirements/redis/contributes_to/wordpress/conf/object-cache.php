@@ -377,7 +377,9 @@ final class Inception_Object_Cache
         }
         if ($tried !== false) {
             $this->forget('');
-            if ($this->redis !== null && @unlink(self::AWAY) && $tried > 1) {
+            clearstatcache();
+            // One that is newer is of a request that was without Redis since: what it changed is not forgotten yet.
+            if ($this->redis !== null && @filemtime(self::AWAY) === $tried && @unlink(self::AWAY) && $tried > 1) {
                 error_log('The object cache: Redis is back.');
             }
         }
@@ -399,11 +401,16 @@ final class Inception_Object_Cache
 
     private function lose(string $reason): void
     {
-        // Of many at the same moment, the one that makes the mark says so.
-        if (@fopen(self::AWAY, 'x')) {
-            error_log("The object cache: Redis is away, and the site goes on without ($reason).");
+        // Of many at the same moment, the one that makes the mark says so; it may have gone again since it was there.
+        for ($try = 0; $try < 3; ++$try) {
+            if (@fopen(self::AWAY, 'x')) {
+                error_log("The object cache: Redis is away, and the site goes on without ($reason).");
+                break;
+            }
+            if (($mark = @fopen(self::AWAY, 'r+')) && @fwrite($mark, '.')) {
+                break;
+            }
         }
-        touch(self::AWAY);
         $this->do_without();
     }
 
