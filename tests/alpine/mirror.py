@@ -12,6 +12,7 @@ where the table does not put it: programs, settings and modules are in STORE, an
 from __future__ import annotations
 
 import argparse
+import fcntl
 import hashlib
 import os
 import re
@@ -640,10 +641,13 @@ def main() -> None:
     parser.add_argument("--url", required=True, help="the address that machines and images reach it at")
     parser.add_argument("--release", default=facts.load().release, help="what it says that it is, whatever is in it")
     given = parser.parse_args()
-    if given.directory.exists():
-        return
     given.directory.parent.mkdir(parents=True, exist_ok=True)
-    build(given.directory, given.url, given.release)
+    # Another scenario may be making the same one.
+    with given.directory.with_name(f"{given.directory.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if given.directory.exists():
+            return
+        build(given.directory, given.url, given.release)
     print(f"built {given.directory}")
 
 
