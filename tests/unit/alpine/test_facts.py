@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import yaml
 from ansible_collections.fortytwo.inception.plugins.module_utils import _engine
 from ansible_collections.fortytwo.inception.plugins.plugin_utils._evaluation import shell
 
-from tests.alpine import facts
+from tests.alpine import facts, mirror
 from tests.alpine.mirror import apk_version, init_script, names_in
 
 ROOT = Path(__file__).parents[3]
@@ -133,3 +135,20 @@ def test_names_in_a_field_of_debian(text: str, names: list[tuple[str, ...]]) -> 
 )
 def test_a_version_of_debian_as_apk_takes_it(version: str, wanted: str) -> None:
     assert apk_version(version) == wanted
+
+
+def test_the_stand_in_is_made_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """By two scenarios at once: the second waits, and takes it."""
+    made = []
+
+    def build(target: Path, *_told: str) -> None:
+        made.append(target)
+        time.sleep(0.3)
+        target.mkdir()
+
+    monkeypatch.setattr(mirror, "build", build)
+    monkeypatch.setattr("sys.argv", ["mirror", str(tmp_path / "cache/stand-in"), "--url=http://x"])
+    with ThreadPoolExecutor() as pool:
+        for done in [pool.submit(mirror.main) for _ in range(3)]:
+            done.result()
+    assert made == [tmp_path / "cache/stand-in"]
