@@ -395,7 +395,8 @@ class Takeover:
             return
         words = [line for line in output.splitlines() if not re.match(r" *(Network|Volume|Container) \S", line)]
         text = "\n".join(words)
-        if code == 124:
+        # 143: from busybox, which says what its program says.
+        if code in (124, 143):
             text += f"\nIt did not end within {self.trial_seconds} s."
         raise GivenUp(
             Failure(

@@ -37,7 +37,7 @@ HEALTH = """
 """
 # What wordpress.org answers of a version that PHP's makers have ended, and what Site Health makes of it.
 ENDED = """
-    $said = ["recommended_version" => "8.4", "minimum_version" => "7.4", "is_supported" => false, "is_secure" => false,
+    $said = ["recommended_version" => "99.9", "minimum_version" => "7.4", "is_supported" => false, "is_secure" => false,
         "is_acceptable" => true];
     $address = "https://api.wordpress.org/core/serve-happy/1.0/?php_version=" . PHP_VERSION;
     $answer = apply_filters("http_response", ["body" => json_encode($said)], [], $address);

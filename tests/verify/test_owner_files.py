@@ -181,7 +181,8 @@ def test_on_the_site_itself(stack: Stack, site: Site) -> None:
     """Another release of the image's: a theme that was changed, a plugin that was removed, and a database of before."""
     content = f"{SITE}/wp-content"
     keep = "/var/www/html/wp-content/uploads/verify-files"
-    theme = "themes/twentytwentythree/readme.txt"
+    # Of whichever theme this WordPress came with.
+    [theme, *_] = stack.execute("wordpress", "sh", "-c", f"cd {content}; ls themes/*/readme.txt").stdout.split()
     prepare = f"""
         mkdir -p {keep}; cp -a {SITE}/.release {keep}/; cp -a {content}/{theme} {keep}/readme.txt
         [ ! -d {content}/plugins/akismet ] || mv {content}/plugins/akismet {keep}/akismet

@@ -20,5 +20,6 @@ note redis
 {% endif %}
 
 # It answers before it works, so the check waits for nothing; and WordPress's own lock keeps it to one at a time. Two that hang are no reason to be ill.
-SCRIPT_NAME=/wp-cron.php SCRIPT_FILENAME=/var/www/html/wp-cron.php timeout 10 cgi-fcgi -bind -connect /tmp/clock.sock >/dev/null ||
+# KILL: asked to end, cgi-fcgi ends well, and busybox's timeout says what its program says.
+SCRIPT_NAME=/wp-cron.php SCRIPT_FILENAME=/var/www/html/wp-cron.php timeout -s KILL 10 cgi-fcgi -bind -connect /tmp/clock.sock >/dev/null ||
     echo "What WordPress's clock began hangs: nothing more is begun before it ends, or is ended after 15 minutes."
