@@ -7,7 +7,8 @@ DISK is what the power's end leaves. LIVE is what programs see until then; it is
 is written comes to DISK with fsync, fdatasync, or at once where the file was opened so. Of the rest, a disk may have
 kept any block: here, each of 4 KiB by chance. Names, modes and lengths that are set are kept at once.
 
-The power's end is a SIGKILL of this program, and then of all that has files open here.
+The power's end is a SIGUSR1: from then on nothing comes to DISK, and whoever asks for anything gets EIO. So those who
+have files open here can be killed, and none of them waits for an answer that nobody gives any more.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import errno
 import os
 import random
 import shutil
+import signal
 import sys
 import threading
 from typing import Any
@@ -32,6 +34,17 @@ class Forgetful(fuse.Operations):
         self.loose: dict[str, set[int]] = {}
         self.mutex = threading.RLock()
         self.opened: dict[int, tuple[str, bool]] = {}
+        self.off = False
+
+    def power_off(self) -> None:
+        """What is being kept by now is so whole, as a block of a disk is."""
+        with self.mutex:
+            self.off = True
+
+    def __call__(self, operation: str, *told: Any) -> Any:
+        if self.off and operation not in ("destroy", "release"):
+            raise fuse.FuseOSError(errno.EIO)
+        return super().__call__(operation, *told)
 
     def both(self, path: str) -> tuple[str, str]:
         return self.disk + path, self.live + path
@@ -176,8 +189,17 @@ def main() -> None:
     # As they are, with their owners.
     if os.spawnlp(os.P_WAIT, "cp", "cp", "-a", disk, live):
         sys.exit("the disk cannot be read")
+    forgetful = Forgetful(disk, live)
+    # Taken by a thread of its own: this one is libfuse's.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+
+    def wait() -> None:
+        signal.sigwait({signal.SIGUSR1})
+        forgetful.power_off()
+
+    threading.Thread(target=wait, daemon=True).start()
     options = dict.fromkeys(("foreground", "allow_other", "default_permissions", "big_writes", "nonempty"), True)
-    fuse.FUSE(Forgetful(disk, live), mountpoint, **options)
+    fuse.FUSE(forgetful, mountpoint, **options)
 
 
 if __name__ == "__main__":

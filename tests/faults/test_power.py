@@ -42,9 +42,11 @@ until mountpoint -q {DATA}; do sleep 0.1; done
 docker start {DATABASE}
 """
 OFF = f"""
-systemctl kill --signal=KILL forgetful
+systemctl kill --signal=USR1 forgetful
+while ls {DATA} >/dev/null 2>&1; do sleep 0.05; done
 docker kill {DATABASE} || true
 umount --lazy {DATA}
+systemctl kill --signal=KILL forgetful
 until ! systemctl is-active --quiet forgetful; do sleep 0.1; done
 """
 LEAVE = f"""
