@@ -472,11 +472,19 @@ class Takeover:
         """Does it. Raises GivenUp where a service is not well in the end."""
         if plan.paused:
             self.stack.ask("unpause", *plan.paused, check=False)
-        self.remove([one.id for one in plan.surplus])
-        self.connect(plan)
         well = {name for name, found in plan.outdated.items() if all(one.well for one in found)}
         together = self.together(plan) if len(well) == len(plan.outdated) else set()
-        together |= self.not_beside(plan, well)
+        unable = self.not_beside(plan, well)
+        late = self.late(plan, well)
+        self.remove([one.id for one in plan.surplus if one.id not in late])
+        self.connect(plan)
+        if ahead := self.ahead(plan, together - unable):
+            for name in ahead:
+                self.start_beside(name)
+            # The former ones are surplus now, as where a run was cut off here.
+            self.take(self.plan())
+            return
+        together |= unable
         if plan.ailing:
             self.stack.tell(f"starting anew: {', '.join(one.name for one in plan.ailing)}")
             self.remove([one.id for one in plan.ailing])
@@ -488,7 +496,7 @@ class Takeover:
                 self.up()
             self.replaced += sorted(plan.outdated)
         else:
-            self._one_by_one(plan, well)
+            self._one_by_one(plan, well, late)
         self.up()
 
     def finish(self) -> None:
@@ -528,7 +536,7 @@ class Takeover:
         with ThreadPoolExecutor(max_workers=8) as pool:
             list(pool.map(work, ids))
 
-    def _one_by_one(self, plan: Plan, well: set[str]) -> None:
+    def _one_by_one(self, plan: Plan, well: set[str], late: list[str]) -> None:
         unwell = {one.service for one in plan.ailing} | (set(plan.outdated) - well)
         careful = [name for name in in_order(well, self.stack.described) if not self._leans_on(name, unwell)]
         if plan.absent and not unwell:
@@ -542,8 +550,11 @@ class Takeover:
             if self.service(name).update_order == "hold_connections" and name in left:
                 with self.held(self.service(name).tcp_ports):
                     self._close_doors()
+                    self.remove(late)
+                    late = []
                     self.start([name], recreate="always")
                 self.replaced.append(name)
+        self.remove(late)
         # What reads other files than it shall is no other one for compose, and is replaced by name.
         for name in in_order(left, self.stack.described):
             if name not in self.replaced and any(self._reads_older_files(one) for one in left[name]):
@@ -562,13 +573,38 @@ class Takeover:
 
     def together(self, plan: Plan) -> set[str]:
         """Services that have to change at once: a value that one gives and another, who talks to it, uses."""
+        return {name for pair in self._pairs(plan) for name in pair}
+
+    def _pairs(self, plan: Plan) -> Iterator[tuple[str, str]]:
+        """Who uses a value, and who gives it."""
         news = {name: {key for one in found for key in self._environment(one)} for name, found in plan.outdated.items()}
-        found: set[str] = set()
         for name, names in news.items():
             for other in self.service(name).talks_to:
                 if names & news.get(other, set()) & set(self.service(other).env):
-                    found |= {name, other}
-        return found
+                    yield name, other
+
+    def ahead(self, plan: Plan, together: set[str]) -> list[str]:
+        """Of services that change at once, those whose new container can start while the doors are open.
+
+        It gives the new value, and uses none that another one gives; whoever asks for it at the former place, and is
+        replaced behind it, is a door. Visitors wait for that alone.
+        """
+        doors = self._doors(plan)
+        found = set(plan.outdated) - doors
+        one_of_both = all(self.service(name).update_order == "start_first" for name in found)
+        if not found <= together or not one_of_both or plan.absent or plan.ailing or found & set(self.replaced):
+            return []
+        return [] if found & {user for user, dummy in self._pairs(plan)} else in_order(found, self.stack.described)
+
+    def late(self, plan: Plan, well: set[str]) -> list[str]:
+        """Former containers that doors, of which a new one comes, still ask for at their place: they go with those."""
+        doors = self._doors(plan)
+        if not doors or not doors == set(plan.outdated) == well or plan.absent or plan.ailing:
+            return []
+        return [one.id for one in plan.surplus if one.running]
+
+    def _doors(self, plan: Plan) -> set[str]:
+        return {name for name in plan.outdated if self.service(name).update_order == "hold_connections"}
 
     def not_beside(self, plan: Plan, well: set[str]) -> set[str]:
         """Services whose new container cannot work beside the old one, as it says itself."""
@@ -623,6 +659,10 @@ class Takeover:
         It is started with what it depends on, though that runs: without, compose would take it for another one, and
         replace it next time.
         """
+        self.start_beside(name)
+        self.remove([one.id for one in old])
+
+    def start_beside(self, name: str) -> None:
         self.stack.tell(f"starting the new {name} beside the old one")
         before = {one.id for one in self.containers() if one.service == name}
         try:
@@ -632,7 +672,6 @@ class Takeover:
             self.stack.ask("rm", "--force", *new, check=False)
             error.failure.what = f"The new {name} did not start beside the old one.\n{error.failure.what}"
             raise
-        self.remove([one.id for one in old])
         self.replaced.append(name)
 
     @contextlib.contextmanager

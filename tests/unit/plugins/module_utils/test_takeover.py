@@ -219,6 +219,64 @@ def test_what_shares_a_value_changes_at_once(monkeypatch: pytest.MonkeyPatch) ->
     assert calls == ["hold [443]", "stop p-door-1", "up", "let in", "up"]
 
 
+def giving(monkeypatch: pytest.MonkeyPatch, containers: list[Any], steps: dict[str, str]) -> Engine:
+    """A machine whose site has another port, by which the door asks for it."""
+    engine = Engine(monkeypatch, containers, steps)
+    described = {**DESCRIBED, "site": {**DESCRIBED["site"], "environment": {"SITE_PORT": "2"}}}
+    described["door"] = {**DESCRIBED["door"], "environment": {"SITE_PORT": "2"}}
+    engine.stack.described = described
+    engine.services["site"] = Service("site", update_order="start_first", talks_to=("db",), env=("SITE_PORT",))
+    engine.services["door"] = Service("door", update_order="hold_connections", talks_to=("site",), tcp_ports=(443,))
+    start = engine.start
+
+    def started(names: list[str], *more: Any, **named: Any) -> None:
+        start(names, *more, **named)
+        if names == ["site"]:
+            new = told("p-site-2", "site", hash="new", created="2", env={"SITE_PORT": "2"})
+            engine.there = [*engine.there, new]
+
+    monkeypatch.setattr(engine, "start", started)
+    return engine
+
+
+GIVER = told("p-site-1", "site", env={"SITE_PORT": "1"})
+USER = told("p-door-1", "door", env={"SITE_PORT": "1"})
+GONE_WITH_THE_DOOR = [
+    "hold [443]",
+    "stop p-door-1",
+    "stop --time 120 p-site-1",
+    "rm --force p-site-1",
+    "start door always",
+    "let in",
+    "up",
+]
+
+
+def test_who_gives_a_value_to_the_door_starts_while_that_is_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Visitors wait for the door alone; the former one answers the former door until that is closed."""
+    engine = giving(monkeypatch, [GIVER, USER, told("p-db-1", "db")], {"p-site-1": "Recreate", "p-door-1": "Recreate"})
+    engine.take(engine.plan())
+    assert engine.calls == ["start site never {'site': 2}", *GONE_WITH_THE_DOOR]
+
+
+def test_a_run_that_was_cut_off_in_between_goes_on_in_the_same_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    new = told("p-site-2", "site", hash="new", created="2", env={"SITE_PORT": "2"})
+    there = [GIVER, new, USER, told("p-db-1", "db")]
+    engine = giving(monkeypatch, there, {"p-site-1": "Recreate", "p-door-1": "Recreate"})
+    engine.take(engine.plan())
+    assert engine.calls == GONE_WITH_THE_DOOR
+
+
+@pytest.mark.parametrize("other", ["a service that nothing runs of", "another value, which the site uses"])
+def test_where_more_than_that_changes_all_of_it_does_at_once(monkeypatch: pytest.MonkeyPatch, other: str) -> None:
+    there, steps = [GIVER, USER], {"p-site-1": "Recreate", "p-door-1": "Recreate"}
+    if other.startswith("another"):
+        there, steps = [*there, told("p-db-1", "db", env={"DB_PORT": "3300"})], {**steps, "p-db-1": "Recreate"}
+    engine = giving(monkeypatch, there, steps)
+    engine.take(engine.plan())
+    assert engine.calls == ["hold [443]", "stop p-door-1", "up", "let in", "up"]
+
+
 def test_a_value_of_ones_own_is_no_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     containers = [told("p-site-1", "site", env={"DB_PORT": "3306", "MORE": "1"}), *without("p-site-1")]
     assert carried_out(monkeypatch, containers, {"p-site-1": "Recreate"})[0] == "start site never {'site': 2}"
