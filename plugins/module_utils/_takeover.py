@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -476,7 +477,7 @@ class Takeover:
         together = self.together(plan) if len(well) == len(plan.outdated) else set()
         unable = self.not_beside(plan, well)
         late = self.late(plan, well)
-        self.remove([one.id for one in plan.surplus if one.id not in late])
+        self.remove([one.id for one in plan.surplus if one not in late])
         self.connect(plan)
         if ahead := self.ahead(plan, together - unable):
             for name in ahead:
@@ -536,7 +537,7 @@ class Takeover:
         with ThreadPoolExecutor(max_workers=8) as pool:
             list(pool.map(work, ids))
 
-    def _one_by_one(self, plan: Plan, well: set[str], late: list[str]) -> None:
+    def _one_by_one(self, plan: Plan, well: set[str], late: list[Running]) -> None:
         unwell = {one.service for one in plan.ailing} | (set(plan.outdated) - well)
         careful = [name for name in in_order(well, self.stack.described) if not self._leans_on(name, unwell)]
         if plan.absent and not unwell:
@@ -550,11 +551,15 @@ class Takeover:
             if self.service(name).update_order == "hold_connections" and name in left:
                 with self.held(self.service(name).tcp_ports):
                     self._close_doors()
-                    self.remove(late)
-                    late = []
-                    self.start([name], recreate="always")
+                    if late:
+                        # Of two containers compose would keep any, so none is touched of what this one waits for.
+                        self.stack.ask("rm", "--force", *(one.id for one in left[name]))
+                        there = Counter(one.service for one in self.containers())
+                        self.start([name], "never", {one.service: there[one.service] for one in late})
+                    else:
+                        self.start([name], recreate="always")
                 self.replaced.append(name)
-        self.remove(late)
+        self.remove([one.id for one in late])
         # What reads other files than it shall is no other one for compose, and is replaced by name.
         for name in in_order(left, self.stack.described):
             if name not in self.replaced and any(self._reads_older_files(one) for one in left[name]):
@@ -596,12 +601,12 @@ class Takeover:
             return []
         return [] if found & {user for user, dummy in self._pairs(plan)} else in_order(found, self.stack.described)
 
-    def late(self, plan: Plan, well: set[str]) -> list[str]:
-        """Former containers that doors, of which a new one comes, still ask for at their place: they go with those."""
+    def late(self, plan: Plan, well: set[str]) -> list[Running]:
+        """Former containers that a door, of which a new one comes, still asks for at their place: they go after it."""
         doors = self._doors(plan)
         if not doors or not doors == set(plan.outdated) == well or plan.absent or plan.ailing:
             return []
-        return [one.id for one in plan.surplus if one.running]
+        return [one for one in plan.surplus if one.running]
 
     def _doors(self, plan: Plan) -> set[str]:
         return {name for name in plan.outdated if self.service(name).update_order == "hold_connections"}
