@@ -541,7 +541,7 @@ class Takeover:
         unwell = {one.service for one in plan.ailing} | (set(plan.outdated) - well)
         careful = [name for name in in_order(well, self.stack.described) if not self._leans_on(name, unwell)]
         if plan.absent and not unwell:
-            self.start(plan.absent, recreate="never")
+            self.start(plan.absent, "never", self._as_many(late))
         for name in careful:
             if self.service(name).update_order == "start_first":
                 self.beside(name, plan.outdated[name])
@@ -554,8 +554,7 @@ class Takeover:
                     if late:
                         # Of two containers compose would keep any, so none is touched of what this one waits for.
                         self.stack.ask("rm", "--force", *(one.id for one in left[name]))
-                        there = Counter(one.service for one in self.containers())
-                        self.start([name], "never", {one.service: there[one.service] for one in late})
+                        self.start([name], "never", self._as_many(late))
                     else:
                         self.start([name], recreate="always")
                 self.replaced.append(name)
@@ -594,22 +593,26 @@ class Takeover:
         It gives the new value, and uses none that another one gives; whoever asks for it at the former place, and is
         replaced behind it, is a door. Visitors wait for that alone.
         """
-        doors = self._doors(plan)
-        found = set(plan.outdated) - doors
+        found = set(plan.outdated) - self._doors(plan.outdated)
         one_of_both = all(self.service(name).update_order == "start_first" for name in found)
         if not found <= together or not one_of_both or plan.absent or plan.ailing or found & set(self.replaced):
             return []
         return [] if found & {user for user, dummy in self._pairs(plan)} else in_order(found, self.stack.described)
 
     def late(self, plan: Plan, well: set[str]) -> list[Running]:
-        """Former containers that a door, of which a new one comes, still asks for at their place: they go after it."""
-        doors = self._doors(plan)
-        if not doors or not doors == set(plan.outdated) == well or plan.absent or plan.ailing:
+        """Former containers that a door still asks for at their place: where only doors are new, they go after them."""
+        new = {*plan.outdated, *plan.absent}
+        if not new or plan.ailing or new != self._doors(new) or well != set(plan.outdated):
             return []
         return [one for one in plan.surplus if one.running]
 
-    def _doors(self, plan: Plan) -> set[str]:
-        return {name for name in plan.outdated if self.service(name).update_order == "hold_connections"}
+    def _as_many(self, some: list[Running]) -> dict[str, int]:
+        """Of their services there are so many as there are."""
+        there = Counter(one.service for one in self.containers()) if some else {}
+        return {one.service: there[one.service] for one in some}
+
+    def _doors(self, names: Iterable[str]) -> set[str]:
+        return {name for name in names if self.service(name).update_order == "hold_connections"}
 
     def not_beside(self, plan: Plan, well: set[str]) -> set[str]:
         """Services whose new container cannot work beside the old one, as it says itself."""

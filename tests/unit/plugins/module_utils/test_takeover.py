@@ -269,6 +269,14 @@ def test_a_run_that_was_cut_off_in_between_goes_on_in_the_same_way(monkeypatch: 
     assert engine.calls == AFTER_THE_DOOR
 
 
+def test_where_the_door_is_away_nobody_waits_for_the_end_of_a_former_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    new = told("p-site-2", "site", hash="new", created="2", env={"SITE_PORT": "2"})
+    engine = giving(monkeypatch, [GIVER, new, told("p-db-1", "db")], {"p-site-1": "Recreate"})
+    engine.take(engine.plan())
+    gone = ["stop --time 120 p-site-1", "rm --force p-site-1"]
+    assert engine.calls == ["start door never {'site': 2}", *gone, "up"]
+
+
 @pytest.mark.parametrize("other", ["a service that nothing runs of", "another value, which the site uses"])
 def test_where_more_than_that_changes_all_of_it_does_at_once(monkeypatch: pytest.MonkeyPatch, other: str) -> None:
     there, steps = [GIVER, USER], {"p-site-1": "Recreate", "p-door-1": "Recreate"}
