@@ -191,7 +191,7 @@ class Backup:
         return snapshot
 
     def _run(self, settings: Settings, why: str, began: float) -> Snapshot:
-        repository = Repository(self.store, settings.place)
+        repository = Repository(self.store, settings.place, patient=self.patience > 0)
         state = self.store.state()
         self.store.make()
         identity = repository.ready(state.repository)

@@ -16,7 +16,9 @@ import secrets
 import shutil
 import string
 import subprocess
-from collections.abc import Callable, Iterable, Iterator
+import tempfile
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,24 +48,51 @@ WORDS = (
         "the backups in {place} are of another key than {key}; put theirs there (docs/backup.md), "
         "or name another place",
     ),
-    (r"[Nn]o space left|[Dd]isk quota|507 ", "the storage of {place} is full; make room there, or keep less"),
+    (
+        r"[Nn]o space left|[Dd]isk quota|507 |limit exceeded|QuotaExceeded|storage quota",
+        "the storage of {place} is full; make room there, or keep less",
+    ),
     (
         r"already locked",
         "another program works on {place}; try again when it has ended",
     ),
     (
+        r"Host key verification failed",
+        "{place} is another host than inception_backup_known_hosts knows, or it knows none (ssh-keyscan shows its key)",
+    ),
+    (
+        r"failed to verify certificate",
+        "{place} has a certificate that this machine does not trust; inception_backup_authority brings its authority",
+    ),
+    (
+        # "Is there a repository" comes with these as well.
+        r"\b40[13] |[Aa]ccess ?[Dd]enied|Access Key Id you provided|signature we calculated|Permission denied|"
+        r"no credentials found",
+        "{place} does not let this machine in, or not to do that; look at inception_backup_credentials",
+    ),
+    (
+        r"[Cc]onnection refused|no such host|not resolve host|timed? ?out|unreachable|dial tcp|[Bb]roken pipe",
+        "{place} cannot be reached",
+    ),
+    (
+        r"unable to start the sftp session",
+        "{place} does not let this machine in, or is no server of sftp; look at inception_backup_credentials",
+    ),
+    (r"unexpectedly|EOF", "{place} cannot be reached"),
+    (
         r"config file (?:does not|already) exist|Is there a repository|does not exist|NoSuchBucket|404 Not Found",
         "there are no backups in {place} where there were some; is it mounted, and its address right?",
     ),
-    (
-        r"\b40[13]\b|[Aa]ccess ?[Dd]enied|InvalidAccessKeyId|SignatureDoesNotMatch|Permission denied|Host key verif",
-        "{place} lets this machine in no more, or not to do that; look at inception_backup_credentials",
-    ),
-    (
-        r"connection refused|no such host|timed? ?out|unreachable|dial tcp|broken pipe|unexpectedly|EOF",
-        "{place} cannot be reached",
-    ),
 )
+# What restic tries again for a quarter of an hour, while it is the same each time.
+AGAIN = "returned error, retrying after"
+HOPELESS = re.compile(
+    r"failed to verify certificate|Access Key Id you provided|signature we calculated|bucket does not exist|"
+    r"limit exceeded|QuotaExceeded|storage quota"
+)
+# Seconds in which a place has to answer for the first time, where somebody waits for it.
+ANSWERS_WITHIN = 60.0
+LOOKS = 0.2
 
 
 @dataclass(frozen=True)
@@ -103,8 +132,10 @@ def new_key() -> str:
 class Repository:
     """The backups of one place."""
 
-    def __init__(self, store: Store, place: str) -> None:
+    def __init__(self, store: Store, place: str, patient: bool = False) -> None:
         self.store, self.place = store, place
+        # Whoever is patient leaves it to restic, which tries again for a quarter of an hour.
+        self.patience = None if patient else ANSWERS_WITHIN
 
     # -- how it is called --
 
@@ -144,19 +175,30 @@ class Repository:
                 return BackupProblem(f"{sentence.format(place=place, key=self.store.key)} (restic: {said})")
         return BackupProblem(f"restic failed: {said or 'it said nothing'}")
 
-    def ask(self, *words: str, accept: Iterable[int] = (0,)) -> str:
-        done = subprocess.run(
-            self.command(*words),
-            env=self.environment(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-        )
-        if done.returncode not in accept:
-            raise self.failure(done.stderr or done.stdout)
-        return done.stdout
+    def ask(self, *words: str) -> str:
+        with tempfile.TemporaryFile() as told, tempfile.TemporaryFile() as said:
+            with subprocess.Popen(
+                self.command(*words), env=self.environment(), stdin=subprocess.DEVNULL, stdout=told, stderr=said
+            ) as process:
+                given_up = self._wait(process, said)
+            if given_up or process.returncode != 0:
+                raise self.failure(given_up or written(said) or written(told))
+            # It has answered.
+            self.patience = None
+            return written(told)
+
+    def _wait(self, process: subprocess.Popen[bytes], said: IO[bytes]) -> str:
+        """Until it ends; or until there is no hope: it is ended, and what it had said until then is returned."""
+        end = time.monotonic() + self.patience if self.patience else None
+        while True:
+            try:
+                process.wait(LOOKS)
+                return ""
+            except subprocess.TimeoutExpired:
+                words = written(said)
+                if AGAIN in words and (HOPELESS.search(words) or (end and time.monotonic() > end)):
+                    process.terminate()
+                    return words
 
     # -- the repository itself --
 
@@ -232,6 +274,9 @@ class Repository:
                     tell(f"{100 * float(told.get('percent_done') or 0):.0f} % of the files are there")
                 elif kind != "verbose_status":
                     said.append(line)
+                    if AGAIN in line and HOPELESS.search(line):
+                        process.terminate()
+                        break
             code = process.wait()
         if code not in (0, INCOMPLETE) or not taken.snapshot:
             raise self.failure("".join(said))
@@ -297,6 +342,11 @@ class Repository:
 
     def size(self, snapshot: str) -> int:
         return int(json.loads(self.ask("stats", "--json", "--no-lock", snapshot)).get("total_size") or 0)
+
+
+def written(file: IO[bytes]) -> str:
+    """What is in it, while somebody goes on writing at its end."""
+    return os.pread(file.fileno(), os.fstat(file.fileno()).st_size, 0).decode(errors="replace")
 
 
 def hidden(words: str) -> str:

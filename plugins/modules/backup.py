@@ -108,6 +108,7 @@ import os
 import shutil
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.fortytwo.inception.plugins.module_utils import _backup_state, _history, _program_file, _restic
@@ -119,7 +120,8 @@ def address(place: str, credentials: Path) -> str:
     if not place.startswith("rest:") or not credentials.exists():
         return place
     scheme, slashes, rest = place.partition("//")
-    return f"{scheme}{slashes}{credentials.read_text(encoding='utf-8').strip()}@{rest}"
+    user, colon, password = credentials.read_text(encoding="utf-8").strip().partition(":")
+    return f"{scheme}{slashes}{quote(user, safe='')}{colon}{quote(password, safe='')}@{rest}"
 
 
 def write(path: Path, text: str) -> bool:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import email
+import email.policy
 import json
 import random
 import re
@@ -17,6 +19,7 @@ from tests.faults.bench import Bench, Deployed
 from tests.upgrade.before import picture
 from tests.upgrade.notes import digests
 from tests.verify.changes import Editor, word
+from tests.verify.relay import PORT, relay
 from tests.verify.support import wait_until
 
 PLACE, KEY, DATA = "/mnt/backup/wil", "/etc/fortytwo.inception/backup.key", "/home/wil/data"
@@ -322,6 +325,49 @@ def test_a_trial_finds_a_spoiled_backup_and_a_person_is_told(bench: Bench) -> No
     bench.root("inception trial")
     # What was told is over when it was not there for some looks.
     assert "a trial restore" not in bench.root("for look in 1 2 3 4 5 6; do inception tend; done; inception status")
+
+
+def test_the_monthly_trial_finds_a_spoiled_backup_and_a_mail_says_so(bench: Bench) -> None:
+    """By the timer's own command, a month after the last trial; what is spoiled is of an older backup that the new one
+    builds on, so that making it went well."""
+    stack, settings = bench.stack, {"stack_health_mail": "wil@example.org", "inception_mail_host": "127.0.0.1"}
+    done = bench.deploy(settings | {"inception_mail_port": PORT})
+    assert done.status == 0, done.output[-3000:]
+    timers(bench, "stop")
+    bench.root(f"head -c 3M /dev/urandom >{LARGE}; chown wil: {LARGE}; touch /root/before; inception backup")
+    pack = bench.root(f"find {PLACE}/data -type f -newer /root/before -size +2M").strip()
+    month = f"""
+import json, pathlib, time
+file = pathlib.Path("{STATE}/state.json")
+state = json.loads(file.read_text())
+state["since"] = state["tried"] = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(time.time() - 31 * 86400))
+file.write_text(json.dumps(state))
+"""
+    # What the machine has to tell besides, such as a disk that is full.
+    bench.root("inception tend; inception tend; inception tend")
+    spoil = f"cp -p {pack} /root/pack; chmod u+w {pack}; printf spoiled | dd of={pack} bs=1 seek=1000000 conv=notrunc"
+    with changed(bench, spoil, f"cat /root/pack >{pack}; rm /root/pack {LARGE}"):
+        stack.root("python3 -c %s", month)
+        assert bench.host.run("systemctl start inception-backup.service").rc != 0
+        assert "scheduled" in bench.root("inception backups").splitlines()[0]
+        nothing_is_left(bench)
+        with relay(stack, "127.0.0.1") as work:
+            bench.root("inception tend; inception tend")
+            mail = json.loads(stack.root("cat %s/mail.json", work))
+    assert (mail["tls"], mail["to"]) == ("TLSv1.3", ["wil@example.org"])
+    text = email.message_from_string(mail["data"], policy=email.policy.default).get_content()
+    print(text)
+    told = " ".join(text.split())
+    assert re.search(r"a trial restore of .* failed: backups in /mnt/backup/wil are damaged", told), text
+    assert "make a new backup, and do not remove older ones" in told
+    # One that is whole: it is over, which a mail says too.
+    bench.root("inception backup; inception trial")
+    with relay(stack, "127.0.0.1") as work:
+        bench.root("for look in 1 2 3 4 5 6; do inception tend; done")
+        over = json.loads(stack.root("cat %s/mail.json", work))["data"]
+    assert "a trial restore" in over
+    assert "a trial restore" not in bench.root("inception status")
+    assert bench.deploy().status == 0
 
 
 # ---- The machine is gone ----

@@ -20,6 +20,7 @@ from ansible_collections.fortytwo.inception.plugins.module_utils import (
 )
 from ansible_collections.fortytwo.inception.plugins.module_utils._backup_state import BackupProblem, State, Store
 from ansible_collections.fortytwo.inception.plugins.module_utils._restic import Snapshot
+from ansible_collections.fortytwo.inception.plugins.modules.backup import address
 
 SANDBOX = b"/*M!999999\\- enable the sandbox mode */ \n"
 DUMP = (
@@ -154,6 +155,77 @@ def test_times_and_tags() -> None:
     assert _restic.utc("2026-11-28T05:00:01.123456789+02:00") == "2026-11-28 03:00:01 UTC"
     assert _restic.utc("2026-11-28T05:00:01Z") == "2026-11-28 05:00:01 UTC"
     assert _restic.tag("before a restore, of x") == "before_a_restore_of_x"
+
+
+AGAIN = "Stat(<config/>) returned error, retrying after 1.1s: Stat: "
+ASKED = "Is there a repository at the following location?"
+
+
+@pytest.mark.parametrize(
+    ("script", "sentence"),
+    [
+        # Each as restic 0.18 says it; what it would try again for a quarter of an hour is over at once.
+        (f"echo '{AGAIN}The specified bucket does not exist' >&2; sleep 60", "there are no backups in"),
+        (
+            f"echo '{AGAIN}The AWS Access Key Id you provided does not exist in our records.' >&2; sleep 60",
+            "does not let this machine in, or not to do that; look at inception_backup_credentials",
+        ),
+        (
+            f"echo '{AGAIN}The request signature we calculated does not match the signature you provided.' >&2;"
+            f"trap 'echo {ASKED} >&2; exit 1' TERM; sleep 60 & wait",
+            "does not let this machine in",
+        ),
+        (
+            f"echo '{AGAIN}tls: failed to verify certificate: x509: certificate signed by unknown authority' >&2;"
+            "sleep 60",
+            "has a certificate that this machine does not trust; inception_backup_authority",
+        ),
+        (f"echo '{AGAIN}dial tcp 127.0.0.1:8002: connect: connection refused' >&2; sleep 60", "cannot be reached"),
+        (
+            "echo 'Fatal: unable to open config file: unexpected HTTP response (401): 401 Unauthorized' >&2;"
+            f"echo '{ASKED}' >&2; exit 1",
+            "does not let this machine in",
+        ),
+        ("echo 'subprocess ssh: Host key verification failed.' >&2; exit 1", "inception_backup_known_hosts"),
+        ("echo 'ssh: connect to host a port 2223: Connection refused' >&2; exit 1", "cannot be reached"),
+        ("echo 'Fatal: unable to start the sftp session, error: unexpected EOF' >&2; exit 1", "is no server of sftp"),
+        (f"echo 'Fatal: unable to open config file: no such file' >&2; echo '{ASKED}' >&2; exit 1", "are no backups"),
+    ],
+)
+def test_what_a_place_answers_is_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, sentence: str
+) -> None:
+    repository = _restic.Repository(Store(tmp_path), "s3:https://wil:geheim@host/bucket")
+    repository.patience = 0.1
+    monkeypatch.setattr(repository, "command", lambda *words: ["sh", "-c", script])
+    with pytest.raises(BackupProblem, match=sentence) as problem:
+        repository.ask("cat", "config")
+    assert "geheim" not in str(problem.value)
+
+
+def test_a_place_that_is_full_ends_a_backup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As some servers of S3 say it, again and again."""
+    repository = _restic.Repository(Store(tmp_path), "s3:https://host/bucket")
+    said = "Save(<lock/3313c6aab2>) returned error, retrying after 1.3s: Data byte limit exceeded for this tenant."
+    monkeypatch.setattr(repository, "command", lambda *words: ["sh", "-c", f"echo '{said}'; exec sleep 60"])
+    with pytest.raises(BackupProblem, match="the storage of s3:https://host/bucket is full"):
+        repository.take([], "wil.42.fr", "asked for", print)
+
+
+def test_a_place_that_answers_late_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it said before is no part of the answer; and once it has answered, restic's own patience is ours."""
+    repository = _restic.Repository(Store(tmp_path), "rest:http://host/a")
+    script = f"echo '{AGAIN}dial tcp: connection refused' >&2; sleep 1; echo '{{}}'"
+    monkeypatch.setattr(repository, "command", lambda *words: ["sh", "-c", script])
+    assert repository.ask("cat", "config") == "{}\n"
+    assert repository.patience is None
+
+
+def test_a_password_may_have_what_has_a_meaning_in_an_address(tmp_path: Path) -> None:
+    file = tmp_path / "credentials"
+    file.write_text("wil:a@b:/#%?\n")
+    assert address("rest:https://host:8000/name", file) == "rest:https://wil:a%40b%3A%2F%23%25%3F@host:8000/name"
+    assert address("s3:https://host/bucket", file) == "s3:https://host/bucket"
 
 
 @pytest.mark.parametrize(
