@@ -265,6 +265,8 @@ def look_at_backups(store: _backup_state.Store, wall: float) -> Iterator[Finding
 def look_at_updates(store: _updates.Store, history: History, wall: float) -> Iterator[Finding]:
     for what, todo in _updates.troubles(store, history, wall):
         yield Finding("updates", what, todo, 1)
+    for what, todo in _updates.release_ends(history, wall):
+        yield Finding("release", what, todo, 1)
 
 
 def look_at_certificate(root: str, renews: bool, served: bool) -> Iterator[Finding]:

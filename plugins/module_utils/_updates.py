@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import calendar
 import contextlib
+import datetime
 import fcntl
 import json
 import os
@@ -28,6 +29,7 @@ from ansible_collections.fortytwo.inception.plugins.module_utils import (
     _deployment,
     _history,
     _images,
+    _releases,
 )
 from ansible_collections.fortytwo.inception.plugins.module_utils._failures import clean, last_lines
 from ansible_collections.fortytwo.inception.plugins.module_utils._files import FileProblem
@@ -807,8 +809,20 @@ def status(store: Store, history: History, wall: float | None = None) -> list[st
             lines.append("    one without a CVE: its changelog names none, or could not be read")
     else:
         lines.append(f"updates: not asked yet (`sudo inception update --check`){how}")
-    lines += [f"updates: WARNING: {what}; {todo}" for what, todo in troubles(store, history, wall)]
-    return lines
+    release = _decided.release_of(history.files(current.number))
+    if release and (last := _releases.ends(release["family"], release["name"])):
+        lines.append(f"updates: {release['family']} {release['name']} gets fixes until {last}")
+    told = [*release_ends(history, wall), *troubles(store, history, wall)]
+    return [*lines, *(f"updates: WARNING: {what}; {todo}" for what, todo in told)]
+
+
+def release_ends(history: History, wall: float) -> Iterator[tuple[str, str]]:
+    """Of a release for which nothing newer comes any more: that looks as if all were well."""
+    current = history.current()
+    release = _decided.release_of(history.files(current.number)) if current else {}
+    today = datetime.datetime.fromtimestamp(wall, tz=datetime.UTC).date()
+    if release and (found := _releases.ending(release["family"], release["name"], today)):
+        yield found
 
 
 def troubles(store: Store, history: History, wall: float) -> Iterator[tuple[str, str]]:

@@ -1255,7 +1255,7 @@ RULES: tuple[Rule, ...] = (
 def warnings(settings: Settings, date: datetime.date) -> list[str]:
     """What is allowed but probably not meant, one line each."""
     everything = {**settings, "date": date}
-    return [*_forced_warnings(everything), *_stale_warnings(everything)]
+    return [*_forced_warnings(everything), *_stale_warnings(everything), *_ending_warnings(everything)]
 
 
 def _forced_warnings(settings: Settings) -> Iterator[str]:
@@ -1280,3 +1280,9 @@ def _stale_warnings(settings: Settings) -> Iterator[str]:
             f"inception_base_release: the newest release of {place[0]} that this version of the collection knows is "
             f"{newest.name} of {newest.date}; a newer one is probably out, see {_releases.SOURCES[place[0]]}"
         )
+
+
+def _ending_warnings(settings: Settings) -> Iterator[str]:
+    place, release = _family_and_date(settings), settings.get("inception_base_release")
+    if place is not None and (told := _releases.ending(place[0], str(release), place[1])):
+        yield f"inception_base_release: {told[0]}; {told[1]}"

@@ -15,7 +15,7 @@ from tests.upgrade.notes import rows
 from tests.verify.support import ROOT
 
 TABLE = "plugins/module_utils/_releases.py"
-NEWEST = '        _release("13", "trixie", "2025-08-09"),\n'
+NEWEST = '        _release("13", "trixie", "2025-08-09", "2030-06-30"),\n'
 TRIXIE = {"inception_base_release": "trixie", "inception_base_release_forced": True}
 
 
@@ -32,7 +32,9 @@ def newer_collection(folder: Path) -> Path:
     table = (place / TABLE).read_text()
     assert NEWEST in table
     yesterday = datetime.datetime.now(tz=datetime.UTC).date() - datetime.timedelta(days=1)
-    (place / TABLE).write_text(table.replace(NEWEST, f'{NEWEST}        _release("14", "forky", "{yesterday}"),\n'))
+    (place / TABLE).write_text(
+        table.replace(NEWEST, f'{NEWEST}        _release("14", "forky", "{yesterday}", "2032-06-30"),\n')
+    )
     return folder
 
 

@@ -53,7 +53,10 @@ def test_the_table_is_in_order(family: str) -> None:
     releases = _releases.RELEASES[family]
     assert [r.date for r in releases] == sorted({r.date for r in releases})
     assert len({r.name for r in releases}) == len({r.version for r in releases}) == len(releases)
+    assert [r.ends for r in releases] == sorted({r.ends for r in releases})
+    assert all(r.date < r.ends for r in releases)
     assert family in _releases.SOURCES
+    assert family in _releases.FIXES
 
 
 @pytest.mark.parametrize(
@@ -68,3 +71,49 @@ def test_the_table_is_in_order(family: str) -> None:
 )
 def test_an_old_table_is_noticed(family: str, date: str, expected: bool) -> None:
     assert _releases.stale(family, datetime.date.fromisoformat(date)) is expected
+
+
+@pytest.mark.parametrize(
+    ("family", "name", "date", "what", "todo"),
+    [
+        ("debian", "bookworm", "2028-04-02", "debian bookworm gets no more security fixes after 2028-06-30", "trixie"),
+        ("debian", "bookworm", "2028-06-30", "debian bookworm gets no more security fixes after 2028-06-30", "trixie"),
+        (
+            "debian",
+            "bookworm",
+            "2028-07-01",
+            "debian bookworm gets no security fixes any more, since 2028-06-30",
+            "trixie",
+        ),
+        (
+            "debian",
+            "bullseye",
+            "2026-11-29",
+            "debian bullseye gets no security fixes any more, since 2026-08-31",
+            "bookworm",
+        ),
+        ("alpine", "3.21", "2026-11-29", "alpine 3.21 gets no security fixes any more, since 2026-11-01", "'3.23'"),
+    ],
+)
+def test_a_release_that_ends_is_told(family: str, name: str, date: str, what: str, todo: str) -> None:
+    found = _releases.ending(family, name, datetime.date.fromisoformat(date))
+    assert found == (what, f"`inception_base_release: {todo}` and a deployment change it")
+
+
+def test_where_no_release_has_fixes_a_newer_collection_knows_one() -> None:
+    found = _releases.ending("debian", "trixie", datetime.date(2031, 1, 1))
+    assert found is not None
+    assert found[1] == "a newer version of this collection knows of a newer release"
+
+
+@pytest.mark.parametrize(
+    ("family", "name", "date"),
+    [
+        ("debian", "bookworm", "2028-03-31"),
+        ("debian", "sid", "2028-03-31"),
+        ("suse", "15", "2028-03-31"),
+        ("alpine", "3.23", "2026-11-29"),
+    ],
+)
+def test_of_a_release_that_gets_fixes_or_is_not_known_nothing_is_told(family: str, name: str, date: str) -> None:
+    assert _releases.ending(family, name, datetime.date.fromisoformat(date)) is None

@@ -17,7 +17,10 @@ LATER = "2027-09-01"
 @pytest.fixture
 def forky(monkeypatch: pytest.MonkeyPatch) -> None:
     """The table of a day on which Debian 14 is out."""
-    table = (*_releases.RELEASES["debian"], _releases.Release("14", "forky", datetime.date(2027, 8, 1)))
+    table = (
+        *_releases.RELEASES["debian"],
+        _releases.Release("14", "forky", datetime.date(2027, 8, 1), datetime.date(2032, 6, 30)),
+    )
     monkeypatch.setitem(_releases.RELEASES, "debian", table)
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import calendar
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -10,7 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.fortytwo.inception.plugins.module_utils import _decided, _deployment, _history, _images
+from ansible_collections.fortytwo.inception.plugins.module_utils import (
+    _decided,
+    _deployment,
+    _health,
+    _history,
+    _images,
+)
 from ansible_collections.fortytwo.inception.plugins.module_utils import _updates as updates
 from ansible_collections.fortytwo.inception.plugins.module_utils._failures import Failure
 from ansible_collections.fortytwo.inception.plugins.module_utils._history import Entry, File, Files, History
@@ -648,6 +655,7 @@ def test_the_status_tells_ages_and_what_is_newer(machine: Machine, monkeypatch: 
     assert lines == [
         "image of nginx: 3 days old; what is newer is not known",
         "updates: not asked yet (`sudo inception update --check`)",
+        "updates: debian bookworm gets fixes until 2028-06-30",
     ]
     machine.answer.cves = {FIX.key: ["CVE-2026-0001"]}
     machine.updates().asked()
@@ -655,7 +663,19 @@ def test_the_status_tells_ages_and_what_is_newer(machine: Machine, monkeypatch: 
     assert lines == [
         "image of nginx: of today; newer: nginx 1 -> 2 (CVE-2026-0001)",
         "updates: asked 2026-11-28 12:00:00 UTC",
+        "updates: debian bookworm gets fixes until 2028-06-30",
     ]
+
+
+def test_a_release_without_fixes_is_told_where_nothing_comes_by_itself_too(machine: Machine) -> None:
+    """By the status and by the machine's own look; until then not a word."""
+    what = "debian bookworm gets no security fixes any more, since 2028-06-30"
+    todo = "`inception_base_release: trixie` and a deployment change it"
+    wall = calendar.timegm((2028, 7, 1, 0, 0, 0))
+    assert f"updates: WARNING: {what}; {todo}" in updates.status(machine.store, machine.history, wall)
+    found = list(_health.look_at_updates(machine.store, machine.history, wall))
+    assert [(one.key, one.what, one.todo) for one in found] == [("release", what, todo)]
+    assert list(_health.look_at_updates(machine.store, machine.history, wall - 200 * 86400)) == []
 
 
 def test_who_was_not_asked_for_long_is_told_of(tmp_path: Path) -> None:

@@ -784,11 +784,23 @@ def forced(release: str, family: str = "debian", **more: Any) -> dict[str, Any]:
         (forced("trixie", inception_base_release_forced=False), TODAY, []),
         (forced("trixie"), TODAY, ["'trixie' is the newest stable release and is used because it is forced"]),
         (forced("sid"), TODAY, ["'sid' is not a stable release and is used because it is forced"]),
-        (forced("bullseye", inception_base_release_forced="yes"), TODAY, ["is an older release"]),
+        (
+            forced("bullseye", inception_base_release_forced="yes"),
+            TODAY,
+            [
+                "is an older release",
+                "gets no security fixes any more, since 2026-08-31; `inception_base_release: bookworm`",
+            ],
+        ),
         (forced("3.24", "alpine"), TODAY, ["expects the penultimate stable one, 3.23"]),
         (forced("nonsense"), TODAY, []),
         (forced("trixie", inception_domain=OWN_DOMAIN), TODAY, []),
-        (forced("bullseye", inception_domain=OWN_DOMAIN), TODAY, []),
+        (forced("bullseye", inception_domain=OWN_DOMAIN), "2026-05-01", []),
+        (
+            forced("bullseye", inception_domain=OWN_DOMAIN),
+            "2026-08-01",
+            ["gets no more security fixes after 2026-08-31"],
+        ),
         (forced("bookworm", "suse"), TODAY, []),
         ({}, "2028-06-01", ["knows is trixie of 2025-08-09; a newer one is probably out"]),
         (
