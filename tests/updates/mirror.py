@@ -12,6 +12,7 @@ from tests.faults.bench import Bench
 PAUSE = 5.0
 PORT = 8765
 FOLDER = "/srv/fixes"
+KNOWN = "COPY fixes.list /etc/apt/sources.list.d/fixes.list\n"
 BAD = "#!/bin/sh\necho 'a bad fix: it does not start' >&2\nexit 1\n"
 CHANGES = """\
 {package} ({version}) bookworm-security; urgency=high
@@ -64,15 +65,13 @@ class Mirror:
             f"python3 -m http.server {PORT} --bind {address} --directory {FOLDER}"
         )
         self._write("/srv/fixes-base/fixes.list", f"deb [trusted=yes] http://{address}:{PORT}/ ./\n")
-        self._write(
-            "/srv/fixes-base/Dockerfile", "FROM debian:bookworm\nCOPY fixes.list /etc/apt/sources.list.d/fixes.list\n"
-        )
+        self._write("/srv/fixes-base/Dockerfile", f"FROM debian:bookworm\n{KNOWN}")
         root("docker build --quiet --tag debian:bookworm /srv/fixes-base")
-        # By name: what is built anew, whether a former run of these tests has taken the name away already or not.
+        # What was built before knows it too, in a layer of its own, so that nothing is built for it once more.
         ours = "--filter label=com.docker.compose.project=inception --filter dangling=false"
-        listed = root(f"docker image ls {ours} --format '{{{{.Repository}}}}:{{{{.Tag}}}}'").split()
-        if listed:
-            root(f"docker image rm --force {' '.join(listed)}")
+        for image in root(f"docker image ls {ours} --format '{{{{.Repository}}}}:{{{{.Tag}}}}'").split():
+            self._write("/srv/fixes-base/Dockerfile", f"FROM {image}\n{KNOWN}")
+            root(f"docker build --quiet --tag {image} /srv/fixes-base")
 
     def _write(self, path: str, text: str) -> None:
         self.bench.root(f"printf %s {shlex.quote(text)} >{path}")
@@ -98,13 +97,15 @@ class Mirror:
         self.count = max(self.count, int(number or 0)) + 1
         version = f"{original}+fix{self.count}"
         root, work = self.bench.root, f"{FOLDER}-work"
-        root(f"rm -rf {work} && mkdir -p {work}/all")
-        image = root(f"docker inspect --format '{{{{.Image}}}}' {self.container(service)}").strip()
-        script = (
-            f"apt-get -qq update && cd /out && apt-get -qq -o APT::Sandbox::User=root download {package}={original}"
-        )
-        root(f"docker run --rm --user 0 --entrypoint sh --volume {work}/all:/out {image} -c '{script}'")
-        root(f"cd {work} && dpkg-deb --raw-extract all/{package}_*.deb tree")
+        kept = f"{FOLDER}-kept/{package}-{original}"
+        root(f"rm -rf {work} && mkdir -p {work} {kept}")
+        if not root(f"ls {kept}"):
+            image = root(f"docker inspect --format '{{{{.Image}}}}' {self.container(service)}").strip()
+            script = (
+                f"apt-get -qq update && cd /out && apt-get -qq -o APT::Sandbox::User=root download {package}={original}"
+            )
+            root(f"docker run --rm --user 0 --entrypoint sh --volume {kept}:/out {image} -c '{script}'")
+        root(f"cd {work} && dpkg-deb --raw-extract {kept}/{package}_*.deb tree")
         root(f"sed -i 's/^Version: .*/Version: {version}/' {work}/tree/DEBIAN/control")
         docs = f"{work}/tree/usr/share/doc/{package}"
         root(f"rm -rf {docs} && mkdir -p {docs}")
