@@ -514,4 +514,4 @@ def shown(memory: Memory) -> list[str]:
         lines += Finding("", f"the machine has not looked at itself since {memory.looked_at}", todo).lines()
     if not lines:
         return [f"health: all is well (looked at {memory.looked_at})"]
-    return ["health: WARNING", *(f"  {line}" for line in lines)]
+    return [f"health: WARNING (looked at {memory.looked_at})", *(f"  {line}" for line in lines)]

@@ -256,7 +256,7 @@ def test_what_people_are_shown() -> None:
     assert _health.shown(memory)[0].startswith("health: all is well")
     note(memory, [FULL])
     lines = _health.shown(memory)
-    assert lines[0] == "health: WARNING"
+    assert lines[0] == f"health: WARNING (looked at {memory.looked_at})"
     assert lines[1].startswith("  the disk of / is 91 % full (since 20")
     assert lines[2].strip() == "make room"
     memory.looked -= _health.SILENT_SECONDS + 60
