@@ -10,6 +10,8 @@ from tests.faults.bench import Bench
 
 # Of each visitor, in seconds: what is built gives way to those who never wait, on a busy machine for ever.
 PAUSE = 5.0
+# With all of its tests, so that none of them sees the change of it.
+BY_ITSELF = {"inception_updates": "security", "inception_update_schedule": "weekly"}
 PORT = 8765
 FOLDER = "/srv/fixes"
 KNOWN = "COPY fixes.list /etc/apt/sources.list.d/fixes.list\n"

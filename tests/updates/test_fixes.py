@@ -7,12 +7,12 @@ import itertools
 import os
 import re
 import time
+from collections.abc import Mapping
 
 from tests.faults.bench import PATIENCE, Bench, Deployed
-from tests.updates.mirror import PAUSE, Mirror
+from tests.updates.mirror import BY_ITSELF, PAUSE, Mirror
 from tests.verify.support import wait_until
 
-BY_ITSELF = {"inception_updates": "security", "inception_update_schedule": "weekly"}
 # Of packages and of the base image, so many in a row after those of the other tests (docs/tests.md).
 MANY = int(os.environ.get("INCEPTION_UPDATES", "2"))
 MANY_BASES = int(os.environ.get("INCEPTION_BASE_UPDATES", "0"))
@@ -33,7 +33,7 @@ def number(bench: Bench) -> int:
     return int(found[1])
 
 
-def changes_nothing(bench: Bench, settings: dict[str, str] | None = None) -> None:
+def changes_nothing(bench: Bench, settings: Mapping[str, str] = BY_ITSELF) -> None:
     """The deployment from the inventory, after what the machine did by itself."""
     assert not bench.unwell()
     again = bench.deploy(settings)
@@ -94,14 +94,12 @@ def test_a_fix_of_what_wordpress_is_made_of_comes_into_its_volume_while_visitors
 
 
 def test_the_timer_brings_it_and_a_bad_one_is_given_up_and_named(bench: Bench, mirror: Mirror) -> None:
-    done = bench.deploy(BY_ITSELF)
-    assert done.status == 0, done.output[-3000:]
     assert bench.root("systemctl is-enabled inception-update.timer").strip() == "enabled"
     good = mirror.publish("nginx", "nginx", "Another one: CVE-2099-4243.")
     with bench.visitors(pause=PAUSE):
         assert by_itself(bench) == 0
     assert mirror.installed("nginx", "nginx") == good
-    changes_nothing(bench, BY_ITSELF)
+    changes_nothing(bench)
     bad = mirror.publish("nginx", "nginx", "One that does not work: CVE-2099-4244.", bad=True)
     with bench.visitors(pause=PAUSE):
         assert by_itself(bench) != 0
@@ -111,7 +109,7 @@ def test_the_timer_brings_it_and_a_bad_one_is_given_up_and_named(bench: Bench, m
     assert re.search(r"The new nginx was tried \(.*\) and is not well\.", warned)
     assert f"-> {bad} (CVE-2099-4244)" in warned
     assert "was given up" in bench.host.run("inception health").stdout
-    changes_nothing(bench, BY_ITSELF)
+    changes_nothing(bench)
     # Three times it tries by itself; then a person is needed, or a newer one.
     by_itself(bench)
     by_itself(bench)
@@ -127,7 +125,6 @@ def test_the_timer_brings_it_and_a_bad_one_is_given_up_and_named(bench: Bench, m
 
 
 def test_an_update_that_was_gone_back_from_does_not_come_back_by_itself(bench: Bench, mirror: Mirror) -> None:
-    assert bench.deploy(BY_ITSELF).status == 0
     version = mirror.publish("nginx", "nginx", "One more: CVE-2099-4245.")
     assert by_itself(bench) == 0
     assert mirror.installed("nginx", "nginx") == version
@@ -135,7 +132,7 @@ def test_an_update_that_was_gone_back_from_does_not_come_back_by_itself(bench: B
     assert mirror.installed("nginx", "nginx") != version
     assert by_itself(bench) == 0
     assert mirror.installed("nginx", "nginx") != version
-    changes_nothing(bench, BY_ITSELF)
+    changes_nothing(bench)
     bench.root("inception update")
     assert mirror.installed("nginx", "nginx") == version
 
@@ -145,16 +142,15 @@ def test_a_fix_of_the_base_reaches_each_image_and_one_that_was_gone_back_from_do
 ) -> None:
     """Neither by itself nor with the next deployment, which would build everything on it again."""
     package = "debian-archive-keyring"
-    assert bench.deploy(BY_ITSELF).status == 0
     before, tags = mirror.installed("nginx", package), bench.root("docker ps --format '{{.Image}}' | sort")
     version = mirror.publish("nginx", package, "In the base image: CVE-2099-5000.")
     with bench.visitors(pause=PAUSE):
         assert by_itself(bench) == 0
     for service in ("nginx", "wordpress", "mariadb"):
         assert mirror.installed(service, package) == version
-    changes_nothing(bench, BY_ITSELF)
+    changes_nothing(bench)
     bench.root("inception rollback")
-    changes_nothing(bench, BY_ITSELF)
+    changes_nothing(bench)
     assert mirror.installed("mariadb", package) == before
     assert bench.root("docker ps --format '{{.Image}}' | sort") == tags
     assert by_itself(bench) == 0

@@ -75,4 +75,4 @@ def test_the_base_is_built_anew_when_it_is_asked_for(bench: Bench, mirror: Mirro
     assert done.status == 0, done.output[-3000:]
     assert bench.root("docker image inspect --format '{{.Id}}' debian:bookworm") != before
     assert not set(running) & set(bench.root("docker ps --format '{{.Image}}'").splitlines())
-    changes_nothing(bench)
+    changes_nothing(bench, {})
