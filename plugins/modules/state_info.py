@@ -229,27 +229,25 @@ paths:
   elements: str
   sample: [/etc/cloud]
 engine:
-  description: What the Docker engine says, as its API has it; empty where it has no socket.
+  description:
+    - What the Docker engine says, by the names of its API, and of that what the roles ask for. A play carries it from
+      task to task, and all of it is hundreds of kilobytes. Empty where it has no socket.
   returned: with O(engine=true)
   type: dict
   contains:
     host_info:
-      description: The engine itself.
+      description: The engine itself, C(CpuCfsQuota) and C(NCPU).
       type: dict
     images:
-      description: Its images.
-      type: list
-      elements: dict
-    containers:
-      description: The containers that run.
+      description: Its images that have a name, each with C(Id), C(Labels), C(RepoDigests) and C(RepoTags).
       type: list
       elements: dict
     networks:
-      description: Its networks.
+      description: Its networks, each with C(Labels) and C(Name).
       type: list
       elements: dict
     volumes:
-      description: Its volumes.
+      description: Its volumes, each with C(Labels), C(Name) and C(Options).
       type: list
       elements: dict
 also:
@@ -286,6 +284,14 @@ OPENRC_RUNLEVELS = Path("/etc/runlevels")
 TYPES = {"file": stat.S_ISREG, "directory": stat.S_ISDIR, "link": stat.S_ISLNK}
 MOST_BYTES = 1_000_000
 MODE = re.compile(r"[0-7]{4}")
+# Where the engine tells of it, and what of that is wanted.
+ENGINE = {
+    "host_info": ("/info", ("CpuCfsQuota", "NCPU")),
+    "images": ("/images/json", ("Id", "Labels", "RepoDigests", "RepoTags")),
+    "networks": ("/networks", ("Labels", "Name")),
+    "volumes": ("/volumes", ("Labels", "Name", "Options")),
+}
+LABELS = ("com.docker.compose.", "inception.")
 
 
 def dpkg_packages(status: str) -> set[str]:
@@ -411,22 +417,28 @@ def is_in_kernel(module: AnsibleModule, table: dict[str, Any]) -> bool:
 
 
 def engine(timeout: float) -> dict[str, Any]:
-    """What it says of itself and of what it has, where it has a socket."""
+    """What it says of itself and of what it has, where it has a socket; of that, what somebody asks for."""
     if not os.path.exists(_engine.SOCKET):
         return {}
-    told = {
-        "host_info": _engine.ask("/info", timeout=timeout),
-        "images": _engine.ask("/images/json", timeout=timeout),
-        "containers": _engine.ask("/containers/json", timeout=timeout),
-        "networks": _engine.ask("/networks", timeout=timeout),
-        "volumes": _engine.ask("/volumes", timeout=timeout),
-    }
+    told = {kind: _engine.ask(address, timeout=timeout) for kind, (address, dummy) in ENGINE.items()}
     if any(one is None for one in told.values()):
         raise _engine.EngineProblem(
             f"the Docker engine does not answer at {_engine.SOCKET}; read its log (journalctl -u docker, or "
             "/var/log/docker.log)"
         )
-    return {**told, "volumes": told["volumes"]["Volumes"] or []}
+    told["volumes"] = told["volumes"]["Volumes"] or []
+    told["images"] = [one for one in told["images"] if one.get("RepoTags")]
+    return {kind: only(of, ENGINE[kind][1]) for kind, of in told.items()}
+
+
+def only(told: Any, names: tuple[str, ...]) -> Any:
+    """Of an object, or of each of a list, what is named; the labels by which somebody is told from others."""
+    if isinstance(told, list):
+        return [only(one, names) for one in told]
+    found = {name: told[name] for name in names if name in told}
+    if "Labels" in found:
+        found["Labels"] = {name: of for name, of in (found["Labels"] or {}).items() if name.startswith(LABELS)}
+    return found
 
 
 def problems(files: list[dict[str, Any]]) -> Iterator[str]:

@@ -235,10 +235,14 @@ def test_check_mode_is_no_difference(run_module: Any, tmp_path: Path) -> None:
 
 
 ENGINE = {
-    "/info": {"NCPU": 2, "CpuCfsQuota": True},
-    "/images/json": [{"Id": "sha256:01", "RepoTags": ["debian:bookworm"], "Labels": None}],
-    "/containers/json": [],
-    "/networks": [{"Name": "bridge"}],
+    "/info": {"NCPU": 2, "CpuCfsQuota": True, "Plugins": {"Volume": ["local"]}},
+    "/images/json": [
+        {"Id": "sha256:01", "RepoTags": ["debian:bookworm"], "Labels": None, "Size": 1},
+        {"Id": "sha256:02", "RepoTags": None, "Labels": {"maintainer": "somebody"}},
+    ],
+    "/networks": [
+        {"Name": "bridge", "Containers": {}, "Labels": {"com.docker.compose.project": "inception", "about": "much"}}
+    ],
     "/volumes": {"Volumes": None, "Warnings": None},
 }
 
@@ -255,6 +259,21 @@ def test_the_engine_is_asked_where_it_has_a_socket(
     found = run_module(state_info, {"engine": True})["engine"]
     assert found["host_info"]["NCPU"] == 2
     assert (found["images"][0]["RepoTags"], found["volumes"]) == (["debian:bookworm"], [])
+
+
+def test_of_what_the_engine_says_nothing_is_carried_along_that_nobody_asks_for(
+    run_module: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    socket = tmp_path / "docker.sock"
+    socket.touch()
+    monkeypatch.setattr(state_info._engine, "SOCKET", str(socket))
+    monkeypatch.setattr(state_info._engine, "ask", lambda address, timeout: ENGINE[address])
+    assert run_module(state_info, {"engine": True})["engine"] == {
+        "host_info": {"NCPU": 2, "CpuCfsQuota": True},
+        "images": [{"Id": "sha256:01", "RepoTags": ["debian:bookworm"], "Labels": {}}],
+        "networks": [{"Name": "bridge", "Labels": {"com.docker.compose.project": "inception"}}],
+        "volumes": [],
+    }
 
 
 def test_an_engine_that_does_not_answer_is_named(
