@@ -14,6 +14,7 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.fortytwo.inception.plugins.action.stack_up import Teller
+from ansible_collections.fortytwo.inception.plugins.plugin_utils import _tree as tree
 
 # What the managed host has to know of a service.
 KEPT = (
@@ -78,6 +79,10 @@ class ActionModule(ActionBase):
         arguments["services"] = [
             {key: list(one[key]) if key == "env" else one[key] for key in KEPT if key in one} for one in services
         ]
+        if wanted := arguments.get("wanted"):
+            # Of the files their digests are enough, where nothing is to be written.
+            files = tree.digests(tree.files(self, wanted, task_vars or {}))
+            arguments["wanted"] = {key: of for key, of in wanted.items() if key != "src"} | {"files": files}
         arguments["run"] = this_run()
         arguments["who"] = f"{pwd.getpwuid(os.getuid()).pw_name} on {platform.node()}"
         with Teller(self._connection, (task_vars or {}).get("inventory_hostname", "")):

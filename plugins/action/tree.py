@@ -4,12 +4,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
-from ansible_collections.fortytwo.inception.plugins.plugin_utils import _rendering as rendering
+from ansible_collections.fortytwo.inception.plugins.plugin_utils import _tree as tree
 
 
 class ActionModule(ActionBase):
@@ -20,16 +18,8 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
         arguments = dict(self._task.args)
-        source = arguments.pop("src", None)
-        if source is not None:
-            arguments["files"] = [*self._rendered(str(source), task_vars or {}), *(arguments.get("files") or [])]
+        if arguments.get("src") is not None:
+            arguments["files"] = tree.files(self, arguments, task_vars or {})
+            del arguments["src"]
         answer: dict[str, Any] = self._execute_module("fortytwo.inception.tree", arguments, task_vars=task_vars)
         return answer
-
-    def _rendered(self, source: str, variables: dict[str, Any]) -> list[dict[str, str]]:
-        try:
-            folder = Path(self._find_needle("templates", source))
-            renderer = rendering.Renderer(self._templar, self._loader, variables)
-            return [{"path": path, "content": text} for path, text in rendering.tree(renderer, folder).items()]
-        except (AnsibleError, rendering.RenderingError) as error:
-            raise AnsibleActionFail(f"src: {error}") from None

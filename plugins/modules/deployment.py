@@ -39,6 +39,7 @@ options:
   state:
     description:
       - V(begun) takes the lease and brings the program. It comes before the first change of the project folder.
+        With O(wanted) the run may be over with it.
       - V(taken) takes what the project folder says into use.
       - V(ended) gives the lease back.
     type: str
@@ -153,6 +154,67 @@ options:
         description: Its checksum.
         type: str
         required: true
+  wanted:
+    description:
+      - With O(state=begun), all that the stack shall be. Where it is so already, and runs, RV(settled) says so, the
+        lease is given back, and nothing is left to do. Where any of it is not, or was not seen, the run goes on.
+      - Values of secrets have no place here. Who gives some has them compared by M(fortytwo.inception.secrets).
+      - Not looked at in check mode.
+    type: dict
+    suboptions:
+      src:
+        description: As of M(fortytwo.inception.tree).
+        type: str
+      files:
+        description: As of M(fortytwo.inception.tree); their digests are sent.
+        type: list
+        elements: dict
+        default: []
+      owner:
+        description: The owner of the files, and of the secrets.
+        type: str
+      group:
+        description: Their group.
+        type: str
+      secrets:
+        description: The secrets, as of M(fortytwo.inception.secrets).
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          name:
+            description: As of M(fortytwo.inception.secrets).
+            type: str
+            required: true
+          kind:
+            description: As of M(fortytwo.inception.secrets).
+            type: str
+            choices: [password, token, wordpress_salts]
+            default: password
+          length:
+            description: As of M(fortytwo.inception.secrets).
+            type: int
+          alphabet:
+            description: As of M(fortytwo.inception.secrets).
+            type: str
+      secrets_path:
+        description: The folder of the secrets.
+        type: path
+        required: true
+      revisions:
+        description: As of M(fortytwo.inception.secrets).
+        type: dict
+      remove_undeclared:
+        description: As of M(fortytwo.inception.secrets).
+        type: bool
+        default: false
+      url:
+        description: The address of the front page, which a visitor on the managed host gets.
+        type: str
+        required: true
+      authority:
+        description: The certificate of the authority that has signed the site's. Without it nobody is asked who has.
+        type: path
   updates:
     description:
       - What the host brings into its images by itself, and how often. O(state=begun) writes it down.
@@ -205,7 +267,7 @@ EXAMPLES = r"""
 RETURN = r"""
 number:
   description: The number of the deployment in the history.
-  returned: success, with O(state=taken), not in check mode
+  returned: success, with O(state=taken), not in check mode; with RV(settled)
   type: int
   sample: 4
 done:
@@ -214,9 +276,14 @@ done:
   type: list
   elements: str
   sample: [replace nginx]
+settled:
+  description: Whether all is as it is wanted, so that the run is over.
+  returned: with O(wanted), not in check mode
+  type: bool
+  sample: true
 runs:
   description: What runs now, the C(number) of its deployment and the C(version) of its images; empty where none.
-  returned: with O(state=taken), not in check mode
+  returned: with O(state=taken), not in check mode; with RV(settled)
   type: dict
   sample: {number: 4, version: 4f1c2d3e}
 holder:
@@ -248,6 +315,7 @@ from ansible_collections.fortytwo.inception.plugins.module_utils import (
     _lease,
     _program,
     _program_file,
+    _settled,
     _site,
     _updates,
 )
@@ -311,7 +379,24 @@ def begin(module: AnsibleModule) -> dict[str, Any]:
     if source := module.params["wp_cli"]:
         brought |= _site.write_source(Path(module.params["root"]), source)
     changed = set_health(module) | _program_file.install_units(Path(module.params["root"]), health_is_on(module))
-    return {"changed": brought | changed | set_updates(module)}
+    answer = {"changed": brought | changed | set_updates(module)}
+    return answer | settle(module, history, wanted) if module.params["wanted"] else answer
+
+
+def settle(module: AnsibleModule, history: History, wish: _deployment.Wish) -> dict[str, Any]:
+    """Ends the run, where all is as it is wanted; the cheaper looks come first."""
+    wanted = module.params["wanted"]
+    asked = {key: wanted[key] for key in ("owner", "group", "secrets", "revisions", "remove_undeclared")}
+    number = (
+        _settled.tree(Project(wish.root, wish.manifest), wanted["files"], wanted["owner"], wanted["group"])
+        and _settled.secrets({**asked, "path": wanted["secrets_path"]})
+        and _deployment.Deployment(wish, "", "", history, lambda line: None).settled()
+    )
+    if not number or not _settled.page(wanted["url"], wanted["authority"] or ""):
+        return {"settled": False}
+    if not module.params["keep_lease"]:
+        a_lease(module).release(module.params["run"])
+    return {"settled": True, "number": number, "runs": history.runs()}
 
 
 def set_updates(module: AnsibleModule) -> bool:
@@ -465,6 +550,37 @@ def main() -> None:
                             "webhook": {"type": "str", "default": "", "no_log": True},
                         },
                     },
+                },
+            },
+            "wanted": {
+                "type": "dict",
+                "options": {
+                    "src": {"type": "str"},
+                    "files": {"type": "list", "elements": "dict", "default": []},
+                    "owner": {"type": "str"},
+                    "group": {"type": "str"},
+                    # Their names; a value has no place here.
+                    "secrets": {
+                        "type": "list",
+                        "elements": "dict",
+                        "default": [],
+                        "no_log": False,
+                        "options": {
+                            "name": {"type": "str", "required": True},
+                            "kind": {
+                                "type": "str",
+                                "default": "password",
+                                "choices": ["password", "token", "wordpress_salts"],
+                            },
+                            "length": {"type": "int"},
+                            "alphabet": {"type": "str"},
+                        },
+                    },
+                    "secrets_path": {"type": "path", "required": True, "no_log": False},
+                    "revisions": {"type": "dict"},
+                    "remove_undeclared": {"type": "bool", "default": False},
+                    "url": {"type": "str", "required": True},
+                    "authority": {"type": "path"},
                 },
             },
             "updates": {

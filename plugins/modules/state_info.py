@@ -169,6 +169,41 @@ options:
         type: list
         elements: str
         default: []
+      files:
+        description: As above.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          path:
+            description: As above.
+            type: path
+            required: true
+          type:
+            description: As above.
+            type: str
+            choices: [file, directory, link]
+            default: file
+          content:
+            description: As above.
+            type: str
+          contains:
+            description: As above.
+            type: str
+          target:
+            description: As above.
+            type: str
+          mode:
+            description: As above.
+            type: str
+          owner:
+            description: As above.
+            type: str
+      texts:
+        description: As above.
+        type: list
+        elements: path
+        default: []
 """
 
 EXAMPLES = r"""
@@ -465,12 +500,12 @@ def look(module: AnsibleModule, wanted: dict[str, Any]) -> dict[str, Any]:
                 for user in wanted["users"]
                 if user["name"] not in users or not set(user["groups"]) <= group_names(users[user["name"]])
             ],
-            "files": [file["path"] for file in wanted.get("files", []) if not is_as_wanted(file)],
+            "files": [file["path"] for file in wanted["files"] if not is_as_wanted(file)],
             "nftables": [table["name"] for table in wanted.get("nftables", []) if not is_in_kernel(module, table)],
         },
         "users": {name: {"uid": user.pw_uid, "gid": user.pw_gid, "home": user.pw_dir} for name, user in users.items()},
         "paths": sorted({path for pattern in wanted["paths"] for path in glob.glob(pattern)}),
-        "texts": {path: text for path in wanted.get("texts", []) if (text := read(path)) is not None},
+        "texts": {path: text for path in wanted["texts"] if (text := read(path)) is not None},
         **({"engine": engine(wanted["engine_timeout"])} if wanted["engine"] else {}),
     }
 
@@ -498,6 +533,21 @@ OPTIONS: dict[str, Any] = {
     "engine": {"type": "bool", "default": False},
     "engine_timeout": {"type": "int", "default": 60},
     "paths": NAMES,
+    "files": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "path": {"type": "path", "required": True},
+            "type": {"type": "str", "choices": list(TYPES), "default": "file"},
+            "content": {"type": "str"},
+            "contains": {"type": "str"},
+            "target": {"type": "str"},
+            "mode": {"type": "str"},
+            "owner": {"type": "str"},
+        },
+    },
+    "texts": {"type": "list", "elements": "path", "default": []},
 }
 
 
@@ -505,20 +555,6 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **OPTIONS,
-            "files": {
-                "type": "list",
-                "elements": "dict",
-                "default": [],
-                "options": {
-                    "path": {"type": "path", "required": True},
-                    "type": {"type": "str", "choices": list(TYPES), "default": "file"},
-                    "content": {"type": "str"},
-                    "contains": {"type": "str"},
-                    "target": {"type": "str"},
-                    "mode": {"type": "str"},
-                    "owner": {"type": "str"},
-                },
-            },
             "nftables": {
                 "type": "list",
                 "elements": "dict",
@@ -529,7 +565,6 @@ def main() -> None:
                     "file": {"type": "path", "required": True},
                 },
             },
-            "texts": {"type": "list", "elements": "path", "default": []},
             "also": {
                 "type": "list",
                 "elements": "dict",
@@ -539,7 +574,8 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    faults = list(problems(module.params["files"]))
+    asked = [module.params, *module.params["also"]]
+    faults = [fault for one in asked for fault in problems(one["files"])]
     if faults:
         module.fail_json(msg="\n".join(faults))
     try:

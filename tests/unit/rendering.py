@@ -36,7 +36,7 @@ FACTS: dict[str, Any] = {
     "base_image_archive_path": "",
     "base_image_import_changes": [],
     "base_image_engine": {"host_info": {"CpuCfsQuota": True, "NCPU": 2}, "images": []},
-    "__stack_state": {"users": {"wil": {"uid": 1000, "gid": 1000}}},
+    "__stack_looked": {"users": {"wil": {"uid": 1000, "gid": 1000}}},
     "inventory_hostname": "wil",
 }
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 Check = Callable[[Path], subprocess.CompletedProcess[str]]
 
@@ -92,3 +93,81 @@ def test_a_list_that_cannot_be_read_is_no_empty_one(repository: Path, check: Che
     done = check(inventory)
     assert done.returncode != 0, done.stdout
     assert "one has no address; for example" in " ".join(done.stderr.split())
+
+
+NOBODY = "all: {hosts: {web1: {ansible_connection: local, inception_login: wil}}}\n"
+OTHERS = "inception: {hosts: {wil: {inception_login: wil}}}\nothers: {hosts: {web1: {ansible_connection: local}}}\n"
+# The one that looks, and the one for whatever hosts the inventory has, which looks by itself.
+LOOK = {"somebody.yml", "evaluate.yml"}
+
+
+def test_every_playbook_of_a_group_looks_first_whether_somebody_is_in_it(repository: Path) -> None:
+    folder, wrong = repository / "playbooks", []
+    for path in sorted(set(folder.glob("*.yml")) - {folder / name for name in LOOK}):
+        (first, *more) = yaml.safe_load(path.read_text())
+        while (imported := first.get("ansible.builtin.import_playbook", "somebody.yml")) != "somebody.yml":
+            (first, *more) = yaml.safe_load((folder / imported).read_text())
+        groups = {play["hosts"] for play in [first, *more] if "hosts" in play} - {"localhost"}
+        if groups and (len(groups), (first.get("vars") or {}).get("somebody_group", "inception")) != (1, *groups):
+            wrong.append(path.name)
+        if groups and "ansible.builtin.import_playbook" not in first:
+            wrong.append(path.name)
+    assert wrong == []
+
+
+def run(repository: Path, collections_path: Path, folder: Path, name: str, *more: str) -> tuple[int, str]:
+    """The status of a playbook, and what it said, in one line."""
+    done = subprocess.run(
+        ["ansible-playbook", "--inventory", str(folder / "hosts.yml"), f"playbooks/{name}.yml", *more],
+        cwd=repository,
+        env={
+            **os.environ,
+            "ANSIBLE_COLLECTIONS_PATH": str(collections_path),
+            "INCEPTION_FAILURES_DIR": str(folder / "failures"),
+        },
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, " ".join((done.stdout + done.stderr).split())
+
+
+@pytest.mark.parametrize("name", ["backup", "destroy", "site", "ssh"])
+def test_an_inventory_without_the_group_is_an_error(
+    repository: Path, collections_path: Path, tmp_path: Path, name: str
+) -> None:
+    """It reads well, and nobody is in the group that the command is for: that does not end with a status of 0."""
+    (tmp_path / "hosts.yml").write_text(NOBODY)
+    code, said = run(repository, collections_path, tmp_path, name)
+    group = "vms" if name == "destroy" else "inception"
+    assert code != 0, said
+    assert f"hosts.yml has no host in the group {group}, which this is for" in said, said
+    assert f"for example: {group}: {{hosts:" in said, said
+
+
+def test_an_inventory_without_a_host_is_one_too(repository: Path, collections_path: Path, tmp_path: Path) -> None:
+    (tmp_path / "hosts.yml").write_text("inception: {}\n")
+    code, said = run(repository, collections_path, tmp_path, "status")
+    assert code != 0, said
+    assert "has no host in the group inception" in said, said
+
+
+def test_a_limit_that_leaves_nobody_of_the_group(repository: Path, collections_path: Path, tmp_path: Path) -> None:
+    (tmp_path / "hosts.yml").write_text(OTHERS)
+    code, said = run(repository, collections_path, tmp_path, "settings", "--limit", "web1")
+    assert code != 0, said
+    assert "of the group inception, which this is for, web1 leaves none; there are: wil" in said, said
+    code, said = run(repository, collections_path, tmp_path, "settings", "--limit", "wil")
+    assert code == 0, said
+
+
+def test_servers_alone_need_no_virtual_machine(repository: Path, collections_path: Path, tmp_path: Path) -> None:
+    """The playbook of everything goes on to them: it fails at the one that nobody can reach."""
+    (tmp_path / "hosts.yml").write_text(
+        "inception: {hosts: {wil: {inception_login: wil, ansible_host: 127.0.0.1, ansible_port: 1}}}\n"
+    )
+    code, said = run(repository, collections_path, tmp_path, "site")
+    assert code != 0
+    assert "has no host in the group" not in said, said
+    assert "unreachable=1" in said, said
