@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import platform
 import pwd
@@ -14,6 +15,7 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.fortytwo.inception.plugins.action.stack_up import Teller
+from ansible_collections.fortytwo.inception.plugins.plugin_utils import _machine_program as machine_program
 from ansible_collections.fortytwo.inception.plugins.plugin_utils import _tree as tree
 
 # What the managed host has to know of a service.
@@ -90,12 +92,17 @@ class ActionModule(ActionBase):
         return result
 
     def _asked(self, arguments: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
-        """Asks, and once more where the one who is in the way has died here."""
+        """Asks, and once more where the program is another one, or the one who is in the way has died here."""
         end = time.monotonic() + PATIENCE
+        archive = machine_program.archive() if arguments.get("state") == "begun" else b""
+        arguments["program_digest"] = machine_program.digest(archive)
         while True:
             answer: dict[str, Any] = self._execute_module(
                 module_name="fortytwo.inception.deployment", module_args=arguments, task_vars=task_vars
             )
+            if answer.get("wants_program") and "program" not in arguments:
+                arguments["program"] = base64.b64encode(archive).decode()
+                continue
             holder = (answer.get("holder") or {}).get("run", "") if answer.get("failed") else ""
             if not (has_died(holder) or is_over_soon(holder)) or time.monotonic() > end:
                 return answer

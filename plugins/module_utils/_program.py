@@ -43,6 +43,7 @@ from ansible_collections.fortytwo.inception.plugins.module_utils._failures impor
 from ansible_collections.fortytwo.inception.plugins.module_utils._files import FileProblem
 from ansible_collections.fortytwo.inception.plugins.module_utils._history import Entry, History
 from ansible_collections.fortytwo.inception.plugins.module_utils._lease import Held, Lease
+from ansible_collections.fortytwo.inception.plugins.module_utils._places import FAILURES, HEALTH, HISTORY, LEASE
 from ansible_collections.fortytwo.inception.plugins.module_utils._stack_start import (
     PROGRESS_FILE,
     GivenUp,
@@ -51,13 +52,6 @@ from ansible_collections.fortytwo.inception.plugins.module_utils._stack_start im
     write_progress,
 )
 
-# Where the program and what it remembers lie, below the root of the file system.
-FAILURES, HISTORY, LEASE, HEALTH = (
-    "var/lib/fortytwo.inception/failures",
-    "var/lib/fortytwo.inception/history",
-    "run/fortytwo.inception",
-    "var/lib/fortytwo.inception/health",
-)
 # Seconds between two looks of one program.
 TENDED_EVERY = 60.0
 UNITS = "inception-watch"

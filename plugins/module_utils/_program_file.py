@@ -1,88 +1,32 @@
 # Copyright: (c) 2026, fortytwo.inception contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The machine's own program as one file, made of what a module of this collection is made of. Private to it."""
+"""The machine's own program as one file, and what starts it. What is in it is plugin_utils/_machine_program.py's.
+
+Private to this collection.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import importlib
-import io
+import hashlib
 import os
 import shlex
 import subprocess
-import sys
 import time
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from ansible_collections.fortytwo.inception.plugins.module_utils import (
-    _acme,
-    _adopt,
-    _as_owner,
-    _backup,
-    _backup_commands,
-    _backup_state,
-    _decided,
-    _deployment,
-    _dumps,
-    _engine,
-    _export_site,
-    _failures,
-    _files,
-    _foreign,
-    _health,
-    _history,
-    _images,
-    _import,
-    _lease,
-    _notice,
-    _program,
-    _releases,
-    _renewal,
-    _restic,
-    _restore,
-    _sbom,
-    _site,
-    _stack_start,
-    _stuck,
-    _system,
-    _takeover,
-    _tending,
-    _trial_restore,
-    _updates,
-)
+from ansible_collections.fortytwo.inception.plugins.module_utils import _backup_state, _history, _places
 
 # Seconds between two looks at whether it has answered.
 PAUSE = 0.2
 PLACE = "usr/local/sbin/inception"
-PACKAGE = "ansible_collections.fortytwo.inception.plugins.module_utils"
-PARTS = (
-    *(_acme, _deployment, _engine, _failures, _files, _health, _history, _images, _lease, _notice, _program, _renewal),
-    *(_stack_start, _stuck, _takeover, _tending),
-    *(_as_owner, _backup, _backup_commands, _backup_state, _dumps, _restic, _restore, _trial_restore, _sbom, _site),
-    *(_adopt, _export_site, _foreign, _import, _decided, _releases, _updates, _system),
-)
-MAIN = f"import sys\n\nfrom {PACKAGE}._program import main\n\nsys.exit(main())\n"
+MODE = 0o755
 
 
-def content(python: str) -> bytes:
-    """The program; the same each time."""
-    files = {"__main__.py": MAIN}
-    folder = ""
-    for name in PACKAGE.split("."):
-        folder += f"{name}/"
-        files[f"{folder}__init__.py"] = ""
-    for part in PARTS:
-        loader = importlib.import_module(part.__name__).__loader__
-        source = loader.get_source(part.__name__)  # type: ignore[union-attr]
-        files[f"{folder}{part.__name__.rpartition('.')[2]}.py"] = source
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
-        for name, text in sorted(files.items()):
-            archive.writestr(zipfile.ZipInfo(name), text)
-    # Nothing of the environment or folder comes into it. A shell starts it: in a first line a path has no spaces.
-    return f'#!/bin/sh\nexec {shlex.quote(python)} -I "$0" "$@"\n'.encode() + packed.getvalue()
+def head(python: str) -> bytes:
+    """What starts it. Nothing of the environment or folder comes into it; in a first line a path has no spaces."""
+    return f'#!/bin/sh\nexec {shlex.quote(python)} -I "$0" "$@"\n'.encode()
 
 
 RESUME, HEALTH, TIMER = "inception-resume.service", "inception-health.service", "inception-health.timer"
@@ -93,7 +37,7 @@ RESUME_UNIT = f"""\
 # Written by fortytwo.inception.
 [Unit]
 Description=Go on with a deployment that was cut off, and take back a restore
-ConditionPathExists=|/{_program.HISTORY}/{_history.JOURNAL}
+ConditionPathExists=|/{_places.HISTORY}/{_history.JOURNAL}
 ConditionPathExists=|/{_backup_state.BACKUP}/restore.json
 After=docker.service
 Wants=docker.service
@@ -302,20 +246,24 @@ def install_scheduled(root: Path, name: str, schedule: str) -> bool:
     return changed
 
 
-def install(place: Path, python: str = sys.executable) -> bool:
-    """Whether it was not there, or another one."""
-    wanted = content(python)
+def is_current(place: Path, python: str, digest: str) -> bool:
+    """Whether what is there is this one: by what starts it, and the digest of the rest."""
     try:
-        if place.read_bytes() == wanted and place.stat().st_uid == os.geteuid():
-            return False
+        there, first = place.read_bytes(), head(python)
+        found = place.stat()
     except OSError:
-        pass
+        return False
+    own = found.st_uid == os.geteuid() and found.st_mode & 0o777 == MODE
+    return own and there.startswith(first) and hashlib.sha256(there[len(first) :]).hexdigest() == digest
+
+
+def install(place: Path, python: str, archive: bytes) -> None:
+    """It is there whole, or the former one still."""
     place.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     new = place.with_name(f".{place.name}.new")
-    new.write_bytes(wanted)
-    new.chmod(0o755)
+    new.write_bytes(head(python) + archive)
+    new.chmod(MODE)
     new.replace(place)
-    return True
 
 
 def follow(argv: list[str], words: Path, over: Callable[[], bool]) -> int:

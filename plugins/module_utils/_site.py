@@ -26,7 +26,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ansible_collections.fortytwo.inception.plugins.module_utils import _history
+from ansible_collections.fortytwo.inception.plugins.module_utils import _places
 from ansible_collections.fortytwo.inception.plugins.module_utils._backup import Stack, container_of
 from ansible_collections.fortytwo.inception.plugins.module_utils._failures import clean, last_lines
 
@@ -37,9 +37,6 @@ WORDPRESS, DATABASE = "wordpress", "mariadb"
 SHOWN_LINES, PAUSE = 100, 1.0
 # How often somebody looks whether it is still read, and how long a follower has for its end.
 LOOKED_AT_MS, ENDS_SECONDS = 500, 5.0
-# Below the root of the file system: wp-cli, and where it comes from.
-PLACE = "var/lib/fortytwo.inception/wp-cli"
-SETTINGS = "settings.json"
 SECONDS = 60
 LARGEST = 64 << 20
 # These call programs of the database that WordPress's container does not have.
@@ -129,19 +126,6 @@ def words_of(argv: list[str]) -> tuple[list[str], list[str]]:
     return argv, []
 
 
-def write_source(root: Path, said: dict[str, str]) -> bool:
-    """Writes down where wp-cli comes from. Whether that is new."""
-    file = root / PLACE / SETTINGS
-    try:
-        if json.loads(file.read_text(encoding="utf-8")) == said:
-            return False
-    except (OSError, ValueError):
-        pass
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _history.write(file, said)
-    return True
-
-
 # ---- wp-cli ----
 
 
@@ -155,9 +139,9 @@ def digest(file: Path) -> str:
 
 def wp_cli(root: Path, say: Callable[[str], None]) -> Path:
     """The file, as its checksum says; it is fetched when first asked for."""
-    place = root / PLACE
+    place = root / _places.WP_CLI
     try:
-        source = Source(**json.loads((place / SETTINGS).read_text(encoding="utf-8")))
+        source = Source(**json.loads((place / _places.SETTINGS).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         raise SiteProblem("this machine does not know yet where wp-cli comes from; `make deploy` tells it") from None
     file = place / f"{source.sha512}.phar"

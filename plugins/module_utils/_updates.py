@@ -29,6 +29,7 @@ from ansible_collections.fortytwo.inception.plugins.module_utils import (
     _deployment,
     _history,
     _images,
+    _places,
     _releases,
 )
 from ansible_collections.fortytwo.inception.plugins.module_utils._failures import clean, last_lines
@@ -37,7 +38,6 @@ from ansible_collections.fortytwo.inception.plugins.module_utils._history import
 from ansible_collections.fortytwo.inception.plugins.module_utils._lease import Held, Lease, utc
 from ansible_collections.fortytwo.inception.plugins.module_utils._stack_start import GivenUp
 
-FOLDER = "var/lib/fortytwo.inception/updates"
 # Where the archive of a base image lies that came from no registry (the role base_image, base_image_machine_dir).
 BASES = "var/lib/fortytwo.inception/base"
 UPDATE = "update"
@@ -242,16 +242,16 @@ class Seen:
 class Settings:
     """What was chosen. Without a word nothing is done by itself."""
 
-    mode: str = NONE
-    schedule: str = "daily"
+    mode: str = _places.NO_UPDATES["mode"]
+    schedule: str = _places.NO_UPDATES["schedule"]
 
 
 class Store:
     """Where it lies, for root alone."""
 
     def __init__(self, root: Path) -> None:
-        self.root, self.folder = root, root / FOLDER
-        self.settings_file, self.seen_file = self.folder / "settings.json", self.folder / "seen.json"
+        self.root, self.folder = root, root / _places.UPDATES
+        self.seen_file = self.folder / "seen.json"
         # Of a base image that is tried: the one before it.
         self.base_file = self.folder / "base.json"
         # The distribution's lists, so that the next question is a short one.
@@ -261,16 +261,7 @@ class Store:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def settings(self) -> Settings:
-        return Settings(**_history.read(self.settings_file))
-
-    def set(self, mode: str, schedule: str) -> bool:
-        """Whether that is new."""
-        wanted = Settings(mode, schedule) if mode != NONE else Settings()
-        if wanted == self.settings():
-            return False
-        self.make()
-        _history.write(self.settings_file, asdict(wanted))
-        return True
+        return Settings(**_places.told(self.folder))
 
     def seen(self) -> Seen:
         try:

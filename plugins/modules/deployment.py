@@ -247,6 +247,13 @@ options:
     description: A run that is known to have died; found out on the control node.
     type: str
     default: ""
+  program_digest:
+    description: What tells the managed host's program from another one; made on the control node.
+    type: str
+    default: ""
+  program:
+    description: The program, where the host has another one; made on the control node.
+    type: str
 """
 
 EXAMPLES = r"""
@@ -300,6 +307,7 @@ told:
   type: bool
 """
 
+import base64
 import json
 import platform
 import shutil
@@ -311,16 +319,13 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.fortytwo.inception.plugins.module_utils import (
     _deployment,
-    _health,
     _lease,
-    _program,
+    _places,
     _program_file,
     _settled,
-    _site,
-    _updates,
 )
 from ansible_collections.fortytwo.inception.plugins.module_utils._files import FileProblem
-from ansible_collections.fortytwo.inception.plugins.module_utils._history import History, Project, write
+from ansible_collections.fortytwo.inception.plugins.module_utils._history import History, Project
 from ansible_collections.fortytwo.inception.plugins.module_utils._stack_start import (
     GivenUp,
     settle_environment,
@@ -346,11 +351,11 @@ def below(module: AnsibleModule, place: str) -> Path:
 
 
 def a_lease(module: AnsibleModule) -> _lease.Lease:
-    return _lease.Lease(below(module, _program.LEASE))
+    return _lease.Lease(below(module, _places.LEASE))
 
 
 def a_history(module: AnsibleModule) -> History:
-    return History(below(module, _program.HISTORY))
+    return History(below(module, _places.HISTORY))
 
 
 def have_lease(module: AnsibleModule) -> None:
@@ -371,15 +376,20 @@ def begin(module: AnsibleModule) -> dict[str, Any]:
     if module.check_mode:
         return {"changed": False}
     history, wanted = a_history(module), wish(module)
+    program, archive = below(module, _program_file.PLACE), module.params["program"]
+    brought = not _program_file.is_current(program, sys.executable, module.params["program_digest"])
+    if brought and archive is None:
+        # The control node asks again, with it.
+        return {"changed": False, "wants_program": True}
     have_lease(module)
     if said := _deployment.interrupted(history, Project(wanted.root, wanted.manifest)):
         module.warn(f"{said}: this run goes on from what it left.")
     _deployment.note_what_is_there(history, wanted, module.params["who"])
-    brought = _program_file.install(below(module, _program_file.PLACE), sys.executable)
-    if source := module.params["wp_cli"]:
-        brought |= _site.write_source(Path(module.params["root"]), source)
-    changed = set_health(module) | _program_file.install_units(Path(module.params["root"]), health_is_on(module))
-    answer = {"changed": brought | changed | set_updates(module)}
+    if brought:
+        _program_file.install(program, sys.executable, base64.b64decode(archive))
+    changed = brought | set_wp_cli(module) | set_health(module)
+    changed |= _program_file.install_units(Path(module.params["root"]), health_is_on(module)) | set_updates(module)
+    answer = {"changed": changed}
     return answer | settle(module, history, wanted) if module.params["wanted"] else answer
 
 
@@ -399,39 +409,37 @@ def settle(module: AnsibleModule, history: History, wish: _deployment.Wish) -> d
     return {"settled": True, "number": number, "runs": history.runs()}
 
 
+def set_wp_cli(module: AnsibleModule) -> bool:
+    """Writes down where wp-cli comes from. Whether that is new."""
+    said = module.params["wp_cli"]
+    return said is not None and _places.tell(below(module, _places.WP_CLI), said)
+
+
 def set_updates(module: AnsibleModule) -> bool:
     """Writes down what the host updates by itself, and has it do so. Whether that is new."""
     said, root = module.params["updates"], Path(module.params["root"])
     if said is None:
         return False
-    is_on = said["mode"] != _updates.NONE
-    changed = _updates.Store(root).set(said["mode"], said["schedule"])
+    is_on = said["mode"] != _places.NO_UPDATES["mode"]
+    changed = _places.tell_updates(root, said["mode"], said["schedule"])
     return _program_file.install_scheduled(root, "update", said["schedule"] if is_on else "") or changed
 
 
 def health_is_on(module: AnsibleModule) -> bool:
     """What was said; or what is so, where nothing was."""
     said = module.params["health"]
-    return bool(said["enabled"] if said is not None else a_store(module).settings())
-
-
-def a_store(module: AnsibleModule) -> _health.Store:
-    return _health.Store(below(module, _program.HEALTH), below(module, _program.LEASE))
+    return bool(said["enabled"] if said is not None else _places.told(below(module, _places.HEALTH)))
 
 
 def set_health(module: AnsibleModule) -> bool:
     """Writes down how the machine looks after itself, for root alone. Whether that is new."""
-    said, store = module.params["health"], a_store(module)
+    said = module.params["health"]
     if said is None:
         return False
     # Only what is so is written down, so that what is there from before stays as it is.
     acme = {"acme": True} if said["acme"] else {}
     wanted = {"renews": said["renews"], **acme, "ways": said["ways"] or {}} if said["enabled"] else {}
-    if wanted == store.settings():
-        return False
-    store.settings_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    write(store.settings_file, wanted)
-    return True
+    return _places.tell(below(module, _places.HEALTH), wanted)
 
 
 def take(module: AnsibleModule) -> dict[str, Any]:
@@ -490,7 +498,7 @@ def goes_on(module: AnsibleModule, folder: str) -> bool:
 
 def asked(module: AnsibleModule, wanted: _deployment.Wish) -> dict[str, Any]:
     """What the program answers. Its folder stays until it has: killed, it starts again and reads there."""
-    program, place = below(module, _program_file.PLACE), below(module, _program.LEASE)
+    program, place = below(module, _program_file.PLACE), below(module, _places.LEASE)
     place.mkdir(mode=0o755, parents=True, exist_ok=True)
     folder = tempfile.mkdtemp(dir=place, prefix="run-")
     answered, words = Path(folder, "answer.json"), Path(folder, "words")
@@ -601,6 +609,9 @@ def main() -> None:
             "run": {"type": "str", "default": ""},
             "who": {"type": "str", "default": ""},
             "gone": {"type": "str", "default": ""},
+            "program_digest": {"type": "str", "default": ""},
+            # No secret, and too long for a log.
+            "program": {"type": "str", "no_log": True},
         },
         supports_check_mode=True,
     )
@@ -608,7 +619,7 @@ def main() -> None:
     try:
         result = {"begun": begin, "taken": take, "ended": end}[module.params["state"]](module)
     except GivenUp as error:
-        message = told(error, below(module, _program.FAILURES), platform.node())
+        message = told(error, below(module, _places.FAILURES), platform.node())
         module.fail_json(msg=message, told=True, service=error.service, runs=a_history(module).runs())
     except FileProblem as problem:
         module.fail_json(msg=str(problem))

@@ -17,6 +17,7 @@ from ansible_collections.fortytwo.inception.plugins.module_utils import (
     _listeners,
     _program_file,
 )
+from ansible_collections.fortytwo.inception.plugins.plugin_utils import _machine_program as machine_program
 
 PORT = {"service": "nginx", "protocol": "tcp", "first": 443, "last": 443, "setting": "inception_https_port"}
 
@@ -126,7 +127,10 @@ def test_what_has_one_of_our_paths(tmp_path: Path, make: Callable[[Path], object
 @pytest.mark.parametrize(
     ("path", "text"),
     [
-        (_program_file.PLACE, _program_file.content("/usr/bin/python3").decode(errors="replace")),
+        (
+            _program_file.PLACE,
+            (_program_file.head("/usr/bin/python3") + machine_program.archive()).decode(errors="replace"),
+        ),
         (_program_file.PERIODIC, _program_file.PERIODIC_SCRIPT),
         (f"{_program_file.UNITS}/{_program_file.RESUME}", _program_file.RESUME_UNIT),
         (f"{_program_file.UNITS}/{_program_file.HEALTH}", _program_file.HEALTH_UNIT),
@@ -140,7 +144,9 @@ def test_the_machines_own_program_and_its_units_are_told_by_our_words(path: str,
 
 def test_what_a_removal_takes_by_its_path_is_looked_at_before(repository: Path) -> None:
     plays = yaml.safe_load((repository / "playbooks/remove.yml").read_text())
-    (folders,) = [task for task in plays[0]["tasks"] if task["name"] == "Remove the stack's folders"]
+    (folders,) = [
+        task for play in plays for task in play.get("tasks", []) if task["name"] == "Remove the stack's folders"
+    ]
     taken = {path for path in folders["loop"] if path.startswith(("/etc/", "/usr/")) and ".wants/" not in path}
     assert taken
     assert taken <= _host_look.OUR_FILES.keys()

@@ -18,6 +18,7 @@ from ansible_collections.fortytwo.inception.plugins.module_utils._program_file i
     install_scheduled,
     install_units,
 )
+from ansible_collections.fortytwo.inception.plugins.plugin_utils import _machine_program as machine_program
 
 ROOT = Path(__file__).resolve().parents[4]
 SYSTEMD, CRON = "/run/systemd/system", "/etc/periodic"
@@ -138,7 +139,8 @@ def test_the_same_by_the_cron_of_busybox(has: list[str], tmp_path: Path) -> None
 
 
 def test_all_of_it_is_removed() -> None:
-    tasks = yaml.safe_load((ROOT / "playbooks/remove.yml").read_text(encoding="utf-8"))[0]["tasks"]
+    plays = yaml.safe_load((ROOT / "playbooks/remove.yml").read_text(encoding="utf-8"))
+    tasks = next(play for play in plays if "tasks" in play)["tasks"]
     removed = next(task["loop"] for task in tasks if task["name"] == "Remove the stack's folders")
     # The timer's link goes when the timer is disabled, before.
     wanted = {f"/{name}" for name in UNITS | HEALTH | {PERIODIC, PLACE}} - {
@@ -152,8 +154,11 @@ def test_the_program_runs_by_itself(tmp_path: Path) -> None:
     python = tmp_path / "Hütte's python"
     python.symlink_to(sys.executable)
     program = tmp_path / "inception"
-    assert _program_file.install(program, str(python))
-    assert not _program_file.install(program, str(python))
+    archive = machine_program.archive()
+    digest = machine_program.digest(archive)
+    assert not _program_file.is_current(program, str(python), digest)
+    _program_file.install(program, str(python), archive)
+    assert _program_file.is_current(program, str(python), digest)
     for command in ("health", "tend", "status", "history"):
         done = subprocess.run(
             [program, "--root", tmp_path, command], capture_output=True, text=True, check=False, cwd="/", env={}
@@ -164,13 +169,30 @@ def test_the_program_runs_by_itself(tmp_path: Path) -> None:
             assert "only root knows" in done.stderr
 
 
+@pytest.mark.parametrize("what", ["another one", "another Python", "what is in it", "who may run it", "whose it is"])
+def test_whatever_was_done_to_it_by_hand_is_seen(tmp_path: Path, what: str) -> None:
+    program, archive = tmp_path / "inception", b"archive"
+    _program_file.install(program, sys.executable, archive)
+    digest = machine_program.digest(archive)
+    assert _program_file.is_current(program, sys.executable, digest)
+    if what == "what is in it":
+        program.write_bytes(program.read_bytes() + b"#")
+    elif what == "who may run it":
+        program.chmod(0o644)
+    elif what == "whose it is":
+        if os.geteuid() != 0:
+            pytest.skip("gives files to others")
+        os.chown(program, 12345, -1)
+    python = "/usr/bin/python4" if what == "another Python" else sys.executable
+    assert not _program_file.is_current(program, python, "0" * 64 if what == "another one" else digest)
+
+
 def test_all_that_it_is_made_of_is_in_it() -> None:
     """A part that imports another one is no part without it, and Ansible's own modules are not on a machine."""
-    names = {part.__name__.rpartition(".")[2] for part in _program_file.PARTS}
+    names = set(machine_program.PARTS)
     missing: set[tuple[str, str]] = set()
-    for part in _program_file.PARTS:
-        tree = ast.parse(Path(str(part.__file__)).read_text(encoding="utf-8"))
-        own = part.__name__.rpartition(".")[2]
+    for own in machine_program.PARTS:
+        tree = ast.parse((machine_program.FOLDER / f"{own}.py").read_text(encoding="utf-8"))
         for node in ast.walk(tree):
             if not isinstance(node, ast.ImportFrom) or not (node.module or "").startswith("ansible"):
                 continue

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from ansible_collections.fortytwo.inception.plugins.module_utils import _site
+from ansible_collections.fortytwo.inception.plugins.module_utils import _places, _site
 from ansible_collections.fortytwo.inception.plugins.module_utils._site import SiteProblem
 
 
@@ -58,7 +58,7 @@ def original(tmp_path: Path) -> Path:
 def told(root: Path, file: Path, sha512: str = "") -> str:
     """Where a file lies becomes where wp-cli comes from; returns its checksum."""
     digest = sha512 or hashlib.sha512(file.read_bytes()).hexdigest()
-    _site.write_source(root, {"url": file.as_uri(), "sha512": digest})
+    _places.tell(root / _places.WP_CLI, {"url": file.as_uri(), "sha512": digest})
     return digest
 
 
@@ -68,14 +68,14 @@ def test_wp_cli_is_fetched_once(tmp_path: Path, original: Path) -> None:
     found = _site.wp_cli(root, said.append)
     assert found.name == f"{digest}.phar"
     assert found.read_bytes() == original.read_bytes()
-    assert (found.stat().st_mode & 0o777, (root / _site.PLACE).stat().st_mode & 0o777) == (0o400, 0o700)
+    assert (found.stat().st_mode & 0o777, (root / _places.WP_CLI).stat().st_mode & 0o777) == (0o400, 0o700)
     original.write_bytes(b"<?php newer")
     assert _site.wp_cli(root, said.append) == found
     assert said == [f"... fetching {original.as_uri()}"]
     # Another version takes its place.
     other = told(root, original)
     _site.wp_cli(root, said.append)
-    assert [path.name for path in (root / _site.PLACE).glob("*.phar")] == [f"{other}.phar"]
+    assert [path.name for path in (root / _places.WP_CLI).glob("*.phar")] == [f"{other}.phar"]
 
 
 def test_what_was_spoiled_is_fetched_again(tmp_path: Path, original: Path) -> None:
@@ -90,7 +90,7 @@ def test_another_file_than_was_promised_is_refused(tmp_path: Path, original: Pat
     told(tmp_path, original, "a" * 128)
     with pytest.raises(SiteProblem, match="is not what stack_wp_cli_sha512 says"):
         _site.wp_cli(tmp_path, print)
-    assert [path.name for path in (tmp_path / _site.PLACE).iterdir()] == [_site.SETTINGS]
+    assert [path.name for path in (tmp_path / _places.WP_CLI).iterdir()] == [_places.SETTINGS]
 
 
 def test_what_is_too_large_is_refused(tmp_path: Path, original: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,7 +102,7 @@ def test_what_is_too_large_is_refused(tmp_path: Path, original: Path, monkeypatc
 
 @pytest.mark.parametrize("url", ["file:///nowhere/wp.phar", "http://127.0.0.1:9/wp.phar", "http://x y/", "nothing"])
 def test_an_address_that_does_not_answer_is_named(tmp_path: Path, url: str) -> None:
-    _site.write_source(tmp_path, {"url": url, "sha512": "a" * 128})
+    _places.tell(tmp_path / _places.WP_CLI, {"url": url, "sha512": "a" * 128})
     with pytest.raises(
         SiteProblem, match=f"stack_wp_cli_url names another place; or bring the file to .*/{'a' * 128}[.]phar"
     ):
@@ -112,17 +112,17 @@ def test_an_address_that_does_not_answer_is_named(tmp_path: Path, url: str) -> N
 @pytest.mark.parametrize("text", [None, "", "{}", "[1]", '{"url": "x"}'])
 def test_a_machine_that_was_told_nothing_says_so(tmp_path: Path, text: str | None) -> None:
     if text is not None:
-        (tmp_path / _site.PLACE).mkdir(parents=True)
-        (tmp_path / _site.PLACE / _site.SETTINGS).write_text(text)
+        (tmp_path / _places.WP_CLI).mkdir(parents=True)
+        (tmp_path / _places.WP_CLI / _places.SETTINGS).write_text(text)
     with pytest.raises(SiteProblem, match="`make deploy` tells it"):
         _site.wp_cli(tmp_path, print)
 
 
 def test_what_is_written_down_is_a_change_once(tmp_path: Path) -> None:
     said = {"url": "https://x.example/wp.phar", "sha512": "a" * 128}
-    assert _site.write_source(tmp_path, said)
-    assert not _site.write_source(tmp_path, said)
-    assert _site.write_source(tmp_path, {**said, "sha512": "b" * 128})
+    assert _places.tell(tmp_path / _places.WP_CLI, said)
+    assert not _places.tell(tmp_path / _places.WP_CLI, said)
+    assert _places.tell(tmp_path / _places.WP_CLI, {**said, "sha512": "b" * 128})
 
 
 def test_site_health_is_the_worst_first_and_of_strangers() -> None:

@@ -17,6 +17,7 @@ from ansible_collections.fortytwo.inception.plugins.module_utils import (
     _health,
     _history,
     _images,
+    _places,
 )
 from ansible_collections.fortytwo.inception.plugins.module_utils import _updates as updates
 from ansible_collections.fortytwo.inception.plugins.module_utils._failures import Failure
@@ -290,7 +291,7 @@ def test_nothing_newer_takes_no_lease_and_deploys_nothing(machine: Machine) -> N
 
 
 def test_a_bad_one_is_named_and_tried_three_times_by_itself(machine: Machine) -> None:
-    machine.store.set(SECURITY, "daily")
+    _places.tell_updates(machine.store.root, SECURITY, "daily")
     machine.fails = bad()
     for _attempt in range(updates.TRIES):
         with pytest.raises(GivenUp):
@@ -330,7 +331,7 @@ def test_only_who_is_to_blame_is_blamed(machine: Machine) -> None:
 
 def test_one_that_is_cut_off_each_time_is_told_of(machine: Machine) -> None:
     """A machine that its own update ends, for lack of memory."""
-    machine.store.set(SECURITY, "daily")
+    _places.tell_updates(machine.store.root, SECURITY, "daily")
     machine.fails = KeyboardInterrupt()
     for attempt in range(updates.TRIES):
         assert list(updates.troubles(machine.store, machine.history, time.time())) == []
@@ -345,7 +346,7 @@ def test_one_that_is_cut_off_each_time_is_told_of(machine: Machine) -> None:
 
 
 def test_one_that_was_cut_off_and_gone_on_with_can_be_gone_back_from(machine: Machine) -> None:
-    machine.store.set(SECURITY, "daily")
+    _places.tell_updates(machine.store.root, SECURITY, "daily")
     machine.fails = KeyboardInterrupt()
     with pytest.raises(KeyboardInterrupt):
         machine.updates().bring(SECURITY, by_itself=True)
@@ -356,7 +357,7 @@ def test_one_that_was_cut_off_and_gone_on_with_can_be_gone_back_from(machine: Ma
 
 
 def test_one_that_gave_way_while_it_was_watched_is_told_of(machine: Machine) -> None:
-    machine.store.set(ALL, "daily")
+    _places.tell_updates(machine.store.root, ALL, "daily")
     machine.updates().bring(ALL, by_itself=True)
     machine.history.mark(2, _history.GAVE_WAY, "nginx ended by itself 2 times.")
     machine.project.restore(machine.history.files(1))
@@ -429,7 +430,7 @@ def test_a_distribution_that_does_not_answer_is_told_of(machine: Machine, monkey
     def silent(*anything: Any) -> Seen:
         raise updates.UpdateProblem("`docker run`: E: Failed to fetch")
 
-    machine.store.set(ALL, "daily")
+    _places.tell_updates(machine.store.root, ALL, "daily")
     monkeypatch.setattr(updates.Asker, "ask", silent)
     with pytest.raises(updates.UpdateProblem):
         machine.updates().bring(ALL, by_itself=True)
@@ -680,21 +681,21 @@ def test_a_release_without_fixes_is_told_where_nothing_comes_by_itself_too(machi
 
 def test_who_was_not_asked_for_long_is_told_of(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    store.set(ALL, "daily")
+    _places.tell_updates(store.root, ALL, "daily")
     store.save(seen())
     history = History(tmp_path / "none")
     [(what, dummy)] = updates.troubles(store, history, time.time() + 10 * 365 * 86400)
     assert what == "the distribution was asked last at 2026-11-28 12:00:00 UTC"
-    store.set("none", "daily")
+    _places.tell_updates(store.root, "none", "daily")
     assert list(updates.troubles(store, history, time.time() + 10 * 365 * 86400)) == []
 
 
 def test_what_is_set_is_new_once(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    assert not store.set("none", "daily")
-    assert store.set(SECURITY, "weekly")
-    assert not store.set(SECURITY, "weekly")
-    assert store.set("none", "weekly")
+    assert not _places.tell_updates(store.root, "none", "daily")
+    assert _places.tell_updates(store.root, SECURITY, "weekly")
+    assert not _places.tell_updates(store.root, SECURITY, "weekly")
+    assert _places.tell_updates(store.root, "none", "weekly")
 
 
 def test_only_builds_of_ours_that_no_image_uses_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 from collections.abc import Callable
@@ -10,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.fortytwo.inception.plugins.module_utils import _lease, _program, _settled
+from ansible_collections.fortytwo.inception.plugins.module_utils import _lease, _places, _settled
 from ansible_collections.fortytwo.inception.plugins.module_utils._deployment import Deployment
 from ansible_collections.fortytwo.inception.plugins.module_utils._history import Project
 from ansible_collections.fortytwo.inception.plugins.modules import deployment, secrets, tree
-from ansible_collections.fortytwo.inception.plugins.plugin_utils import _tree
+from ansible_collections.fortytwo.inception.plugins.plugin_utils import _machine_program, _tree
 
 from tests.unit.https_server import self_signed, serve
 
@@ -117,9 +118,7 @@ SECRET: dict[str, Callable[[Machine], None]] = {
     "one is gone": lambda machine: (machine.secrets / "db_password.txt").unlink(),
     "one can be read by others": lambda machine: (machine.secrets / "db_password.txt").chmod(0o444),
     "one is somebody else's": lambda machine: os.chown(machine.secrets / "db_password.txt", 12345, -1),
-    "one is weak": lambda machine: void(
-        (machine.secrets / "db_password.txt").chmod(0o600), (machine.secrets / "db_password.txt").write_text("x")
-    ),
+    "one is weak": lambda machine: void((machine.secrets / "db_password.txt").write_text("x")),
     "one is being rotated": lambda machine: void(
         machine.run(secrets, {**machine.kept, "state": "staged", "secrets": SECRETS[:1]})
     ),
@@ -162,6 +161,8 @@ class TestBegun:
     @pytest.fixture(autouse=True)
     def engine(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.page, self.number = True, 3
+        digest = _machine_program.digest(b"program")
+        self.program = {"program_digest": digest, "program": base64.b64encode(b"program").decode()}
         monkeypatch.setattr(Deployment, "settled", lambda work: self.number)
         monkeypatch.setattr(_settled, "page", lambda url, authority: self.page)
 
@@ -176,12 +177,14 @@ class TestBegun:
         }
         options = {"path": str(machine.root), "manifest": str(machine.manifest), "root": str(machine.folder)}
         result: dict[str, Any] = machine.run(
-            deployment, {**options, "state": "begun", "run": "one:1:1", "who": "wil", "wanted": wanted}, check=check
+            deployment,
+            {**options, **self.program, "state": "begun", "run": "one:1:1", "who": "wil", "wanted": wanted},
+            check=check,
         )
         return result
 
     def holder(self, machine: Machine) -> Any:
-        return _lease.Lease(machine.folder / _program.LEASE).holder()
+        return _lease.Lease(machine.folder / _places.LEASE).holder()
 
     def test_where_all_is_well_the_run_is_over(self, machine: Machine) -> None:
         self.begin(machine)
@@ -202,10 +205,19 @@ class TestBegun:
         assert "number" not in result
         assert self.holder(machine).run == "one:1:1"
 
+    def test_a_program_that_is_another_one_is_asked_for_before_anything(self, machine: Machine) -> None:
+        archive = self.program.pop("program")
+        assert self.begin(machine)["wants_program"] is True
+        assert self.holder(machine) is None
+        self.program["program"] = archive
+        assert self.begin(machine)["changed"] is True
+        del self.program["program"]
+        assert self.begin(machine)["settled"] is True
+
     def test_check_mode_looks_at_each_thing_by_itself(self, machine: Machine) -> None:
         assert "settled" not in self.begin(machine, check=True)
 
     def test_another_run_is_not_passed_by(self, machine: Machine, module_failed: Any) -> None:
-        _lease.Lease(machine.folder / _program.LEASE).take("two:2:2", "somebody", "deployment")
+        _lease.Lease(machine.folder / _places.LEASE).take("two:2:2", "somebody", "deployment")
         with pytest.raises(module_failed, match="another one is at work"):
             self.begin(machine)

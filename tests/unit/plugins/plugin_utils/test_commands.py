@@ -72,7 +72,7 @@ def test_every_playbook_can_be_typed(repository: Path) -> None:
 
 
 def test_the_script_is_where_the_playbook_writes_it(repository: Path) -> None:
-    [play] = yaml.safe_load((repository / "playbooks/ssh.yml").read_text())
+    [_look, play] = yaml.safe_load((repository / "playbooks/ssh.yml").read_text())
     assert (
         "'XDG_STATE_HOME') | default('~/.local/state', true) }}/fortytwo.inception/ssh/{{ inventory_hostname }}.sh"
         in play["vars"]["ssh_script"]
