@@ -218,10 +218,10 @@ engine:
       elements: str
 """
 
+import urllib.request
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.urls import open_url
 from ansible_collections.fortytwo.inception.plugins.module_utils import _engine, _host_look
 
 ASK_TIMEOUT = 20
@@ -242,7 +242,8 @@ def silent_mirror(address: str | None) -> str | None:
     """What to say of a mirror that does not answer."""
     try:
         if address:
-            open_url(address, method="HEAD", timeout=ASK_TIMEOUT)
+            with urllib.request.urlopen(urllib.request.Request(address, method="HEAD"), timeout=ASK_TIMEOUT):
+                pass
     except Exception as error:
         return (
             f"inception_debian_mirror: this host gets no answer from {address} ({error}); check its network and "
