@@ -13,7 +13,8 @@ import hashlib
 import http.client
 import os
 import ssl
-from collections.abc import Iterable, Mapping
+import threading
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -94,3 +95,16 @@ def page(url: str, authority: str) -> bool:
             answer.read()
             return answer.status == OK
     return False
+
+
+def later(look: Callable[[], bool]) -> Callable[[], bool]:
+    """What a look finds that goes on meanwhile, for whoever waits for it."""
+    found: list[bool] = []
+    work = threading.Thread(target=lambda: found.append(look()), daemon=True)
+    work.start()
+
+    def wait() -> bool:
+        work.join()
+        return found == [True]
+
+    return wait

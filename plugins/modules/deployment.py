@@ -397,12 +397,13 @@ def settle(module: AnsibleModule, history: History, wish: _deployment.Wish) -> d
     """Ends the run, where all is as it is wanted; the cheaper looks come first."""
     wanted = module.params["wanted"]
     asked = {key: wanted[key] for key in ("owner", "group", "secrets", "revisions", "remove_undeclared")}
-    number = (
-        _settled.tree(Project(wish.root, wish.manifest), wanted["files"], wanted["owner"], wanted["group"])
-        and _settled.secrets({**asked, "path": wanted["secrets_path"]})
-        and _deployment.Deployment(wish, "", "", history, lambda line: None).settled()
-    )
-    if not number or not _settled.page(wanted["url"], wanted["authority"] or ""):
+    files = _settled.tree(Project(wish.root, wish.manifest), wanted["files"], wanted["owner"], wanted["group"])
+    if not files or not _settled.secrets({**asked, "path": wanted["secrets_path"]}):
+        return {"settled": False}
+    # WordPress makes the page while Docker is asked; nobody waits for it where something is to be done.
+    good = _settled.later(lambda: _settled.page(wanted["url"], wanted["authority"] or ""))
+    number = _deployment.Deployment(wish, "", "", history, lambda line: None).settled()
+    if not number or not good():
         return {"settled": False}
     if not module.params["keep_lease"]:
         a_lease(module).release(module.params["run"])

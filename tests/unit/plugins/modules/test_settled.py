@@ -155,6 +155,11 @@ def test_the_page_is_one_of_the_authority_and_good(tmp_path: Path, monkeypatch: 
     assert not _settled.page(f"{address}/", str(mine))
 
 
+def test_a_look_that_fails_has_found_nothing_good() -> None:
+    assert _settled.later(lambda: True)()
+    assert not _settled.later(lambda: False)()
+
+
 class TestBegun:
     """The module, of which only what Docker would say is made up."""
 
