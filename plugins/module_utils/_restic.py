@@ -76,7 +76,8 @@ WORDS = (
     ),
     (
         r"unable to start the sftp session",
-        "{place} does not let this machine in, or is no server of sftp; look at inception_backup_credentials",
+        "{place} does not let this machine in, is another host than is known, or no server of sftp; look at "
+        "inception_backup_credentials and inception_backup_known_hosts",
     ),
     (r"unexpectedly|EOF", "{place} cannot be reached"),
     (

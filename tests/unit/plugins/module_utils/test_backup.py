@@ -188,7 +188,10 @@ ASKED = "Is there a repository at the following location?"
         ),
         ("echo 'subprocess ssh: Host key verification failed.' >&2; exit 1", "inception_backup_known_hosts"),
         ("echo 'ssh: connect to host a port 2223: Connection refused' >&2; exit 1", "cannot be reached"),
-        ("echo 'Fatal: unable to start the sftp session, error: unexpected EOF' >&2; exit 1", "is no server of sftp"),
+        (
+            "echo 'Fatal: unable to start the sftp session, error: unexpected EOF' >&2; exit 1",
+            "or no server of sftp; look at .*known_hosts",
+        ),
         (f"echo 'Fatal: unable to open config file: no such file' >&2; echo '{ASKED}' >&2; exit 1", "are no backups"),
     ],
 )
