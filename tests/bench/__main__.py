@@ -32,7 +32,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -106,10 +106,15 @@ def measure_freshness(lab: Lab, port: str | None) -> dict[str, Any]:
 
 def record(part: str, measures: Callable[[], dict[str, Any]]) -> None:
     """Measures a part, and writes its figures at once."""
+    record_each(part, lambda: iter([measures()]))
+
+
+def record_each(part: str, measures: Callable[[], Iterator[dict[str, Any]]]) -> None:
+    """The same for one that takes long: what it has so far is there, also when the rest is cut off."""
     print(f"--- {part}", flush=True)
     before = {"date": datetime.datetime.now(datetime.UTC).date().isoformat(), "machine": machine()}
-    found = before | measures()
-    (FOLDER / f"{part}.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    for found in measures():
+        (FOLDER / f"{part}.json").write_text(json.dumps(before | found, indent=1) + "\n", encoding="utf-8")
 
 
 def measure(arguments: argparse.Namespace, lab: Lab) -> None:
@@ -167,7 +172,7 @@ def main() -> int:
         if "cost" in arguments.parts:
             record("cost", lambda: cost.measure(arguments.against))
         if "fleet" in arguments.parts:
-            record("fleet", lambda: fleet.measure(ROUNDS_OF_DEPLOYMENTS))
+            record_each("fleet", lambda: fleet.measure(ROUNDS_OF_DEPLOYMENTS))
         if arguments.inventory:
             measure(arguments, Lab(arguments.inventory, (arguments.host,)))
         elif set(arguments.parts) - {"deploy", "cost", "fleet"}:
