@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import FrameLocator, Page
 
-from tests.verify.browser import browse, type_secret
+from tests.verify.browser import browse, sign_in
 from tests.verify.support import Secret, Settings, Site
 
 # What it shows to whoever is new to it lies over all else.
@@ -28,10 +28,7 @@ def page(site: Site, settings: Settings, secrets: dict[str, Secret]) -> Iterator
     with browse(site) as opened:
         wrong: list[str] = []
         opened.on("pageerror", lambda error: wrong.append(str(error)))
-        opened.goto("/wp-login.php")
-        opened.fill("#user_login", settings.admin_user)
-        type_secret(opened, "#user_pass", secrets["wp_admin_password.txt"])
-        opened.click("#wp-submit")
+        sign_in(opened, settings.admin_user, secrets["wp_admin_password.txt"])
         opened.wait_for_url("**/wp-admin/**")
         yield opened
         assert wrong == []

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from tests.verify.browser import browse, type_secret
+from tests.verify.browser import browse, sign_in
 from tests.verify.support import PATIENCE, ROOT, Secret, Settings, Site, Stack, wait_until
 
 STAND_IN = Path(__file__).with_name("standin_wp_cli.php")
@@ -260,8 +260,5 @@ def test_make_open_and_credentials_in_a_browser(
         with browse(site) as page:
             page.goto(address)
             assert settings.title in page.title()
-            page.goto("/wp-login.php")
-            page.fill("#user_login", user)
-            type_secret(page, "#user_pass", secrets[name])
-            page.click("#wp-submit")
+            sign_in(page, user, secrets[name])
             page.wait_for_selector("#wpadminbar", state="attached")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.verify.browser import browse, type_secret
+from tests.verify.browser import browse, sign_in
 from tests.verify.support import Secret, Settings, Site, Stack
 
 # A program that WordPress takes for a visit at $argv[1].
@@ -101,10 +101,8 @@ def test_debian_s_php_is_maintained(stack: Stack, settings: Settings) -> None:
 def test_site_health_in_a_browser(site: Site, settings: Settings, secrets: dict[str, Secret]) -> None:
     """What the administrator sees through the forwarded port, when its checks are over."""
     with browse(site) as page:
-        page.goto("/wp-login.php?redirect_to=/wp-admin/site-health.php")
-        page.fill("#user_login", settings.admin_user)
-        type_secret(page, "#user_pass", secrets["wp_admin_password.txt"])
-        page.click("#wp-submit")
+        address = "/wp-login.php?redirect_to=/wp-admin/site-health.php"
+        sign_in(page, settings.admin_user, secrets["wp_admin_password.txt"], address)
         page.wait_for_url("**/wp-admin/site-health.php")
         page.wait_for_selector(".site-health-progress-wrapper:not(.loading)")
         critical = page.locator("#health-check-site-status-critical .health-check-accordion-trigger .title")
