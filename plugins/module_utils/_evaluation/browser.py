@@ -43,6 +43,8 @@ PATIENCE = 120_000
 _SECONDS = 1_200.0
 # Milliseconds that a complete page may take for what its scripts begin then.
 _SETTLED = 5_000
+# And for moving the cursor to the name of who signs in; a page may be without it.
+_CURSOR = 5_000
 _MOST_BYTES = 4 * 1024**3
 _REFUSED = 5
 # So many times the network may change while one page comes.
@@ -229,8 +231,13 @@ def type_secret(page: Page, selector: str, value: str) -> None:
 
 def sign_in(page: Page, login: Login, visitors: Visitors) -> bool:
     """Through the form that a person uses; whether the dashboard opened."""
+    from playwright.sync_api import Error
+
     go(page, "/wp-login.php")
     visitors.at_the_site(page)
+    # WordPress's own program moves the cursor there some time after the page has come, from the password too.
+    with contextlib.suppress(Error):
+        page.wait_for_function("document.activeElement?.id === 'user_login'", timeout=_CURSOR)
     page.fill("#user_login", login.name)
     type_secret(page, "#user_pass", login.password())
     page.click("#wp-submit")

@@ -199,7 +199,8 @@ def test_a_site_that_leads_away_is_not_seen(
 def sign_in_page() -> tuple[int, dict[str, str], str]:
     return page(
         "<div id=wpadminbar>bar</div><form action='/wp-login.php'>"
-        "<input id=user_login><input id=user_pass type=password><button id=wp-submit type=button>in</button></form>"
+        "<input id=user_login autofocus><input id=user_pass type=password>"
+        "<button id=wp-submit type=button>in</button></form>"
     )
 
 
@@ -255,6 +256,29 @@ def test_addresses_that_the_site_gives(
     assert f"refused: {away}" in told(item(found, 47))
     assert bystander.asked == []
     assert [one["item"] for one in found["screenshots"]] == [41, 48]
+
+
+# As WordPress's: the cursor is moved to the name some time after the page has come, whatever is typed meanwhile.
+MOVES_THE_CURSOR = """
+<div id=bar></div>
+<form action='/wp-login.php'><input id=user_login><input id=user_pass type=password></form>
+<button id=wp-submit onclick="if (user_pass.value && user_login.value === 'wil') bar.id = 'wpadminbar'">in</button>
+<script>
+let moved = false;
+setTimeout(() => { moved = true; user_login.focus(); user_login.select(); }, 700);
+user_pass.addEventListener('focus', () => { if (!moved) user_login.focus(); });
+</script>"""
+
+
+def test_who_signs_in_waits_for_the_cursor(certificate: Path, tmp_path: Path, login: Login) -> None:
+    """On a busy computer the password came into the name, and a good project failed for it."""
+    pages: Pages = {
+        "/": page(""),
+        "/wp-login.php": page(MOVES_THE_CURSOR),
+        "/wp-admin/": page("<div id=adminmenu>menu</div>"),
+    }
+    found = visited(certificate, tmp_path, pages, login, login)
+    assert item(found, 48)["verdict"] == "pass", told(item(found, 48))
 
 
 def test_a_password_is_typed_into_nothing_else(
