@@ -20,7 +20,7 @@ import urllib.parse
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jinja2
 import yaml
@@ -53,6 +53,16 @@ def wait_until(what: str, probe: Callable[[], object], seconds: float = PATIENCE
     while not probe():
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
         time.sleep(1)
+
+
+class Process(NamedTuple):
+    """As one look at the machine saw it; its number there may be another's a moment later."""
+
+    pid: int
+    parent: int
+    args: str
+    environment: str
+    status: str
 
 
 class Secret(str):
@@ -135,10 +145,14 @@ rows = []
 for process in pathlib.Path("/proc").glob("[0-9]*"):
     try:
         parent = process.joinpath("stat").read_text().rpartition(")")[2].split()[1]
-        args = process.joinpath("cmdline").read_bytes().replace(bytes(1), b" ").decode(errors="replace").strip()
+        args, environment = (
+            process.joinpath(name).read_bytes().replace(bytes(1), b" ").decode(errors="replace").strip()
+            for name in ("cmdline", "environ")
+        )
+        status = process.joinpath("status").read_text()
     except OSError:
         continue
-    rows.append([int(process.name), int(parent), args])
+    rows.append([int(process.name), int(parent), args, environment, status])
 print(json.dumps(sorted(rows)))
 """
 _FETCH = """
@@ -240,15 +254,15 @@ class Stack:
     def wait_healthy(self, seconds: float = PATIENCE) -> None:
         wait_until("every container is healthy", self.healthy, seconds)
 
-    def processes(self, service: str) -> list[tuple[int, str]]:
-        """The pid on the machine and the command line of each process of a service, without what `docker exec` adds."""
+    def processes(self, service: str) -> list[Process]:
+        """Each process of a service, without what `docker exec` adds; all of it in one look, since they come and go."""
         container = self.containers()[service]
         # Not by `docker top`: the machine's ps may be busybox's, which knows other options.
-        rows = json.loads(self.root("python3 -c %s", _PROCESSES))
+        found = [Process(*row) for row in json.loads(self.root("python3 -c %s", _PROCESSES))]
         family = {container["State"]["Pid"]}
-        while more := {pid for pid, parent, _ in rows if parent in family} - family:
+        while more := {process.pid for process in found if process.parent in family} - family:
             family |= more
-        return [(pid, args) for pid, _, args in rows if pid in family]
+        return [process for process in found if process.pid in family]
 
     def files(self) -> dict[str, bytes]:
         """Every file of the project outside secrets/, by its path in it."""

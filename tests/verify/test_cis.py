@@ -113,7 +113,7 @@ ITEMS: dict[str, Callable[[Seen], list[str]]] = {
     "5.5 not privileged": lambda s: s.host("Privileged", (False,)),
     "5.6 no sensitive folder of the machine": lambda s: s.each(lambda one: sorted(_mounts(one) & SENSITIVE)),
     "5.7 no sshd": lambda s: [
-        name for name in s.containers if any("sshd" in args for _, args in s.stack.processes(name))
+        name for name in s.containers if any("sshd" in process.args for process in s.stack.processes(name))
     ],
     "5.10 not the machine's network": lambda s: s.each(lambda one: one["HostConfig"]["NetworkMode"] == "host"),
     "5.11 memory is limited": lambda s: [name for name, one in s.limits.items() if int(one["memory"]) <= 0],

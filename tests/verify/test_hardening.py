@@ -15,22 +15,17 @@ from tests.verify.support import BONUS, SERVICES, Secret, Settings, Stack, leaks
 GATED = {"adminer", "analytics"}
 
 
-def status(stack: Stack, pid: int) -> dict[str, list[str]]:
-    lines = stack.root("cat %s", f"/proc/{pid}/status").splitlines()
-    return {name: values.split() for name, _, values in (line.partition(":") for line in lines)}
-
-
 @pytest.mark.parametrize("service", SERVICES)
 @pytest.mark.vm_core
 def test_no_process_has_a_privilege(stack: Stack, settings: Settings, service: str) -> None:
     """Every process is the login's, real, effective, saved and for files; it has no capability and cannot gain one."""
     uid = stack.root("id -u %s", settings.login).strip()
     assert uid != "0"
-    # PID 1 lives as long as its container; another process may end while it is looked at.
-    pids = [pid for pid, _ in stack.processes(service) if stack.host.file(f"/proc/{pid}").exists]
-    assert pids
-    for pid in pids:
-        now = status(stack, pid)
+    processes = stack.processes(service)
+    assert processes
+    for process in processes:
+        lines = [line.partition(":") for line in process.status.splitlines()]
+        now = {name: values.split() for name, _, values in lines}
         assert now["Uid"] == [uid] * 4
         assert now["NoNewPrivs"] == ["1"]
         for capabilities in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
@@ -91,12 +86,12 @@ def test_secrets_are_strong(host: Any, settings: Settings, secrets: dict[str, Se
 @pytest.mark.parametrize("service", SERVICES)
 def test_no_secret_in_the_environment(stack: Stack, secrets: dict[str, Secret], service: str) -> None:
     """Neither in the environment nor in the arguments of any process: those are for everybody to see."""
-    pids = [pid for pid, _ in stack.processes(service)]
     places = {
-        f"/proc/{pid}/{what}": stack.host.file(f"/proc/{pid}/{what}").content
-        for pid in pids[:1]
-        for what in ("environ", "cmdline")
+        f"{what} of {process.pid}": text.encode()
+        for process in stack.processes(service)
+        for what, text in (("environment", process.environment), ("arguments", process.args))
     }
+    assert places
     inspected = stack.host.run("docker inspect %s", stack.containers()[service]["Id"]).stdout_bytes
     assert leaks(secrets, {**places, "docker inspect": inspected}) == []
 

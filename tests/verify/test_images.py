@@ -213,7 +213,11 @@ def test_no_endless_or_background_command(
 
 def others(stack: Stack, service: str) -> set[tuple[int, str]]:
     """What runs in a service's container and is not the service."""
-    return {(pid, args) for pid, args in stack.processes(service) if not args.startswith(PROGRAMS[service])}
+    return {
+        (process.pid, process.args)
+        for process in stack.processes(service)
+        if not process.args.startswith(PROGRAMS[service])
+    }
 
 
 @pytest.mark.rule("IMG-6")

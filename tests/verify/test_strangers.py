@@ -151,10 +151,10 @@ def test_one_address_does_not_take_all_of_php(stranger: Stranger, site: Site) ->
 )
 def test_a_stranger_s_large_body_is_not_taken(stack: Stack, stranger: Stranger, request_of: dict[str, object]) -> None:
     """Five of 62 MB at once: refused, without a place for them in memory; NGINX goes on with the same workers."""
-    workers = {pid for pid, args in stack.processes("nginx") if "worker process" in args}
+    workers = {process.pid for process in stack.processes("nginx") if "worker process" in process.args}
     answers = stranger.ask_all({**request_of, "zeros": LARGE, "times": 5}, at_once=5)
     assert set(statuses(answers)) <= {401, 403, 405, 413}, statuses(answers)
-    assert {pid for pid, args in stack.processes("nginx") if "worker process" in args} == workers
+    assert {process.pid for process in stack.processes("nginx") if "worker process" in process.args} == workers
 
 
 def test_who_is_signed_in_may_upload(stack: Stack, administrator: Site) -> None:
