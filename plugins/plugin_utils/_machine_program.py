@@ -17,7 +17,7 @@ PARTS = (
     *("_acme", "_deployment", "_engine", "_failures", "_files", "_health", "_history", "_images", "_lease", "_notice"),
     *("_places", "_program", "_renewal", "_stack_start", "_stuck", "_takeover", "_tending", "_as_owner", "_backup"),
     *("_backup_commands", "_backup_state", "_dumps", "_restic", "_restore", "_trial_restore", "_sbom", "_site"),
-    *("_adopt", "_export_site", "_foreign", "_import", "_decided", "_releases", "_updates", "_system"),
+    *("_adopt", "_export_site", "_foreign", "_import", "_decided", "_releases", "_secdb", "_updates", "_system"),
 )
 FOLDER = Path(__file__).resolve().parents[1] / "module_utils"
 MAIN = f"import sys\n\nfrom {PACKAGE}._program import main\n\nsys.exit(main())\n"
