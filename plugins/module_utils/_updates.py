@@ -505,9 +505,12 @@ class Base:
             docker("rm", "--force", "--volumes", container, check=False)
         docker("load", "--quiet", "--input", str(self.new_archive))
 
-    def keep_archive(self, digest: str) -> None:
-        """Of one of no registry: what make and the control node find is what runs."""
-        if _images.base_digest_of(str(self.archive)) != digest:
+    def keep_archive(self, present: Mapping[str, Any]) -> None:
+        """Of one of no registry, and of no other: what make and the control node find is what runs."""
+        digest = base_digest(present)
+        if comes_from_registry(present):
+            self.archive.unlink(missing_ok=True)
+        elif _images.base_digest_of(str(self.archive)) != digest:
             if _images.base_digest_of(str(self.new_archive)) != digest:
                 docker("save", "--output", str(self.new_archive), self.reference)
             self.archive.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -570,8 +573,9 @@ def _settle_base(store: Store, history: History) -> None:
                 docker("tag", image, reference)
                 present = base.there()
                 break
-    if not comes_from_registry(present):
-        base.keep_archive(base_digest(present))
+    # One that somebody pulled by hand is not what runs.
+    if fits(files, base_digest(present)) or not comes_from_registry(present):
+        base.keep_archive(present)
     deployed = [history.files(number) for number in kept]
     for images in former.values():
         for image, digest in list(images.items()):

@@ -19,7 +19,9 @@ COMMON = ("host_", "docker_", "vm_")
 
 # What our playbooks ask for, and what our roles return: known, and no setting of a role.
 OF_PLAYBOOKS = frozenset({"inception_yes", "rotate_secrets", "export_dir"})
-RETURNED = frozenset({"base_image_digest", "base_image_archive_path", "base_image_engine", "vm_machine"})
+RETURNED = frozenset(
+    {"base_image_digest", "base_image_archive_path", "base_image_engine", "base_image_kept", "vm_machine"}
+)
 
 # The names that settings had once, and those of their values.
 RENAMED: Mapping[str, str] = {

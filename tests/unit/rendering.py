@@ -34,6 +34,7 @@ FACTS: dict[str, Any] = {
     "base_image_reference": "{{ inception_base_family }}:{{ inception_base_release }}",
     "base_image_digest": "sha256:0123456789abcdef",
     "base_image_archive_path": "",
+    "base_image_kept": "/var/lib/fortytwo.inception/base/debian-bookworm.image.tar",
     "base_image_import_changes": [],
     "base_image_engine": {"host_info": {"CpuCfsQuota": True, "NCPU": 2}, "images": []},
     "__stack_looked": {"users": {"wil": {"uid": 1000, "gid": 1000}}},
@@ -83,6 +84,9 @@ PUBLIC: dict[str, dict[str, Any]] = {
     for challenge in ("tls-alpn-01", "http-01", "dns-01")
 }
 PUBLIC["redirect"] = {**PUBLIC["tls-alpn-01"], "inception_http_redirect": True}
+
+# On a base image that the machine has an archive of.
+KEPT = {"kept": {"base_image_archive_path": FACTS["base_image_kept"]}}
 
 
 def render(settings: dict[str, Any], collections: str) -> dict[str, str]:
@@ -163,4 +167,4 @@ def project(variant: str, collections: str, seed: str = "random") -> dict[str, s
 
 
 if __name__ == "__main__":
-    print(json.dumps(render((VARIANTS | PUBLIC)[sys.argv[1]], sys.argv[2])))
+    print(json.dumps(render((VARIANTS | PUBLIC | KEPT)[sys.argv[1]], sys.argv[2])))

@@ -611,11 +611,23 @@ def test_one_of_a_registry_is_pulled_and_packed_here_where_that_has_nothing_newe
     engine.deploy("a")
     engine.settle()
     assert engine.present == "a"
+    # Which would come back in its place, when somebody cleans up the engine.
+    assert not engine.base.archive.exists()
     engine.registry = "b"
     engine.names.pop("inception-base:b")
     engine.base.renew()
     assert engine.present == "b"
     assert not engine.base.new_archive.exists()
+
+
+def test_one_that_somebody_pulled_by_hand_takes_no_archive_away(engine: Engine) -> None:
+    engine.base.renew()
+    engine.deploy()
+    engine.settle()
+    engine.registry = engine.names[engine.REFERENCE] = "z"
+    engine.deploy("b")
+    engine.settle()
+    assert engine.archived() == "b"
 
 
 def test_a_base_that_somebody_took_away_comes_back(engine: Engine) -> None:

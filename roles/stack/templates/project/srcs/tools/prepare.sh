@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes what the application needs before it starts, and only what is missing:
-# the folders of the volumes, the secrets, the certificate{{ ', and the base image' if __stack_base_archive | length > 0 }}.
+# the folders of the volumes, the secrets, the certificate, and the base image.
 set -eu
 umask 077
 
@@ -53,11 +53,9 @@ if [ ! -e tls.crt ]; then
     mv -f tls.crt.new tls.crt
     echo "Made secrets/tls.crt for $domain"
 fi
-{% if __stack_base_archive | length > 0 %}
 
-# This machine's base image is kept in an archive, since it came from no registry.
-base={{ __stack_base_archive }}
+# A base image that came from no registry, or that this machine has renewed, is kept in an archive.
+base={{ __stack_base_kept }}
 if [ -e "$base" ] && ! docker image inspect {{ __stack_base_image }} >/dev/null 2>&1; then
     docker image load --input "$base"
 fi
-{% endif %}
