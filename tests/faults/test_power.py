@@ -44,7 +44,7 @@ docker start {DATABASE}
 OFF = f"""
 systemctl kill --signal=USR1 forgetful
 while ls {DATA} >/dev/null 2>&1; do sleep 0.05; done
-docker kill {DATABASE} || true
+timeout 60 docker kill {DATABASE} || true
 umount --lazy {DATA}
 systemctl kill --signal=KILL forgetful || true
 until ! systemctl is-active --quiet forgetful; do sleep 0.1; done

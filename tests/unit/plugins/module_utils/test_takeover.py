@@ -277,12 +277,16 @@ def test_where_the_door_is_away_nobody_waits_for_the_end_of_a_former_one(monkeyp
     assert engine.calls == ["start door never {'site': 2}", *gone, "up"]
 
 
-@pytest.mark.parametrize("other", ["a service that nothing runs of", "another value, which the site uses"])
+@pytest.mark.parametrize("other", ["a service that nothing runs of", "another setting", "a value that the site uses"])
 def test_where_more_than_that_changes_all_of_it_does_at_once(monkeypatch: pytest.MonkeyPatch, other: str) -> None:
     there, steps = [GIVER, USER], {"p-site-1": "Recreate", "p-door-1": "Recreate"}
-    if other.startswith("another"):
+    if other != "a service that nothing runs of":
         there, steps = [*there, told("p-db-1", "db", env={"DB_PORT": "3300"})], {**steps, "p-db-1": "Recreate"}
     engine = giving(monkeypatch, there, steps)
+    if other == "a value that the site uses":
+        # Both may work beside their former ones, and each new one would look for a value that is not there yet.
+        engine.services["db"] = Service("db", update_order="start_first", env=("DB_PORT",))
+        engine.stack.described["site"]["environment"]["DB_PORT"] = "3306"
     engine.take(engine.plan())
     assert engine.calls == ["hold [443]", "stop p-door-1", "up", "let in", "up"]
 
