@@ -8,6 +8,7 @@ Private to this collection. Deployments call it too (`deploy`), so that there is
 from __future__ import annotations
 
 import argparse
+import errno
 import hmac
 import json
 import os
@@ -357,10 +358,16 @@ def update(options: argparse.Namespace, history: History, lease: Lease) -> int:
 
 
 def say(line: str, to: TextIO | None = None) -> None:
-    """To whoever has called the program."""
+    """To whoever has called the program. Where they have gone, what a cut connection shall not end goes on."""
     to = to or sys.stdout
-    to.write(f"{line}\n")
-    to.flush()
+    try:
+        to.write(f"{line}\n")
+        to.flush()
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.EIO) or signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+            raise
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), to.fileno())
 
 
 def go_back(number: int | None, history: History, lease: Lease) -> int:
