@@ -775,14 +775,26 @@ OUR_STEPS = ("apt-get update --error-on=any", "-perm -4000 -o -perm -2000")
 
 
 def forget_builds() -> None:
-    """What the engine keeps of former builds of ours and no image uses: each update would add some more of it."""
-    said = docker("buildx", "du", "--verbose", check=False)
-    for block in said.split("\n\n"):
+    """What the engine keeps of former builds of ours and no image uses: each update would add some more of it.
+
+    In one go, with the steps that came after: one that others are built on stays, and nothing is said of it.
+    """
+    idle = {}
+    for block in docker("buildx", "du", "--verbose", check=False).split("\n\n"):
         fields = (line.partition(":") for line in block.splitlines())
         told = {name.strip(): value.strip() for name, mark, value in fields}
-        is_idle = (told.get("Shared"), told.get("Reclaimable")) == ("false", "true")
-        if is_idle and any(step in told.get("Description", "") for step in OUR_STEPS):
-            docker("buildx", "prune", "--force", "--filter", f"id={told['ID']}", check=False)
+        if (told.get("Shared"), told.get("Reclaimable")) == ("false", "true"):
+            idle[told["ID"]] = told
+    ours = {name for name, told in idle.items() if any(step in told.get("Description", "") for step in OUR_STEPS)}
+    while later := {name for name, told in idle.items() if name not in ours and ours & parents(told)}:
+        ours |= later
+    if ours:
+        docker("buildx", "prune", "--force", "--filter", f"id=^({'|'.join(sorted(ours))})$", check=False)
+
+
+def parents(told: Mapping[str, str]) -> set[str]:
+    """Which steps one was built on; a newer client names several."""
+    return {one.strip() for name in ("Parent", "Parents") for one in told.get(name, "").split(",")}
 
 
 # ---- What is told ----

@@ -18,7 +18,9 @@ MANY = int(os.environ.get("INCEPTION_UPDATES", "2"))
 MANY_BASES = int(os.environ.get("INCEPTION_BASE_UPDATES", "0"))
 
 # So many deployments are kept, and so many bytes are none: a database's log, or a cache's list.
-KEPT, NOTHING = 6, 32 << 20
+KEPT, NOTHING = 6, 12 << 20
+# No image of NGINX's has more of its own.
+LAYER = 32 << 20
 JOURNAL = "/var/lib/fortytwo.inception/history/journal.json"
 
 
@@ -186,21 +188,30 @@ def used(bench: Bench) -> int:
     return int(bench.root("du --summarize --bytes --one-file-system /var/lib/docker").split()[0])
 
 
+def unused(bench: Bench) -> float:
+    """What the engine keeps of builds that are in no image, in bytes."""
+    found = re.search(r"(?m)^Private:\s+([0-9.]+)([kMG]?)B", bench.root("docker buildx du"))
+    return float(found[1]) * {"": 1, "k": 1e3, "M": 1e6, "G": 1e9}[found[2]] if found else 0
+
+
 def test_many_updates_do_not_fill_the_disk(bench: Bench, mirror: Mirror) -> None:
     nameless = "docker image ls --filter dangling=true --quiet"
-    before = bench.root(nameless)
+    before, was_unused = bench.root(nameless), unused(bench)
     packages, sizes = ["nginx"] * MANY + ["debian-archive-keyring"] * MANY_BASES, []
     for turn, package in enumerate(packages):
         was_full = kept(bench) == KEPT
         mirror.publish("nginx", package, f"CVE-2099-{6000 + turn}.")
         bench.root("inception update")
         sizes.append((package, was_full, used(bench)))
-        print(f"{package}: {sizes[-1][2] >> 20} MiB, {kept(bench)} deployments")
+        print(f"{package}: {sizes[-1][2] >> 20} MiB, {kept(bench)} deployments, unused {unused(bench) / 1e6:.1f} MB")
+        assert unused(bench) - was_unused < NOTHING
         changes_nothing(bench)
     # What the deployments need that can be gone back to: when their number is reached, nothing is added any more.
     assert kept(bench) == KEPT
     full = [size for package, was_full, size in sizes if was_full and package == "nginx"]
     assert len(full) > 1
-    assert all(later - earlier < NOTHING for earlier, later in itertools.pairwise(full))
+    assert all(later - earlier < LAYER for earlier, later in itertools.pairwise(full))
+    # Each of those that are kept has an image of its own by then.
+    assert max(full[KEPT:], default=0) - min(full[KEPT:], default=0) < NOTHING
     assert len(bench.root("docker image ls --quiet inception-base").split()) < KEPT
     assert bench.root(nameless) == before

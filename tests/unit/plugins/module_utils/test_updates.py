@@ -711,16 +711,30 @@ def test_what_is_set_is_new_once(tmp_path: Path) -> None:
 
 
 def test_only_builds_of_ours_that_no_image_uses_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    def block(name: str, description: str, shared: str = "false", reclaimable: str = "true") -> str:
-        return f"ID:\t\t{name}\nReclaimable:\t{reclaimable}\nShared:\t\t{shared}\nDescription:\t{description}\n"
+    """With all that was built on them: the engine takes none away that another one stands on."""
+
+    def block(name: str, description: str, parent: str = "", shared: str = "false", reclaimable: str = "true") -> str:
+        lines = [
+            f"ID:\t\t{name}",
+            f"Reclaimable:\t{reclaimable}",
+            f"Shared:\t\t{shared}",
+            f"Description:\t{description}",
+        ]
+        return "\n".join([*lines, *([f"Parent:\t\t{parent}"] if parent else [])]) + "\n"
 
     ours = f"mount / from exec /bin/sh -c apt-get update && find / {updates.OUR_STEPS[1]} -exec chmod a-s {{}} +"
     listed = "\n".join(
         [
-            block("a1", ours),
+            block("z9", "[4/7] COPY tools /usr/local/bin", "y8"),
+            block("y8", "[3/7] COPY conf /etc/nginx", "a1"),
+            block("a1", ours, "base"),
+            block("base", "pulled from docker.io/library/debian"),
             block("b2", ours, shared="true"),
+            block("x7", "[3/7] COPY conf /etc/nginx", "b2", shared="true"),
             block("c3", "somebody's"),
-            block("d4", ours, "false", "false"),
+            block("w6", "somebody's", "c3"),
+            block("d4", ours, "false", "false", "false"),
+            block("e5", "[2/2] COPY --link", "w6, a1").replace("Parent:", "Parents:"),
         ]
     )
     calls = []
@@ -731,7 +745,10 @@ def test_only_builds_of_ours_that_no_image_uses_are_forgotten(monkeypatch: pytes
 
     monkeypatch.setattr(updates, "docker", docker)
     updates.forget_builds()
-    assert [argv[-1] for argv in calls[1:]] == ["id=a1"]
+    assert calls[1:] == [("buildx", "prune", "--force", "--filter", "id=^(a1|e5|y8|z9)$")]
+    listed = block("b2", ours, shared="true")
+    updates.forget_builds()
+    assert len(calls) == 3
 
 
 def test_what_is_asked_for_is_asked_for_by_the_machine_s_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
