@@ -215,6 +215,9 @@ test-faults: $(VENV)/ready-dev ## deployments that go wrong and machines that do
 test-backup: $(VENV)/ready-dev ## ways to lose a site, each survived: its backups are made, cut off, spoiled and restored
 	@$(TOOL) molecule test --scenario-name backup
 
+test-backup-long: $(VENV)/ready-dev ## places of sftp, S3 and restic's own server; a site of 2 GB (takes 9 GB of the disk); Debian 13 and back by a restore
+	@$(TOOL) INCEPTION_BACKUP_MARKER=long molecule test --scenario-name backup
+
 test-owner: $(VENV)/ready-dev ## a machine behind an HTTP proxy, and a site with themes and plugins from git
 	@$(TOOL) molecule test --scenario-name owner
 
@@ -271,4 +274,4 @@ $(VENV)/ready-dev: .config/locked/requirements-dev.txt $(VENV)/ready-evaluate
 	@$(PIP) --quiet --requirement $<
 	@touch $@
 
-.PHONY: help up check deploy ssh status credentials logs wp db open health rotate history rollback update backup backups restore import export-site export evaluate host cloud-init remove down clean-builder destroy lint readmes lock pins sanity unit corpus test test-default test-strange test-vm test-vm-core test-secrets test-failures test-faults test-past test-hostile test-backup test-owner test-acme test-fleet test-updates test-upgrade test-archive test-evaluate test-installed test-all stale test-alpine-images test-alpine bench
+.PHONY: help up check deploy ssh status credentials logs wp db open health rotate history rollback update backup backups restore import export-site export evaluate host cloud-init remove down clean-builder destroy lint readmes lock pins sanity unit corpus test test-default test-strange test-vm test-vm-core test-secrets test-failures test-faults test-past test-hostile test-backup test-backup-long test-owner test-acme test-fleet test-updates test-upgrade test-archive test-evaluate test-installed test-all stale test-alpine-images test-alpine bench
