@@ -231,7 +231,8 @@ def test_a_server_of_sftp(bench: Bench, tmp_path: Path) -> None:
     is_kept_and_comes_back(bench, storage, tmp_path)
     # Another host in its place gets nothing.
     bench.root(f"sed -i 's/AAAA[^ ]*/AAAA/' {STATE}/known_hosts")
-    assert "inception_backup_known_hosts knows" in refused(bench, "inception backup")
+    # Where the words of ssh are lost, it is one of the possible causes.
+    assert "inception_backup_known_hosts" in refused(bench, "inception backup")
 
 
 def test_a_server_of_restic_s_own_lets_nothing_be_removed(bench: Bench, tmp_path: Path, certificate: Path) -> None:
