@@ -32,14 +32,14 @@ ALPINE = {
     "inception_base_family": "alpine",
     "inception_base_release": "3.23",
     "inception_base_source": "bootstrap",
-    "base_image_alpine_mirror": "http://172.31.43.2",
+    "base_image_alpine_mirror": "http://10.231.43.2",
 }
-# Beside the one of the scenarios alpine-images and alpine.
+# Beside the one of the scenarios alpine-images and alpine, and where no Docker makes networks by itself.
 NETWORK = "inception-alpine-backup"
 STAND_IN = {
     "stand_in_network": NETWORK,
-    "stand_in_subnet": "172.31.43.0/24",
-    "stand_in_address": "172.31.43.2",
+    "stand_in_subnet": "10.231.43.0/24",
+    "stand_in_address": "10.231.43.2",
     "stand_in_machine": "inception-alpine-machine:{{ stand_in_tag }}-backup",
     # Made once, as theirs: its address is in it.
     "stand_in_dir": "{{ stand_in_cache }}/alpine-stand-in-{{ stand_in_tag }}-backup",
