@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -221,3 +222,23 @@ def test_the_plugins_that_the_command_has(plugins: list[dict[str, str]] | None, 
     said = json.dumps({"ClientInfo": {"Plugins": plugins}})
     given = variables("docker") | {"__docker_info": {"stdout": said}}
     assert render("{{ __docker_plugins }}", given) == expected
+
+
+def first(**given: Any) -> str:
+    """What the first task says to a shell."""
+    (task,) = [
+        task
+        for task in yaml.safe_load((ROLES / "host/tasks/bootstrap.yml").read_text())
+        if "ansible.builtin.raw" in task
+    ]
+    # Ansible's raw warns of one, and leaves it out.
+    assert "environment" not in task
+    return str(render(task["ansible.builtin.raw"], {"__inception_proxy_values": {}} | given))
+
+
+def test_the_first_python_comes_by_the_proxy() -> None:
+    assert "export" not in first().partition("if command -v apk")[0]
+    script = first(__inception_proxy_values={"http_proxy": "http://p:3128", "no_proxy": "localhost,it's"})
+    before = script.partition("if command -v apk")[0].replace("\n", ";")
+    said = subprocess.run(["sh", "-c", f'{before} echo "$http_proxy $no_proxy"'], check=True, capture_output=True)
+    assert said.stdout.decode() == "http://p:3128 localhost,it's\n"
