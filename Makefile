@@ -254,6 +254,9 @@ test-alpine-images: $(VENV)/ready-dev ## images of Alpine, on Debian, out of a s
 test-alpine: $(VENV)/ready-dev ## a fresh Alpine as the managed host, likewise
 	@$(TOOL) molecule test --scenario-name alpine
 
+test-alpine-vm: $(VENV)/ready-dev ## a virtual machine of Alpine, likewise
+	@$(TOOL) molecule test --scenario-name alpine-vm
+
 bench: $(VENV)/ready-dev ## figures, beside a reference stack; some parts, or another machine: ARGS='site --inventory hosts.yml --host wil'
 	@$(TOOL) $(WITH_ARGS) python -m tests.bench
 
@@ -274,4 +277,4 @@ $(VENV)/ready-dev: .config/locked/requirements-dev.txt $(VENV)/ready-evaluate
 	@$(PIP) --quiet --requirement $<
 	@touch $@
 
-.PHONY: help up check deploy ssh status credentials logs wp db open health rotate history rollback update backup backups restore import export-site export evaluate host cloud-init remove down clean-builder destroy lint readmes lock pins sanity unit corpus test test-default test-strange test-vm test-vm-core test-secrets test-failures test-faults test-past test-hostile test-backup test-backup-long test-owner test-acme test-fleet test-updates test-upgrade test-archive test-evaluate test-installed test-all stale test-alpine-images test-alpine bench
+.PHONY: help up check deploy ssh status credentials logs wp db open health rotate history rollback update backup backups restore import export-site export evaluate host cloud-init remove down clean-builder destroy lint readmes lock pins sanity unit corpus test test-default test-strange test-vm test-vm-core test-secrets test-failures test-faults test-past test-hostile test-backup test-backup-long test-owner test-acme test-fleet test-updates test-upgrade test-archive test-evaluate test-installed test-all stale test-alpine-images test-alpine test-alpine-vm bench

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import http.server
 import os
+import re
 import socket
 import threading
 import urllib.error
@@ -21,9 +22,13 @@ if os.environ.get("INCEPTION_VERIFY_VM") == "1":
     @pytest.mark.vm_core
     def test_machine_is_virtual(host: Any) -> None:
         """A hypervisor runs the machine, and not a container engine."""
-        assert host.run("systemd-detect-virt --container").rc != 0
-        kind = host.run("systemd-detect-virt --vm")
-        assert kind.rc == 0, kind.stdout
+        if host.exists("systemd-detect-virt"):
+            assert host.run("systemd-detect-virt --container").rc != 0
+            kind = host.run("systemd-detect-virt --vm")
+            assert kind.rc == 0, kind.stdout
+        else:
+            assert "container=" not in host.check_output("cat /proc/1/environ")
+            assert host.check_output("cat /sys/class/dmi/id/sys_vendor").strip() == "QEMU"
 
     @pytest.mark.vm_core
     def test_machine_reaches_nothing_private(host: Any) -> None:
@@ -40,12 +45,21 @@ if os.environ.get("INCEPTION_VERIFY_VM") == "1":
             for address in ("10.0.2.2", "10.0.2.100", own, "0.0.0.0", "192.168.255.7", "169.254.169.254"):
                 assert not reaches(host, address, port), f"{address}:{port} is reached"
             server.shutdown()
-        mirror = host.check_output("grep -rhoE '^(URIs: |deb )http://[^/]+' /etc/apt/ | head -1").rpartition("/")[2]
+        lists = host.run("cat /etc/apt/sources.list /etc/apt/sources.list.d/* /etc/apk/repositories").stdout
+        [mirror, *_] = re.findall(r"(?m)^(?:URIs: |deb )?https?://([^/\s]+)", lists)
         assert reaches(host, mirror, 80), f"{mirror} is not reached"
 
+    # QEMU accepts each connection: it is an answer that tells.
+    ASK = """
+import socket, sys
+with socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=10) as way:
+    way.sendall(b"GET / HTTP/1.0\\r\\n\\r\\n")
+    sys.exit(not way.recv(1))
+"""
+
     def reaches(host: Any, address: str, port: int) -> bool:
-        """Whether something answers there, from the machine itself: within it QEMU accepts each connection."""
-        return bool(host.run(f"curl --silent --max-time 10 --output /dev/null http://{address}:{port}/").rc == 0)
+        """Whether something answers there, from the machine itself."""
+        return bool(host.run("python3 -c %s %s %s", ASK, address, str(port)).rc == 0)
 
     @pytest.mark.vm_core
     def test_limits_are_enforced(stack: Stack, compose_config: dict[str, Any]) -> None:
