@@ -64,6 +64,7 @@ NOT_TAKEN = {
     "debianutils",
     "dpkg",
     "init-system-helpers",
+    "iproute2",
     "libdebconfclient0",
     "passwd",
     "perl",
@@ -167,7 +168,8 @@ def world_without(root: Path, names: Iterable[str]) -> None:
 
 def clean_of_quicksand(root: Path) -> None:
     for service in ("quicksand-guest-agent", "setup-dns"):
-        for link in (root / "etc/runlevels").glob(f"*/{service}"):
+        # A glob for the name itself finds no link that leads nowhere from here.
+        for link in [link for link in (root / "etc/runlevels").glob("*/*") if link.name == service]:
             link.unlink()
         (root / "etc/init.d" / service).unlink(missing_ok=True)
     for name in ("passwd", "group", "shadow"):
@@ -481,14 +483,16 @@ def pack_table(table: Table, debs: dict[str, Deb], make: Maker, work: Path) -> N
         depends = [*package.depends, *(helper(name) for name in package.debs)]
         info = {"name": package.name, **common, "depends": " ".join(depends)}
         scripts = {"pre-install": accounts(package)} if package.users or package.groups else {}
+        # One that is nothing but a service has it itself.
+        alone = package.name.endswith("-openrc")
+        services = tree if alone else work / "table" / f"{package.name}-openrc"
+        for name, service in package.services.items():
+            script = services / "etc/init.d" / name
+            script.parent.mkdir(parents=True, exist_ok=True)
+            script.write_text(init_script(name, service), encoding="utf-8")
+            script.chmod(0o755)
         make.make(package.repository, tree, info, scripts)
-        if package.services:
-            services = work / "table" / f"{package.name}-openrc"
-            for name, service in package.services.items():
-                script = services / "etc/init.d" / name
-                script.parent.mkdir(parents=True, exist_ok=True)
-                script.write_text(init_script(name, service), encoding="utf-8")
-                script.chmod(0o755)
+        if package.services and not alone:
             installed_with = {"install-if": f"openrc {package.name}={version}"}
             make.make(package.repository, services, {"name": f"{package.name}-openrc", **common, **installed_with}, {})
 
