@@ -61,6 +61,31 @@ with socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=10) as wa
         """Whether something answers there, from the machine itself."""
         return bool(host.run("python3 -c %s %s %s", ASK, address, str(port)).rc == 0)
 
+    # A repository that says it has a newer kernel; it is only asked.
+    NEWER = """
+folder=$(mktemp -d)
+trap 'rm -r "$folder"' EXIT
+processor=$(apk --print-arch)
+mkdir "$folder/$processor"
+printf '%s\\n' C:Q1AAAAAAAAAAAAAAAAAAAAAAAAAAA= P:linux-virt V:99.0-r0 "A:$processor" S:1 I:1 T:newer '' \\
+  > "$folder/APKINDEX"
+tar -czf "$folder/$processor/APKINDEX.tar.gz" -C "$folder" APKINDEX
+apk policy --allow-untrusted --repository "$folder" linux-virt
+apk upgrade --simulate --allow-untrusted --repository "$folder"
+"""
+
+    @pytest.mark.vm_core
+    def test_updates_leave_the_kernel(stack: Stack) -> None:
+        """QEMU starts the kernel that the machine was made with, so an update takes none of its modules away."""
+        kernel = stack.host.check_output("uname -r")
+        assert stack.host.file(f"/lib/modules/{kernel}/modules.dep").is_file
+        if stack.host.exists("apk"):
+            said = stack.root("sh -ec %s", NEWER)
+            assert "  99.0-r0:" in said
+        else:
+            said = stack.root("apt-get -s dist-upgrade")
+        assert not re.search(rf"(?m)^Remv linux-image-{re.escape(kernel)} | Upgrading linux-virt ", said), said
+
     @pytest.mark.vm_core
     def test_limits_are_enforced(stack: Stack, compose_config: dict[str, Any]) -> None:
         """A virtual machine has its own kernel, which really limits memory, processes and processor time."""

@@ -36,6 +36,9 @@ done
 cat /etc/resolv.conf > "$tree/etc/resolv.conf"
 printf '%s\n' "$mirror/v$release/main" "$mirror/v$release/community" > "$tree/etc/apk/repositories"
 chroot "$tree" apk add --no-cache --quiet linux-virt mkinitfs "$@"
+# QEMU goes on with the kernel of now: a newer package would take its modules away, and the next boot had no network.
+kernel=$(chroot "$tree" apk list --installed linux-virt | sed -n 's/^linux-virt-\([^ ]*\) .*/\1/p')
+sed -i "s/^linux-virt$/linux-virt=$kernel/" "$tree/etc/apk/world"
 # As a fresh installation has it.
 printf '%s\n' "$mirror/v$release/main" "#$mirror/v$release/community" > "$tree/etc/apk/repositories"
 
