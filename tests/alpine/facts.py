@@ -23,6 +23,8 @@ class Service:
     provide: tuple[str, ...] = ()
     before: tuple[str, ...] = ()
     log: str = ""
+    # How it is ended, where not within five seconds.
+    retry: str = ""
     prepare: str = ""
 
 

@@ -443,6 +443,7 @@ def init_script(name: str, service: Service) -> str:
             f'command_args="{service.arguments}"',
         ]
         lines += [f"output_log={service.log}", f"error_log={service.log}"] if service.log else []
+        lines += [f"retry={service.retry}"] if service.retry else []
     lines += ["depend() {", *(depend or ["    :"]), "}"]
     lines += ["start_pre() {", f"    {service.prepare}", "}"] if service.prepare else []
     lines += [] if service.command else ["start() {", "    :", "}"]
