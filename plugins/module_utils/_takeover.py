@@ -55,6 +55,8 @@ HELD_RENEWED = 2.0
 HELD_AT_MOST = 120.0
 # Who has come in before the doors were closed may still ask.
 ASKING_SECONDS = 1.0
+# NGINX keeps a name's addresses for a second (nginx.conf: valid), which it counts in whole ones.
+NAMES_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -680,6 +682,8 @@ class Takeover:
             self.stack.ask("rm", "--force", *new, check=False)
             error.failure.what = f"The new {name} did not start beside the old one.\n{error.failure.what}"
             raise
+        # Who has asked for the name a moment ago knows the former one alone, which must not be away yet.
+        time.sleep(NAMES_SECONDS)
         self.replaced.append(name)
 
     @contextlib.contextmanager

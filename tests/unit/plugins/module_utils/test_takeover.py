@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from ansible_collections.fortytwo.inception.plugins.module_utils import _takeove
 from ansible_collections.fortytwo.inception.plugins.module_utils._stack_start import GivenUp, Stack, Wish
 from ansible_collections.fortytwo.inception.plugins.module_utils._takeover import Plan, Service, Takeover, in_order
 
+ROOT = Path(__file__).resolve().parents[4]
 DESCRIBED: dict[str, Any] = {
     "db": {"image": "db:1", "environment": {"DB_PORT": "3306"}},
     "site": {"image": "site:1", "environment": {"DB_PORT": "3306"}, "depends_on": {"db": {}}},
@@ -299,6 +301,19 @@ def test_a_value_of_ones_own_is_no_reason(monkeypatch: pytest.MonkeyPatch) -> No
 def test_who_waits_for_what_is_unwell_has_no_visitors_to_lose(monkeypatch: pytest.MonkeyPatch) -> None:
     containers = [told("p-db-1", "db", health="unhealthy"), *without("p-db-1")]
     assert carried_out(monkeypatch, containers, {"p-db-1": "Recreate", "p-site-1": "Recreate"}) == ["up"]
+
+
+def test_the_former_one_goes_when_everybody_knows_the_new_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Engine(monkeypatch, WELL, {"p-site-1": "Recreate"})
+    monkeypatch.setattr(_takeover.time, "sleep", lambda seconds: engine.calls.append(f"wait {seconds}"))
+    engine.beside("site", [one for one in engine.containers() if one.service == "site"])
+    begun, waited, *gone = engine.calls
+    assert begun == "start site never {'site': 2}"
+    assert [call for call in gone if "p-site-1" in call]
+    config = (ROOT / "roles/stack/templates/requirements/nginx/conf/nginx.conf").read_text()
+    (kept,) = re.findall(r"resolver 127\.0\.0\.11 valid=(\d+)s", config)
+    # NGINX counts whole seconds: what is kept for one is known for nearly two.
+    assert float(waited.removeprefix("wait ")) >= int(kept) + 1
 
 
 @pytest.mark.parametrize(
