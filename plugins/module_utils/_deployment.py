@@ -147,7 +147,7 @@ class Deployment:
 
     def _forward(self, takeover: Takeover, tried: bool, note: Callable[[], None]) -> list[str]:
         """Tries, takes over, and looks."""
-        takeover.remove_trials()
+        takeover.remove_left()
         plan = takeover.plan()
         if plan.empty:
             return []
@@ -217,7 +217,7 @@ class Deployment:
         self.project.restore(self.history.files(former.number))
         self.wish = Wish.of({**asdict(self.wish), **self.history.plan(former.number)})
         takeover = self.takeover()
-        takeover.remove_trials()
+        takeover.remove_left()
         touched = before is None or running_now(self.wish.project) != before or not takeover.plan().empty
         if touched:
             # It was well before: no trial, and an image that is gone is built.

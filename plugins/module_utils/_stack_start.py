@@ -475,6 +475,10 @@ class Stack:
             *self.wish.services,
         ]
 
+    def make(self) -> list[str]:
+        """What Docker is asked to make what is wanted and not there, and to start none of it."""
+        return ["--no-start" if word == "--detach" else word for word in self.up(again=False)[1:]]
+
     def start(self) -> None:
         """Starts what is wanted.
 
@@ -494,6 +498,11 @@ class Stack:
             time.sleep(PAUSE)
             while not watch.look(settled=True, only_there=True):
                 time.sleep(PAUSE)
+        self.wait_for_all(watch)
+
+    def wait_for_all(self, watch: Watch | None = None, passed: Iterable[str] = ()) -> None:
+        """Until what is wanted is well, whatever becomes of containers that it has passed."""
+        watch = watch or Watch(self, time.monotonic(), frozenset(passed))
         # Most are well within a moment, and somebody waits for it.
         soon = time.monotonic() + SOON
         while not watch.look(settled=True):
@@ -503,8 +512,9 @@ class Stack:
 class Watch:
     """Looks at the containers again and again, and gives up when nothing goes on any more."""
 
-    def __init__(self, stack: Stack, now: float) -> None:
+    def __init__(self, stack: Stack, now: float, passed: frozenset[str] = frozenset()) -> None:
         self.stack = stack
+        self.passed = passed
         self.began = now
         self.patience = Patience(stack.wish.patience)
         self.first: dict[str, int] = {}
@@ -512,7 +522,9 @@ class Watch:
     def look(self, settled: bool, only_there: bool = False) -> bool:
         """Whether all is well. `settled`: compose has ended, so what does not run will not run by itself."""
         asked = time.monotonic()
-        containers = [one for one in self.stack.containers() if one.service in self.stack.wanted]
+        containers = [
+            one for one in self.stack.containers() if one.service in self.stack.wanted and one.id not in self.passed
+        ]
         now = time.monotonic()
         # What was made and not started waits for another one.
         unwell = [one for one in containers if not one.well and one.status != "created"]

@@ -262,8 +262,11 @@ class Takeover:
         outdated = [one for one in found if self._outdated(one, found, steps)]
         current = [one for one in found if one not in outdated]
         if not [one for one in current if one.running]:
-            # What was stopped and is as described is started, and no other one is made.
-            if outdated:
+            # What was stopped, or made and not started, and is as described is started, and no other one is made.
+            if outdated and current:
+                plan.surplus += outdated
+                plan.absent.append(name)
+            elif outdated:
                 plan.outdated[name] = outdated
             else:
                 plan.absent.append(name)
@@ -459,6 +462,14 @@ class Takeover:
             "deploy": {"resources": {"limits": limits}},
         }
 
+    def remove_left(self) -> None:
+        """What a run that was cut off has made, and did not start, goes before anything is planned: compose would plan
+        with it."""
+        there = self.containers()
+        run = {one.service for one in there if one.running}
+        self.remove([one.id for one in there if not one.running and one.service in run])
+        self.remove_trials()
+
     def remove_trials(self) -> None:
         """What is tried leaves nothing, and what a trial that was cut off has left goes."""
         left = [one.id for one in self.inspect(f"label={PROJECT_LABEL}={TRIAL_PROJECT}")]
@@ -499,6 +510,7 @@ class Takeover:
         else:
             self._one_by_one(plan, well, late)
         self.up()
+        self._name_doors()
 
     def finish(self) -> None:
         """What services want done when all are well. A data folder has no way back, so a failure is a warning."""
@@ -528,7 +540,10 @@ class Takeover:
 
         What the doors wait for may be replaced with them.
         """
-        doors = [one.id for one in self.containers() if self.service(one.service).update_order == "hold_connections"]
+        doors = self._doors(self.services)
+        self._end_politely([one.id for one in self.containers() if one.service in doors])
+
+    def _end_politely(self, doors: list[str]) -> None:
         time.sleep(ASKING_SECONDS)
         self._at_once(doors, lambda one: self.stack.ask("stop", one, check=False))
 
@@ -549,14 +564,7 @@ class Takeover:
         left = self.plan().outdated if self.replaced else plan.outdated
         for name in careful:
             if self.service(name).update_order == "hold_connections" and name in left:
-                with self.held(self.service(name).tcp_ports):
-                    self._close_doors()
-                    if late:
-                        # Of two containers compose would keep any, so none is touched of what this one waits for.
-                        self.stack.ask("rm", "--force", *(one.id for one in left[name]))
-                        self.start([name], "never", self._as_many(late))
-                    else:
-                        self.start([name], recreate="always")
+                self._replace_door(name, late)
                 self.replaced.append(name)
         self.remove([one.id for one in late])
         # What reads other files than it shall is no other one for compose, and is replaced by name.
@@ -565,6 +573,45 @@ class Takeover:
                 self.start([name], recreate="always")
                 self.replaced.append(name)
         self.replaced += sorted(set(left) - set(self.replaced))
+
+    def _replace_door(self, name: str, late: list[Running]) -> None:
+        """Its new container is made while the former one is at work: visitors wait for a stop and a start alone.
+
+        Compose would make it after the stop, on a busy machine for seconds.
+        """
+        former = [one.id for one in self.containers() if one.service == name]
+        # Of two containers compose would keep any, so none is touched of what this one waits for.
+        many = self._as_many(late)
+        if "container_name" in self.stack.described[name]:
+            # There is no second one of it.
+            with self.held(self.service(name).tcp_ports):
+                self._end_politely(former)
+                self.stack.ask("rm", "--force", *former)
+                self.start([name], "never", many)
+            return
+        part = self.part([name], "never", {**many, name: len(former) + 1})
+        self.stack.ask(*part.make())
+        made = [one.id for one in self.containers() if one.service == name and one.id not in former]
+        with self.held(self.service(name).tcp_ports):
+            self._end_politely(former)
+            try:
+                self.stack.ask("start", *made)
+                part.wait_for_all(passed=former)
+            except GivenUp:
+                # It was well a moment ago.
+                self.stack.ask("rm", "--force", *made, check=False)
+                self.stack.ask("start", *former, check=False)
+                raise
+        self.stack.ask("rm", "--force", *former, check=False)
+
+    def _name_doors(self) -> None:
+        """People know a door by the name that it has on a fresh machine; compose counts on with each new one."""
+        there = self.containers()
+        for name in self._doors(self.services):
+            found = [one for one in there if one.service == name]
+            counted = re.compile(rf"{re.escape(self.stack.project)}-{re.escape(name)}-(?!1$)\d+")
+            if len(found) == 1 and counted.fullmatch(found[0].name):
+                self.stack.ask("rename", found[0].id, f"{self.stack.project}-{name}-1", check=False)
 
     def _leans_on(self, name: str, others: set[str]) -> bool:
         """Whether a service waits for one of the others, by however many in between."""
@@ -648,13 +695,18 @@ class Takeover:
 
         self._at_once(ids, end)
 
-    def start(self, names: list[str], recreate: str, scale: dict[str, int] | None = None, seconds: int = 0) -> None:
+    def part(self, names: list[str], recreate: str, scale: dict[str, int] | None = None, seconds: int = 0) -> Stack:
+        """The project as far as some services go."""
         wish = self.stack.wish
         part = Stack(
             Wish(wish.source, names, scale or {}, recreate, False, wish.patience, seconds or wish.timeout),
             tell=self.stack.tell,
         )
         part.read()
+        return part
+
+    def start(self, names: list[str], recreate: str, scale: dict[str, int] | None = None, seconds: int = 0) -> None:
+        part = self.part(names, recreate, scale, seconds)
         part.start()
         self.stack.warnings += [line for line in part.warnings if line not in self.stack.warnings]
 

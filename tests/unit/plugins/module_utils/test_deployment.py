@@ -63,7 +63,7 @@ class Machine:
         return SimpleNamespace(
             stack=SimpleNamespace(missing=list, build=lambda names: None, described={}, warnings=[]),
             plan=lambda: Plan() if self.runs == self.wanted() else Plan(absent=["site"]),
-            remove_trials=lambda: None,
+            remove_left=lambda: None,
             containers=lambda: [SimpleNamespace(running=bool(self.runs))],
             connect=lambda plan: None,
             up=lambda: take(Plan()),

@@ -292,6 +292,26 @@ def test_a_slow_service_that_was_called_unhealthy_is_waited_for(docker: Path) ->
     assert stack.warnings == []
 
 
+def test_a_container_that_was_passed_may_have_ended(docker: Path) -> None:
+    former, new = container("nginx", status="exited"), container("nginx", health="starting")
+    new["Id"] = "new"
+    well = {**new, "State": container("nginx")["State"]}
+    stack = started(docker)
+    (docker / "script.json").write_text(
+        json.dumps(SCRIPT | {"inspect": [out(container("mariadb"), former, one) for one in (new, new, well)]})
+    )
+    stack.wait_for_all(passed=[former["Id"]])
+    with pytest.raises(GivenUp):
+        stack.wait_for_all()
+
+
+def test_what_is_made_is_not_started() -> None:
+    stack = Stack(Wish("/", ["nginx"], {"nginx": 2}, "never", False, 1, 1))
+    assert " ".join(stack.make()) == (
+        "compose --ansi never up --no-start --no-build --pull never --no-recreate --scale=nginx=2 nginx"
+    )
+
+
 def failed(docker: Path, **script: Any) -> tuple[GivenUp, str]:
     with pytest.raises(GivenUp) as error:
         started(docker, **script)

@@ -81,11 +81,20 @@ class Engine(Takeover):
                 return json.dumps(self.there)
             if argv[0] == "image":
                 return "".join(f"id of {name}\n" for name in argv[4:])
+            if argv[0] == "compose":
+                self.there = [*self.there, told("p-door-2", "door", hash="new", created="2", status="created")]
+            if argv[0] == "rm":
+                self.there = [one for one in self.there if one["Id"] not in argv]
             self.calls.append(" ".join(argv))
             return ""
 
         monkeypatch.setattr(stack, "ask", ask)
         monkeypatch.setattr(stack, "start", lambda: self.calls.append("up"))
+
+    def part(self, names: list[str], recreate: str, scale: dict[str, int] | None = None, seconds: int = 0) -> Any:
+        part = Stack(Wish("/", names, scale or {}, recreate, False, 1, 1))
+        part.wait_for_all = lambda watch=None, passed=(): self.calls.append(f"wait, not for {' '.join(passed)}")  # type: ignore[method-assign]
+        return part
 
     def start(self, names: list[str], recreate: str, scale: dict[str, int] | None = None, seconds: int = 0) -> None:
         self.calls.append(f"start {' '.join(names)} {recreate}{f' {scale}' if scale else ''}")
@@ -140,6 +149,15 @@ PLANS: dict[str, tuple[list[Any], dict[str, str] | None, list[str]]] = {
         {"p-door-1": "Recreate"},
         ["replace door", "remove 12ab_p-door-1"],
     ),
+    "cut off while the door was away, which was made before": (
+        [
+            *without("p-door-1"),
+            told("p-door-1", "door", status="exited"),
+            told("p-door-2", "door", status="created", hash="new", created="2"),
+        ],
+        {},
+        ["start door", "remove p-door-1"],
+    ),
     "nothing runs, and a name in between is left": (
         [*without("p-door-1"), told("12ab_p-door-1", "door", status="created")],
         {},
@@ -192,6 +210,17 @@ def test_another_certificate_is_another_file(
     assert not engine._reads_older_files(running)
 
 
+MAKE = "compose --ansi never up --no-start --no-build --pull never --no-recreate"
+THE_DOOR = [
+    "hold [443]",
+    "stop p-door-1",
+    "start p-door-2",
+    "wait, not for p-door-1",
+    "let in",
+    "rm --force p-door-1",
+]
+
+
 def carried_out(monkeypatch: pytest.MonkeyPatch, containers: list[Any], steps: dict[str, str]) -> list[str]:
     engine = Engine(monkeypatch, containers, steps)
     engine.take(engine.plan())
@@ -204,12 +233,42 @@ def test_each_gives_way_as_its_description_says(monkeypatch: pytest.MonkeyPatch)
         "start site never {'site': 2}",
         "stop --time 120 p-site-1",
         "rm --force p-site-1",
-        "hold [443]",
-        "stop p-door-1",
-        "start door always",
-        "let in",
+        f"{MAKE} --scale=door=2 door",
+        *THE_DOOR,
         "up",
+        "rename p-door-2 p-door-1",
     ]
+
+
+def test_a_door_that_does_not_start_leaves_the_former_one_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Engine(monkeypatch, WELL, {"p-door-1": "Recreate"})
+    ask = engine.stack.ask
+
+    def refusing(*argv: str, check: bool = True) -> str:
+        if argv == ("start", "p-door-2"):
+            raise GivenUp(_takeover.Failure(what="port is already allocated"))
+        return ask(*argv, check=check)
+
+    monkeypatch.setattr(engine.stack, "ask", refusing)
+    with pytest.raises(GivenUp):
+        engine.take(engine.plan())
+    assert engine.calls[1:] == ["hold [443]", "stop p-door-1", "rm --force p-door-2", "start p-door-1"]
+
+
+def test_a_door_with_a_name_of_its_own_is_made_in_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Docker makes no second one of that name."""
+    monkeypatch.setitem(DESCRIBED["door"], "container_name", "the-door")
+    calls = carried_out(monkeypatch, WELL, {"p-door-1": "Recreate"})
+    assert calls == ["hold [443]", "stop p-door-1", "rm --force p-door-1", "start door never", "let in", "up"]
+
+
+def test_what_was_made_and_not_started_goes_before_anything_is_planned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is the only one of its service stays, and so does what runs."""
+    left = told("p-door-2", "door", status="created")
+    engine = Engine(monkeypatch, [*without("p-db-1"), told("p-db-1", "db", status="exited"), left], {})
+    monkeypatch.setattr(engine, "remove_trials", lambda: engine.calls.append("remove trials"))
+    engine.remove_left()
+    assert engine.calls == ["stop --time 120 p-door-2", "rm --force p-door-2", "remove trials"]
 
 
 def test_what_shares_a_value_changes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -242,15 +301,13 @@ def giving(monkeypatch: pytest.MonkeyPatch, containers: list[Any], steps: dict[s
 GIVER = told("p-site-1", "site", env={"SITE_PORT": "1"})
 USER = told("p-door-1", "door", env={"SITE_PORT": "1"})
 AFTER_THE_DOOR = [
-    "hold [443]",
-    "stop p-door-1",
-    "rm --force p-door-1",
     # Two of the site, both as they are.
-    "start door never {'site': 2}",
-    "let in",
+    f"{MAKE} --scale=site=2 --scale=door=2 door",
+    *THE_DOOR,
     "stop --time 120 p-site-1",
     "rm --force p-site-1",
     "up",
+    "rename p-door-2 p-door-1",
 ]
 
 
