@@ -601,6 +601,8 @@ class Takeover:
                 # It was well a moment ago.
                 self.stack.ask("rm", "--force", *made, check=False)
                 self.stack.ask("start", *former, check=False)
+                with contextlib.suppress(GivenUp):
+                    part.wait_for_all()
                 raise
         self.stack.ask("rm", "--force", *former, check=False)
 

@@ -93,7 +93,7 @@ class Engine(Takeover):
 
     def part(self, names: list[str], recreate: str, scale: dict[str, int] | None = None, seconds: int = 0) -> Any:
         part = Stack(Wish("/", names, scale or {}, recreate, False, 1, 1))
-        part.wait_for_all = lambda watch=None, passed=(): self.calls.append(f"wait, not for {' '.join(passed)}")  # type: ignore[method-assign]
+        part.wait_for_all = lambda watch=None, passed=(): self.calls.append(", not for ".join(["wait", *passed]))  # type: ignore[method-assign]
         return part
 
     def start(self, names: list[str], recreate: str, scale: dict[str, int] | None = None, seconds: int = 0) -> None:
@@ -102,8 +102,10 @@ class Engine(Takeover):
     @contextmanager
     def held(self, ports: Any) -> Iterator[None]:
         self.calls.append(f"hold {sorted(ports)}")
-        yield
-        self.calls.append("let in")
+        try:
+            yield
+        finally:
+            self.calls.append("let in")
 
 
 def plan_of(monkeypatch: pytest.MonkeyPatch, containers: list[Any], steps: dict[str, str] | None) -> Plan:
@@ -252,7 +254,14 @@ def test_a_door_that_does_not_start_leaves_the_former_one_open(monkeypatch: pyte
     monkeypatch.setattr(engine.stack, "ask", refusing)
     with pytest.raises(GivenUp):
         engine.take(engine.plan())
-    assert engine.calls[1:] == ["hold [443]", "stop p-door-1", "rm --force p-door-2", "start p-door-1"]
+    assert engine.calls[1:] == [
+        "hold [443]",
+        "stop p-door-1",
+        "rm --force p-door-2",
+        "start p-door-1",
+        "wait",
+        "let in",
+    ]
 
 
 def test_a_door_with_a_name_of_its_own_is_made_in_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
