@@ -93,7 +93,7 @@ class Engine(Takeover):
 
     def part(self, names: list[str], recreate: str, scale: dict[str, int] | None = None, seconds: int = 0) -> Any:
         part = Stack(Wish("/", names, scale or {}, recreate, False, 1, 1))
-        part.wait_for_all = lambda watch=None, passed=(): self.calls.append(", not for ".join(["wait", *passed]))  # type: ignore[method-assign]
+        part.wait_for_all = lambda watch=None, passed=(): self.calls.append(", not for ".join(["wait", *passed]))
         return part
 
     def start(self, names: list[str], recreate: str, scale: dict[str, int] | None = None, seconds: int = 0) -> None:
