@@ -350,8 +350,8 @@ SERVICE = Record(
             Choice(("stop_first", "start_first", "hold_connections")),
             "how its container gives way to a new one. `stop_first`: it stops, and the new one starts. `start_first`: "
             "the new one starts, and when it is healthy the old one ends its work; two of it must be able to run at "
-            "once, so it publishes no port. `hold_connections`: as `stop_first`, and who connects meanwhile waits and "
-            "is not refused",
+            "once, so it publishes no port. `hold_connections`: the new one is made while the old one works, and "
+            "starts when that has stopped; who connects meanwhile waits and is not refused",
             default="stop_first",
         ),
         "beside": Key(
