@@ -50,6 +50,7 @@ true
 # The machine's own part of a deployment of another php-fpm port, as the module begins it.
 PART = r"""
 import json, pathlib, subprocess, sys, tempfile, time
+pathlib.Path("/run/fortytwo.inception").mkdir(exist_ok=True)
 port, folder = sys.argv[1], pathlib.Path(tempfile.mkdtemp(dir="/run/fortytwo.inception", prefix="run-"))
 settings = pathlib.Path("/home/wil/inception/srcs/.env")
 lines = settings.read_text().splitlines()
