@@ -19,7 +19,7 @@ import re
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from ansible_collections.fortytwo.inception.plugins.module_utils import (
     _images,
     _places,
     _releases,
+    _secdb,
 )
 from ansible_collections.fortytwo.inception.plugins.module_utils._failures import clean, last_lines
 from ansible_collections.fortytwo.inception.plugins.module_utils._files import FileProblem
@@ -54,7 +55,6 @@ WAITS, WAITS_EVERY = 1800.0, 10.0
 READ_AT_MOST, NAMED_AT_MOST = 100, 12
 # An answer that is older is told of.
 LATE = {"daily": 3 * 86400.0, "weekly": 10 * 86400.0}
-CVE = re.compile(r"CVE-\d{4}-\d{4,7}")
 INST = re.compile(r"Inst (\S+) \[(\S+)\] \((\S+) (.*)\)")
 TOOK = re.compile(r"Took (\S+) (\S+) +\S+ \| +(\S+) +\| +(.*)")
 APK = re.compile(r"\(\d+/\d+\) Upgrading (\S+) \((\S+) -> (\S+)\)")
@@ -89,8 +89,10 @@ if command -v apt-get >/dev/null; then
 elif command -v apk >/dev/null; then
     [ -z "$1" ] || apk update -q
     apk upgrade --simulate | grep ' Upgrading ' || :
-    cat /lib/apk/db/installed /usr/lib/apk/db/installed 2>/dev/null |
-        sed -n '/^P:/h; /^V:/{{H; x; s/P:/Has /; s/\nV:/ /; p}}'
+    cat /lib/apk/db/installed /usr/lib/apk/db/installed 2>/dev/null | awk '
+        /^P:/ {{ name = substr($0, 3) }}
+        /^V:/ {{ print "Has", name, substr($0, 3) }}
+        /^o:/ {{ print "Source", name, substr($0, 3) }}'
 else
     echo Nothing
 fi
@@ -113,6 +115,13 @@ for one in "$@"; do
         printf '%s\\n' "$said"
         rm "$file"
     done
+done
+"""
+# How apk orders versions, two and two.
+ORDER = """
+while [ $# -gt 1 ]; do
+    printf '%s\\n' "$(apk version -t "$1" "$2")"
+    shift 2
 done
 """
 # As ASK asks, so that what it found is what comes. A base image that is packed anew is another one, whatever is in it.
@@ -146,6 +155,8 @@ class Package:
     security: bool = False
     # Whether the base image has it, so that only another base brings it.
     base: bool = False
+    # What it is built from, where its name says something else.
+    source: str = ""
 
     @property
     def key(self) -> str:
@@ -311,7 +322,7 @@ def docker(*argv: str, seconds: float = ASKED_SECONDS, check: bool = True) -> st
 
 def read_answer(text: str) -> tuple[list[Package], dict[str, str]]:
     """What is newer, and what there is, by the words of ASK."""
-    packages, has = [], {}
+    packages, has, sources = [], {}, {}
     for line in text.splitlines():
         if (found := INST.match(line)) or (found := TOOK.match(line)):
             name, old, new, source = found.groups()
@@ -322,7 +333,9 @@ def read_answer(text: str) -> tuple[list[Package], dict[str, str]]:
         elif line.startswith("Has "):
             name, dummy, version = line[4:].partition(" ")
             has[name] = version
-    return packages, has
+        elif line.startswith("Source "):
+            name, dummy, sources[name] = line[7:].partition(" ")
+    return [replace(one, source=sources.get(one.name, "")) for one in packages], has
 
 
 def cves_of(text: str, olds: Mapping[str, str]) -> dict[str, list[str]]:
@@ -334,7 +347,7 @@ def cves_of(text: str, olds: Mapping[str, str]) -> dict[str, list[str]]:
         entries = list(HEADER.finditer(log))
         end = next((one.start() for one in entries if one[2] == old), None)
         # A changelog that does not know the version that there is says nothing about the way from it.
-        found[name] = sorted(set(CVE.findall(log[:end]))) if end is not None else []
+        found[name] = sorted(set(_secdb.CVE.findall(log[:end]))) if end is not None else []
     return found
 
 
@@ -366,13 +379,11 @@ class Asker:
         in_base, base_has = read_answer(self.run(reference, ASK, "update"))
         seen = Seen(utc(), reference=reference, images=dict(images))
         seen.family = "alpine" if "alpine" in reference else "debian"
-        seen.base = [Package(one.name, one.old, one.new, one.security, True) for one in in_base]
+        seen.base = [replace(one, base=True) for one in in_base]
         seen.attempts = before.attempts
         for name, image in sorted(images.items()):
             found, has = read_answer(self.run(image, ASK, ""))
-            seen.services[name] = [
-                Package(one.name, one.old, one.new, one.security, one.name in base_has) for one in found
-            ]
+            seen.services[name] = [replace(one, base=one.name in base_has) for one in found]
             newest = {**has, **{one.name: one.new for one in found}}
             seen.wanted[name] = sorted(
                 f"{package} {version}" for package, version in newest.items() if package not in base_has
@@ -385,7 +396,7 @@ class Asker:
         base = {one.name for packages in seen.services.values() for one in packages if one.base}
         for name, image in sorted(images.items()):
             found, dummy = read_answer(self.run(image, ASK, ""))
-            seen.services[name] = [Package(one.name, one.old, one.new, one.security, one.name in base) for one in found]
+            seen.services[name] = [replace(one, base=one.name in base) for one in found]
         seen.images = dict(images)
 
     def _read_changes(self, seen: Seen, known: Mapping[str, list[str]]) -> None:
@@ -393,16 +404,28 @@ class Asker:
         everyone = {one.key: one for packages in (seen.base, *seen.services.values()) for one in packages}
         seen.cves = {key: known[key] for key in everyone if key in known}
         news = [one for key, one in sorted(everyone.items()) if key not in known][:READ_AT_MOST]
-        if seen.family != "debian" or not news:
+        if not news:
             return
         self.tell(f"reading what was mended in {len(news)} packages")
         try:
-            said = self.run(seen.reference, READ, *(f"{one.name}={one.new}" for one in news))
-        except UpdateProblem as problem:
+            seen.cves |= self._of_secdb(seen, news) if seen.family == "alpine" else self._of_changelogs(seen, news)
+        except (UpdateProblem, _secdb.SecdbProblem) as problem:
             self.tell(f"the changes could not be read: {problem}")
-            return
+
+    def _of_changelogs(self, seen: Seen, news: list[Package]) -> dict[str, list[str]]:
+        said = self.run(seen.reference, READ, *(f"{one.name}={one.new}" for one in news))
         found = cves_of(said, {one.name: one.old for one in news})
-        seen.cves |= {one.key: found[one.name] for one in news if one.name in found}
+        return {one.key: found[one.name] for one in news if one.name in found}
+
+    def _of_secdb(self, seen: Seen, news: list[Package]) -> dict[str, list[str]]:
+        fixes = _secdb.fixes(self.run(seen.reference, "cat /etc/alpine-release"))
+        asked = [(one, fixes.get(one.source or one.name, {})) for one in news]
+        pairs = sorted({(version, bound) for one, named in asked for version in named for bound in (one.old, one.new)})
+        said = self.run(seen.reference, ORDER, *(word for pair in pairs for word in pair)).splitlines()
+        order = dict(zip(pairs, said, strict=False))
+        found = {one.key: sorted(_secdb.mended(named, one.old, one.new, order)) for one, named in asked}
+        # What it does not name today it may tomorrow.
+        return {key: cves for key, cves in found.items() if cves}
 
 
 # ---- The base image ----
@@ -794,10 +817,9 @@ def status(store: Store, history: History, wall: float | None = None) -> list[st
     how = "" if settings.mode == NONE else f"; brought by itself {settings.schedule}: {settings.mode}"
     if seen.asked:
         lines.append(f"updates: asked {seen.asked}{how}")
-        if any(seen.services.values()) and seen.family == "alpine":
-            lines.append("    Alpine's packages do not say which CVEs they mend")
-        elif any(not seen.cves.get(one.key) for packages in seen.services.values() for one in packages):
-            lines.append("    one without a CVE: its changelog names none, or could not be read")
+        if any(not seen.cves.get(one.key) for packages in seen.services.values() for one in packages):
+            where = "Alpine's security database" if seen.family == "alpine" else "its changelog"
+            lines.append(f"    one without a CVE: {where} names none, or could not be read")
     else:
         lines.append(f"updates: not asked yet (`sudo inception update --check`){how}")
     release = _decided.release_of(history.files(current.number))
