@@ -166,7 +166,7 @@ def test_a_fix_of_the_base_reaches_each_image_and_one_that_was_gone_back_from_do
 
 def test_one_that_is_cut_off_is_gone_on_with(bench: Bench, mirror: Mirror) -> None:
     version = mirror.publish("nginx", "nginx", "And one more: CVE-2099-4246.")
-    bench.root("systemd-run --quiet --unit=cut-off /usr/local/sbin/inception update")
+    bench.root("systemd-run --quiet --collect --unit=cut-off /usr/local/sbin/inception update")
     wait_until("it is under way", lambda: bench.host.file(JOURNAL).exists, PATIENCE)
     bench.root("systemctl kill --signal=KILL cut-off")
     assert mirror.installed("nginx", "nginx") != version
