@@ -199,7 +199,7 @@ def run(root: Path, asker: Asker, check: bool, say: Callable[[str], object]) -> 
         try:
             after, said = work(text, asker)
         except FalseAnswer as error:
-            say(f"{name}: NOT LOOKED AT: {error}")
+            say(f"{name}: STAYS AS IT IS: {error}")
             wrong = True
             continue
         say(f"{name}: {said}")
