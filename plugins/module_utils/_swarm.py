@@ -26,7 +26,7 @@ SCRYPT: Mapping[str, int] = {"n": 1 << 14, "r": 8, "p": 1, "dklen": 16}
 PAUSE = 1.0
 UNDER_WAY = ("updating", "rollback_started")
 # The words of an update that is over, and was not taken.
-GIVEN_BACK = ("rollback_completed", "rollback_paused", "paused")
+GIVEN_BACK = ("rollback_completed", "rollback_paused")
 STILL_TO_COME = ("new", "pending", "assigned", "accepted", "ready", "preparing", "starting")
 
 # What runs docker: its words, and what it reads. Its code, output and errors come back.
@@ -254,39 +254,36 @@ class Stack:
         # Images come as they are delivered, and are asked of no registry.
         self.docker.say("stack", "deploy", "--resolve-image", "never", "--prune", "--compose-file", path, self.name)
 
-    def waiting_for(self) -> tuple[list[str], list[str]]:
-        """What is not as it shall be yet, and what never will be."""
+    def waiting_for(self, wanted: Mapping[str, str]) -> tuple[list[str], list[str]]:
+        """What is not as it shall be yet, and what never will be: what runs in place of the content that is wanted."""
         nodes = self.nodes()
         waits, lost = [], []
         for one in self.services():
             name = short_name(one, self.name)
             update = (one.get("UpdateStatus") or {}).get("State", "")
-            if update in GIVEN_BACK:
+            # Who wants the former one himself by now has what he wants.
+            if update in GIVEN_BACK and content(one) != wanted.get(name, content(one)):
                 said = (one.get("UpdateStatus") or {}).get("Message", "")
                 lost.append(f"{name}: the new one was not well, and Swarm went back to the former ({said})")
                 continue
             tasks = [task for task in self.tasks(name) if task.wanted == "running"]
             well = len([task for task in tasks if task.state == "running"])
-            wanted = wanted_number(one, nodes)
-            if update in UNDER_WAY or well != wanted or len(tasks) != wanted:
-                waits.append(f"{name} {well}/{wanted}")
+            number = wanted_number(one, nodes)
+            if update in UNDER_WAY or well != number or len(tasks) != number:
+                waits.append(f"{name} {well}/{number}")
         return waits, lost
 
-    def wait(self, timeout: float, tell: Callable[[str], None]) -> None:
+    def wait(self, wanted: Mapping[str, Any], timeout: float) -> None:
         """Until all are well; or says what is not, and why."""
+        contents = {name: said["deploy"]["labels"][CONTENT_LABEL] for name, said in wanted.items()}
         end = time.monotonic() + timeout
-        told = ""
         calm = 0
         while True:
-            waits, lost = self.waiting_for()
+            waits, lost = self.waiting_for(contents)
             # Once more: between two tasks of a service there is a moment in which nothing seems to be under way.
             calm = calm + 1 if not waits else 0
             if lost or (calm > 1):
                 break
-            line = ", ".join(waits)
-            if line and line != told:
-                tell(f"waits for {line}")
-                told = line
             if time.monotonic() > end:
                 lost = [f"{one} after {timeout:.0f} s" for one in waits]
                 break

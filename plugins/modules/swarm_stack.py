@@ -162,11 +162,12 @@ def run(module: AnsibleModule) -> dict[str, Any]:
         if several:
             write(path, text_of(_swarm.alone(whole, several)))
             stack.deploy(path)
-            stack.wait(given["timeout"], lambda line: None)
+            # The digests are those of all copies.
+            stack.wait(whole["services"], given["timeout"])
         write(path, text_of(whole))
         stack.deploy(path)
     # What a run left that was cut off, or a node that was away, is waited for too.
-    stack.wait(given["timeout"], lambda line: None)
+    stack.wait(whole["services"], given["timeout"])
     services = stack.services()
     left = {_swarm.short_name(one, given["name"]): _swarm.fingerprint(one) for one in services}
     if left != noted:

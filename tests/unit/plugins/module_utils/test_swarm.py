@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A stack on a swarm, with a docker that is a table of answers."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from ansible_collections.fortytwo.inception.plugins.module_utils import _swarm
+
+
+class Engine:
+    """Secrets and services, kept as Swarm keeps them."""
+
+    def __init__(self) -> None:
+        self.secrets: dict[str, dict[str, Any]] = {}
+        self.values: dict[str, bytes | None] = {}
+        self.services: dict[str, dict[str, Any]] = {}
+        self.tasks: dict[str, list[dict[str, str]]] = {}
+        self.nodes = [
+            {"ID": str(number), "Spec": {"Availability": "active"}, "Status": {"State": "ready"}} for number in range(3)
+        ]
+        self.said: list[list[str]] = []
+
+    def run(self, words: list[str], data: bytes | None) -> tuple[int, str, str]:
+        self.said.append(words)
+        match words[1:3]:
+            case ["secret", "ls"]:
+                return 0, "\n".join(self.secrets), ""
+            case ["secret", "inspect"]:
+                return 0, json.dumps([self.secrets[name] for name in words[3:]]), ""
+            case ["secret", "create"]:
+                labels = dict(word.split("=", 1) for word in words if "=" in word)
+                self.secrets[words[-2]] = {"Spec": {"Name": words[-2], "Labels": labels}}
+                self.values[words[-2]] = data
+                return 0, "", ""
+            case ["secret", "rm"]:
+                for name in words[3:]:
+                    del self.secrets[name]
+                return 0, "", ""
+            case ["service", "ls"]:
+                return 0, "\n".join(self.services), ""
+            case ["service", "inspect"]:
+                return 0, json.dumps([self.services[name] for name in words[3:]]), ""
+            case ["service", "ps"]:
+                return 0, "\n".join(map(json.dumps, self.tasks.get(words[-1], []))), ""
+            case ["service", "logs"]:
+                return 0, "the last words\n", ""
+            case ["node", "ls"]:
+                return 0, "\n".join(str(one["ID"]) for one in self.nodes), ""
+            case ["node", "inspect"]:
+                return 0, json.dumps(self.nodes), ""
+        return 1, "", f"no answer to {words}"
+
+
+@pytest.fixture
+def engine() -> Engine:
+    return Engine()
+
+
+@pytest.fixture
+def secrets(engine: Engine) -> _swarm.Secrets:
+    return _swarm.Secrets(_swarm.Docker(engine.run), "inception")
+
+
+@pytest.fixture
+def stack(engine: Engine) -> _swarm.Stack:
+    return _swarm.Stack(_swarm.Docker(engine.run), "inception")
+
+
+class TestSecrets:
+    def test_a_new_value_is_another_secret(self, engine: Engine, secrets: _swarm.Secrets) -> None:
+        assert secrets.named({"word": b"one"}, make=True) == ({"word": "inception-word-1"}, ["inception-word-1"])
+        assert secrets.named({"word": b"one"}, make=True) == ({"word": "inception-word-1"}, [])
+        assert secrets.named({"word": b"two"}, make=True)[0] == {"word": "inception-word-2"}
+        assert secrets.named({"word": b"one"}, make=True)[0] == {"word": "inception-word-1"}
+        assert engine.values["inception-word-2"] == b"two"
+
+    def test_no_word_of_docker_s_has_a_value(self, engine: Engine, secrets: _swarm.Secrets) -> None:
+        secrets.named({"word": b"very-secret"}, make=True)
+        assert "very-secret" not in json.dumps(engine.said)
+
+    def test_equal_values_do_not_show(self, engine: Engine, secrets: _swarm.Secrets) -> None:
+        """Each digest has a salt of its own."""
+        secrets.named({"one": b"same", "other": b"same"}, make=True)
+        digests = {one["Spec"]["Labels"][_swarm.DIGEST_LABEL] for one in engine.secrets.values()}
+        assert len(digests) == 2
+
+    def test_check_mode_makes_none(self, engine: Engine, secrets: _swarm.Secrets) -> None:
+        assert secrets.named({"word": b"one"}, make=False) == ({"word": "inception-word-1"}, ["inception-word-1"])
+        assert engine.secrets == {}
+
+    def test_the_way_back_keeps_its_secret(self, engine: Engine, secrets: _swarm.Secrets) -> None:
+        for value in (b"one", b"two", b"three"):
+            secrets.named({"word": value}, make=True)
+
+        def spec(name: str) -> dict[str, Any]:
+            return {"TaskTemplate": {"ContainerSpec": {"Secrets": [{"SecretName": name}]}}}
+
+        service = {"Spec": spec("inception-word-3"), "PreviousSpec": spec("inception-word-2")}
+        assert secrets.remove_unused([service]) == ["inception-word-1"]
+        assert set(engine.secrets) == {"inception-word-2", "inception-word-3"}
+
+
+def wanted(**services: Any) -> dict[str, Any]:
+    return {
+        "services": {
+            name: {"image": image, "networks": {"net": None}, "deploy": {"replicas": 2}}
+            for name, image in services.items()
+        },
+        "networks": {"net": {"driver": "overlay"}},
+        "volumes": {},
+        "secrets": {},
+    }
+
+
+def running(name: str, content: str, replicas: int = 2, **more: Any) -> dict[str, Any]:
+    return {
+        "Spec": {
+            "Name": f"inception_{name}",
+            "Labels": {_swarm.CONTENT_LABEL: content},
+            "Mode": {"Replicated": {"Replicas": replicas}},
+        },
+        **more,
+    }
+
+
+class TestPlan:
+    def test_what_is_new_changed_and_gone(self) -> None:
+        whole = _swarm.with_secrets(wanted(new="a:1", other="b:1", same="c:1"), {})
+        same = running("same", whole["services"]["same"]["deploy"]["labels"][_swarm.CONTENT_LABEL])
+        there = [same, running("other", "0"), running("gone", "0")]
+        plan = _swarm.plan(whole["services"], there, {"same": _swarm.fingerprint(same)}, "inception")
+        assert plan.lines() == ["add new", "change other", "remove gone"]
+
+    def test_what_somebody_changed_by_hand_is_put_right(self) -> None:
+        whole = _swarm.with_secrets(wanted(same="c:1"), {})
+        content = whole["services"]["same"]["deploy"]["labels"][_swarm.CONTENT_LABEL]
+        noted = {"same": _swarm.fingerprint(running("same", content))}
+        assert _swarm.plan(whole["services"], [running("same", content)], noted, "inception").empty
+        scaled = _swarm.plan(whole["services"], [running("same", content, replicas=1)], noted, "inception")
+        assert scaled.lines() == ["put right same"]
+
+    def test_a_secret_or_a_volume_of_another_name_is_a_change(self) -> None:
+        stack = wanted(one="a:1")
+        stack["services"]["one"]["secrets"] = [{"source": "word"}]
+        stack["services"]["one"]["volumes"] = [{"type": "volume", "source": "data"}]
+        stack["volumes"] = {"data": {"name": "a"}}
+        first = _swarm.content_of("one", stack, {"word": "w-1"})
+        assert first != _swarm.content_of("one", stack, {"word": "w-2"})
+        stack["volumes"] = {"data": {"name": "b"}}
+        assert first != _swarm.content_of("one", stack, {"word": "w-1"})
+
+
+def task(state: str, desired: str = "Running", error: str = "") -> dict[str, str]:
+    return {"ID": "1", "Node": "two", "CurrentState": f"{state} 3 seconds ago", "DesiredState": desired, "Error": error}
+
+
+class TestWaiting:
+    def test_until_all_are_there(self, engine: Engine, stack: _swarm.Stack) -> None:
+        engine.services = {"inception_site": running("site", "0")}
+        engine.tasks = {"inception_site": [task("Running"), task("Starting"), task("Shutdown", "Shutdown")]}
+        assert stack.waiting_for({}) == (["site 1/2"], [])
+        engine.tasks = {"inception_site": [task("Running"), task("Running"), task("Failed", "Shutdown", "x")]}
+        assert stack.waiting_for({}) == ([], [])
+
+    def test_one_that_the_update_is_still_at(self, engine: Engine, stack: _swarm.Stack) -> None:
+        engine.services = {"inception_site": running("site", "0", UpdateStatus={"State": "updating"})}
+        engine.tasks = {"inception_site": [task("Running"), task("Running")]}
+        assert stack.waiting_for({}) == (["site 2/2"], [])
+
+    def test_one_that_gave_way_is_told_with_its_last_words(self, engine: Engine, stack: _swarm.Stack) -> None:
+        status = {"State": "rollback_completed", "Message": "rollback completed"}
+        engine.services = {"inception_site": running("site", "0", UpdateStatus=status)}
+        engine.tasks = {"inception_site": [task("Running"), task("Failed", "Shutdown", "task: non-zero exit (1)")]}
+        with pytest.raises(_swarm.SwarmProblem) as failure:
+            stack.wait(_swarm.with_secrets(wanted(site="new:1"), {})["services"], 5)
+        assert str(failure.value).splitlines() == [
+            "site: the new one was not well, and Swarm went back to the former (rollback completed)",
+            "  on two: task: non-zero exit (1)",
+            "  | the last words",
+        ]
+
+    def test_who_wants_the_former_one_again_has_it(self, engine: Engine, stack: _swarm.Stack) -> None:
+        status = {"State": "rollback_completed", "Message": "rollback completed"}
+        engine.services = {"inception_site": running("site", "0", UpdateStatus=status)}
+        engine.tasks = {"inception_site": [task("Running"), task("Running")]}
+        assert stack.waiting_for({"site": "0"}) == ([], [])
+
+    def test_of_a_service_on_every_node_there_is_one_for_each_that_is_there(self, engine: Engine) -> None:
+        service = {"Spec": {"Mode": {"Global": {}}}}
+        engine.nodes[0]["Status"] = {"State": "down"}
+        engine.nodes[1]["Spec"] = {"Availability": "drain"}
+        assert _swarm.wanted_number(service, engine.nodes) == 1
