@@ -189,7 +189,7 @@ class TestWaiting:
         assert stack.waiting_for({"site": "0"}) == ([], [])
 
     def test_of_a_service_on_every_node_there_is_one_for_each_that_is_there(self, engine: Engine) -> None:
-        service = {"Spec": {"Mode": {"Global": {}}}}
+        service: dict[str, Any] = {"Spec": {"Mode": {"Global": {}}}}
         engine.nodes[0]["Status"] = {"State": "down"}
         engine.nodes[1]["Spec"] = {"Availability": "drain"}
         assert _swarm.wanted_number(service, engine.nodes) == 1
