@@ -224,6 +224,9 @@ test-acme: $(VENV)/ready-dev ## a certificate by ACME from an authority on the m
 test-fleet: $(VENV)/ready-dev ## several machines in batches, of which one fails; and one behind a jump host, over IPv6, with a password for sudo
 	@$(TOOL) molecule test --scenario-name fleet
 
+test-cluster: $(VENV)/ready-dev ## a site on three machines that are one swarm: they die, leave and come, and nobody misses them
+	@$(TOOL) molecule test --scenario-name cluster
+
 test-updates: $(VENV)/ready-dev ## a published fix on its way to what runs, a bad one that is given up, and a release that changes by a setting alone
 	@$(TOOL) molecule test --scenario-name updates
 
@@ -271,4 +274,4 @@ $(VENV)/ready-dev: .config/locked/requirements-dev.txt $(VENV)/ready-evaluate
 	@$(PIP) --quiet --requirement $<
 	@touch $@
 
-.PHONY: help up check deploy ssh status credentials logs wp db open health rotate history rollback update backup backups restore import export-site export evaluate host cloud-init remove down clean-builder destroy lint readmes lock pins sanity unit corpus test test-default test-strange test-vm test-vm-core test-secrets test-failures test-faults test-past test-hostile test-backup test-owner test-acme test-fleet test-updates test-upgrade test-archive test-evaluate test-installed test-all stale test-alpine-images test-alpine bench
+.PHONY: help up check deploy ssh status credentials logs wp db open health rotate history rollback update backup backups restore import export-site export evaluate host cloud-init remove down clean-builder destroy lint readmes lock pins sanity unit corpus test test-default test-strange test-vm test-vm-core test-secrets test-failures test-faults test-past test-hostile test-backup test-owner test-acme test-fleet test-cluster test-updates test-upgrade test-archive test-evaluate test-installed test-all stale test-alpine-images test-alpine bench

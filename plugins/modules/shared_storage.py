@@ -147,6 +147,14 @@ class Gluster:
                 }
         return None
 
+    def away(self, name: str) -> set[str]:
+        """The bricks that do not answer."""
+        return {
+            brick.findtext("name") or ""
+            for brick in self.ask("volume", "heal", name, "info").iter("brick")
+            if brick.findtext("status") != "Connected"
+        }
+
     def wait_until_healed(self, name: str) -> None:
         end = time.monotonic() + PATIENCE
         while True:
@@ -200,7 +208,14 @@ def place(gluster: Gluster, name: str, bricks: list[str], wanted: list[str]) -> 
         if not gluster.module.check_mode:
             gluster.ask("volume", "heal", name, "full")
             gluster.wait_until_healed(name)
-    for brick in [one for one in bricks if one not in wanted]:
+    goes = [one for one in bricks if one not in wanted]
+    if goes and not gluster.module.check_mode:
+        away = gluster.away(name)
+        if lost := sorted(away & set(wanted)):
+            raise StorageProblem(f"gluster: {', '.join(lost)} is away, and could not keep alone what {goes[0]} has")
+        if not away:
+            gluster.wait_until_healed(name)
+    for brick in goes:
         number -= 1
         replica = ("replica", str(number))
         gluster.do(f"remove {brick}", "volume", "remove-brick", name, *replica, brick, "force")

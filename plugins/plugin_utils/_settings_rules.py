@@ -1061,7 +1061,7 @@ def _always(example: str) -> Callable[[Settings], str]:
 def check_managers(value: Any, settings: Settings) -> Iterator[str]:
     number = whole_number(value)
     if number not in (0, 1, 3, 5, 7):
-        yield f"{shown(value)} is not 1, 3, 5 or 7, nor 0 (as many as make sense); of an even number no more may be away"
+        yield f"{shown(value)} is not 1, 3, 5 or 7, nor 0 for as many as make sense; an even number gains nothing"
 
 
 def check_node_address(value: Any, settings: Settings) -> Iterator[str]:

@@ -48,7 +48,7 @@ BAD: dict[str, list[tuple[Any, str]]] = {
         ([{"path": "zstd", "package": "zstd"}], "absolute path"),
         ([{"path": "/usr/bin/zstd", "pakage": "zstd"}], "'pakage' is not one of its keys"),
     ],
-    "cluster_managers": [(2, "of an even number"), (-1, "is not 1, 3, 5 or 7"), ("three", "is not 1"), (9, "is not 1")],
+    "cluster_managers": [(2, "an even number"), (-1, "is not 1, 3, 5 or 7"), ("three", "is not 1"), (9, "is not 1")],
     "cluster_address": [
         ("", "no address of IPv4"),
         ("one.example.org", "no address of IPv4"),
