@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import json
 import os
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ NAMESPACE_LABEL = "com.docker.stack.namespace"
 # Work for whoever would try values at a digest; a value that was drawn has 190 bits.
 SCRYPT: Mapping[str, int] = {"n": 1 << 14, "r": 8, "p": 1, "dklen": 16}
 PAUSE = 1.0
+ATTEMPTS = 10
 UNDER_WAY = ("updating", "rollback_started")
 # The words of an update that is over, and was not taken.
 GIVEN_BACK = ("rollback_completed", "rollback_paused")
@@ -252,7 +254,16 @@ class Stack:
 
     def deploy(self, path: str) -> None:
         # Images come as they are delivered, and are asked of no registry.
-        self.docker.say("stack", "deploy", "--resolve-image", "never", "--prune", "--compose-file", path, self.name)
+        words = ("stack", "deploy", "--resolve-image", "never", "--prune", "--compose-file", path, self.name)
+        for attempt in range(ATTEMPTS):
+            try:
+                self.docker.say(*words)
+                return
+            except SwarmProblem as problem:
+                # A network that is on its way out is still taken for one that is there (moby/moby#29293).
+                if attempt == ATTEMPTS - 1 or not re.search(r"network \S+ not found", str(problem)):
+                    raise
+                time.sleep(PAUSE * 3)
 
     def waiting_for(self, wanted: Mapping[str, str]) -> tuple[list[str], list[str]]:
         """What is not as it shall be yet, and what never will be: what runs in place of the content that is wanted."""

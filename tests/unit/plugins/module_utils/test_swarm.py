@@ -157,6 +157,22 @@ def task(state: str, desired: str = "Running", error: str = "") -> dict[str, str
     return {"ID": "1", "Node": "two", "CurrentState": f"{state} 3 seconds ago", "DesiredState": desired, "Error": error}
 
 
+class TestDeploying:
+    def test_a_network_on_its_way_out_is_waited_for(
+        self, engine: Engine, stack: _swarm.Stack, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        answers = [(1, "", "failed to create service: network inception_a not found"), (0, "", "")]
+        monkeypatch.setattr(_swarm, "PAUSE", 0)
+        stack.docker.run = lambda words, data: answers.pop(0)
+        stack.deploy("stack.json")
+        assert answers == []
+
+    def test_another_failure_is_told_at_once(self, stack: _swarm.Stack) -> None:
+        stack.docker.run = lambda words, data: (1, "", "no such thing")
+        with pytest.raises(_swarm.SwarmProblem, match="docker stack deploy: no such thing"):
+            stack.deploy("stack.json")
+
+
 class TestWaiting:
     def test_until_all_are_there(self, engine: Engine, stack: _swarm.Stack) -> None:
         engine.services = {"inception_site": running("site", "0")}
