@@ -157,8 +157,7 @@ class Container:
         )
 
     def is_of(self, project_dir: str, stack: str = "") -> bool:
-        """Whether compose made it from a project in this folder: a name is nobody's alone. Of a stack of a swarm that is
-        ours, whether it is that one's."""
+        """Whether compose made it from a project in this folder: a name is nobody's alone. Or it is of our swarm's."""
         if stack and self.stack == stack:
             return True
         return bool(self.project) and (

@@ -319,7 +319,7 @@ def check_other_logins(host: Host) -> Iterator[str]:
 
 
 def check_kind(host: Host) -> Iterator[str]:
-    """A machine of its own is no node of a cluster, and the other way round: what is there would be lost to the other."""
+    """A machine of its own is no node of a cluster, and the other way round: what is there would be lost."""
     own = os.path.exists(f"{MANIFESTS}/{host.asked.login}.json")
     if host.asked.node and own:
         yield (

@@ -108,7 +108,7 @@ options:
     description: An address that has to answer before a first deployment. Left out, none is asked.
     type: str
   node:
-    description: Whether the host is a node of a cluster, on which a swarm's containers and networks of this project are its own.
+    description: Whether the host is a node of a cluster, on which a swarm's things of this project are its own.
     type: bool
     default: false
 """
