@@ -49,6 +49,9 @@ up: $(VENV)/ready ## everything: a virtual machine, and a finished stack in it
 deploy: $(VENV)/ready ## a finished stack on each host of the inventory; makes no virtual machine
 	@$(PLAYBOOK) playbooks/deploy.yml
 
+cluster: $(VENV)/ready ## one site on the hosts of the inventory's group cluster: made, changed, a node more or less
+	@$(PLAYBOOK) playbooks/cluster.yml
+
 ssh: $(VENV)/ready ## a shell on the managed host, as the login
 	@$(SSH)
 
@@ -274,4 +277,4 @@ $(VENV)/ready-dev: .config/locked/requirements-dev.txt $(VENV)/ready-evaluate
 	@$(PIP) --quiet --requirement $<
 	@touch $@
 
-.PHONY: help up check deploy ssh status credentials logs wp db open health rotate history rollback update backup backups restore import export-site export evaluate host cloud-init remove down clean-builder destroy lint readmes lock pins sanity unit corpus test test-default test-strange test-vm test-vm-core test-secrets test-failures test-faults test-past test-hostile test-backup test-owner test-acme test-fleet test-cluster test-updates test-upgrade test-archive test-evaluate test-installed test-all stale test-alpine-images test-alpine bench
+.PHONY: help up check deploy cluster ssh status credentials logs wp db open health rotate history rollback update backup backups restore import export-site export evaluate host cloud-init remove down clean-builder destroy lint readmes lock pins sanity unit corpus test test-default test-strange test-vm test-vm-core test-secrets test-failures test-faults test-past test-hostile test-backup test-owner test-acme test-fleet test-cluster test-updates test-upgrade test-archive test-evaluate test-installed test-all stale test-alpine-images test-alpine bench
