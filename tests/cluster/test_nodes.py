@@ -16,7 +16,7 @@ CONNECT = (
     "        tried.settimeout(3)\n"
     "        print(port, 'open' if tried.connect_ex((sys.argv[1], port)) == 0 else 'closed')\n"
 )
-INNER = ("2377", "7946", "24007", "49152")
+INNER = ("2377", "7946", "24007")
 
 
 def test_three_managers(cluster: Cluster) -> None:
