@@ -3,23 +3,26 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import re
+import ssl
 import subprocess
 import sys
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pytest
 import testinfra
 
-from tests.verify.support import ROOT
+from tests.verify.support import ROOT, Page, Settings, Site, read_settings
 
 PATIENCE = 1800
 NODES = ("one", "two", "three")
@@ -27,6 +30,7 @@ PORTS = {"one": 8501, "two": 8502, "three": 8503}
 ADDRESSES = {"one": "172.29.42.11", "two": "172.29.42.12", "three": "172.29.42.13"}
 # What a visitor waits for, at most.
 ANSWER_SECONDS = 10
+READERS = 16
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,25 @@ class Cluster:
         done = subprocess.run([*words, *way], capture_output=True, text=True, check=False, timeout=timeout + 10)
         body, dummy, status = done.stdout.rpartition("\n")
         return int(status or 0), body
+
+    def secret(self, name: str) -> str:
+        return self.root("one", f"cat /home/wil/inception/secrets/{name}.txt")
+
+    def site(self, name: str) -> Site:
+        """A visitor of this node, who waits as long as visitors do."""
+        settings = replace(self.settings, forwarded_port=PORTS[name])
+        return Site(settings, self.inventory.parent / "ca.crt", patience=ANSWER_SECONDS)
+
+    @cached_property
+    def settings(self) -> Settings:
+        host: Any = testinfra.get_host(f"ansible://one?ansible_inventory={self.inventory}")
+        return read_settings(host.ansible.get_variables(), None)
+
+    def comments(self) -> set[str]:
+        """What the database has of what a test wrote."""
+        query = "SELECT comment_content FROM wp_comments WHERE comment_content LIKE 'number-%'"
+        words = f"mariadb --defaults-file=/run/mysqld/client.cnf --skip-column-names --execute {query!r} wordpress"
+        return set(self.inside("one", "mariadb", words.replace("'", '"')).split())
 
     def run(self, *arguments: str, inventory: Path | None = None, variables: Mapping[str, Any] | None = None) -> Run:
         """As a user calls it, with the repository's own configuration."""
@@ -135,41 +158,92 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Cluster:
 
 
 @dataclass
-class Visitors:
-    """Who looks at nodes all the time, and what each got: the statuses by the node."""
+class Load:
+    """Readers, and somebody who writes a comment a second. Where a node gives no answer, they ask another one at once."""
 
     cluster: Cluster
+    # Who is asked at all.
     nodes: tuple[str, ...]
-    seen: dict[str, Counter[int]] = field(default_factory=dict)
-    longest: dict[str, float] = field(default_factory=dict)
+    readers: int = READERS
+    # What became of each question, by the node: a status, or why there was none.
+    seen: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    # For how long a reader, and the writer, had no answer of any node.
+    longest: float = 0.0
+    longest_write: float = 0.0
+    taken: list[str] = field(default_factory=list)
     over: threading.Event = field(default_factory=threading.Event)
     threads: list[threading.Thread] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def __enter__(self) -> Visitors:
-        for node in self.nodes:
-            self.seen[node], self.longest[node] = Counter(), 0.0
-            thread = threading.Thread(target=self._look, args=(node,), daemon=True)
+    def __enter__(self) -> Load:
+        self.mark = f"number-{time.time_ns():x}"
+        site = self.cluster.site(self.nodes[0])
+        self.writer = site.sign_in(site.settings.admin_user, self.cluster.secret("wp_admin_password"))
+        self.post = str(site.get("/wp-json/wp/v2/posts?per_page=1&orderby=id&order=asc").json()[0]["id"])
+        self.threads = [threading.Thread(target=self._read, args=(number,)) for number in range(self.readers)]
+        self.threads.append(threading.Thread(target=self._write))
+        for thread in self.threads:
             thread.start()
-            self.threads.append(thread)
         return self
 
     def __exit__(self, *_: object) -> None:
         self.over.set()
         for thread in self.threads:
-            thread.join(60)
+            thread.join(120)
+        kinds = {node: dict(seen) for node, seen in self.seen.items()}
+        print(f"{kinds}; longest {self.longest:.1f} s, a write {self.longest_write:.1f} s; {len(self.taken)} written")
 
-    def _look(self, node: str) -> None:
+    def _ask(self, first: int, once: Callable[[Site], Page], good: Callable[[Page], bool]) -> bool:
+        """Whether any node answered, the one that is asked first and then the others."""
+        for step in range(len(self.nodes)):
+            node = self.nodes[(first + step) % len(self.nodes)]
+            try:
+                page = once(self.cluster.site(node))
+                kind = str(page.status)
+            except TimeoutError:
+                kind = "no answer in time"
+            except ssl.SSLError:
+                kind = "hung up"
+            except (OSError, http.client.HTTPException) as error:
+                kind = type(error).__name__
+            with self.lock:
+                self.seen[node][kind] += 1
+            if kind.isdecimal() and good(page):
+                return True
+        return False
+
+    def _read(self, number: int) -> None:
         well = time.monotonic()
+        turn = number
         while not self.over.is_set():
-            status, dummy = self.cluster.page(node, "/?asked=now", Cookie="asked_by=test")
-            self.seen[node][status] += 1
-            now = time.monotonic()
-            if status == 200:
-                well = now
-            self.longest[node] = max(self.longest[node], now - well)
-            time.sleep(0.1)
+            # Each eighth page is made now.
+            headers = {"Cookie": "asked_by=test"} if turn % 8 == 0 else {}
+            if self._ask(number, lambda site, sent=headers: site.get("/", sent), lambda page: page.status == 200):  # type: ignore[misc]
+                well = time.monotonic()
+            with self.lock:
+                self.longest = max(self.longest, time.monotonic() - well)
+            turn += 1
+            self.over.wait(1)
+
+    def _write(self) -> None:
+        well = time.monotonic()
+        number = 0
+        while not self.over.is_set():
+            number += 1
+            text = f"{self.mark}-{number}"
+            fields = {"comment": text, "comment_post_ID": self.post, "comment_parent": "0", "submit": "Post Comment"}
+
+            def once(site: Site, sent: Mapping[str, str] = fields) -> Page:
+                return replace(site, cookies=dict(self.writer.cookies)).post("/wp-comments-post.php", dict(sent))
+
+            # One that was taken and not answered is refused as a duplicate by the next node.
+            if self._ask(number, once, lambda page: page.status == 302 and "#comment-" in page.location):
+                self.taken.append(text)
+                well = time.monotonic()
+            self.longest_write = max(self.longest_write, time.monotonic() - well)
+            self.over.wait(1)
 
 
 @pytest.fixture
-def visitors(cluster: Cluster) -> Callable[..., Visitors]:
-    return lambda *nodes: Visitors(cluster, nodes or NODES)
+def load(cluster: Cluster) -> Callable[..., Load]:
+    return lambda *nodes: Load(cluster, nodes or NODES)
