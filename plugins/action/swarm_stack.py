@@ -31,6 +31,7 @@ class ActionModule(ActionBase):
             data_dir=str(arguments.get("data_dir", "")),
             encrypted=bool(arguments.get("encrypted", True)),
             copies={name: int(number) for name, number in (arguments.get("copies") or {}).items()},
+            patience=int(arguments.get("patience") or 300),
         )
         renderer = rendering.Renderer(self._templar, self._loader, task_vars or {})
         try:

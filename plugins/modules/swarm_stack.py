@@ -72,6 +72,10 @@ options:
     description: How many of each service that has several.
     type: dict
     default: {}
+  patience:
+    description: Seconds that a container may take until it is well. After them Swarm gives it up.
+    type: int
+    default: 300
   folder:
     description: Where the stack file is kept on the manager.
     type: path
@@ -188,6 +192,7 @@ def main() -> None:
             "copies": {"type": "dict", "default": {}},
             "secrets_dir": {"type": "path", "required": True, "no_log": False},
             "owner": {"type": "str", "required": True},
+            "patience": {"type": "int", "default": 300},
             "folder": {"type": "path", "default": "/var/lib/fortytwo.inception/cluster"},
             "timeout": {"type": "int", "default": 900},
         },

@@ -1224,6 +1224,7 @@ RULES: tuple[Rule, ...] = (
     Rule("cluster_networks", check_cluster_networks, _always("10.201.0.0/16")),
     Rule("cluster_copies", check_copies, _always("{wordpress: 2}")),
     Rule("cluster_data_node", or_empty(shaped(ADDRESS, "the name of a host of the inventory")), _always("one")),
+    Rule("cluster_patience", number_from(30, 86400, " (seconds)"), _always("300")),
     Rule("cluster_timeout", number_from(1, 86400, " (seconds)"), _always("1800")),
     Rule("docker_daemon_settings", check_docker_settings, _always("{log-driver: local}")),
     Rule("docker_may_restart", check_truth, _always("false")),

@@ -51,6 +51,8 @@ class Cluster:
     encrypted: bool
     # Of services in several copies: how many.
     copies: Mapping[str, int]
+    # Seconds after which a container that does not become well is given up.
+    patience: int = 300
 
 
 def resolved(value: Any, env: Mapping[str, Any]) -> Any:
@@ -166,6 +168,9 @@ def service_of(
             f"{name}: a swarm knows no '{unknown[0]}' of a compose file; in a cluster, do without it in its compose.yml"
         )
     found: dict[str, Any] = {key: value for key, value in said.items() if key in AS_IT_STANDS}
+    if found.get("healthcheck"):
+        # On one machine who deploys sees whether it gets on. Here Swarm goes back by itself, when this time is over.
+        found["healthcheck"] = {**found["healthcheck"], "start_period": f"{cluster.patience}s"}
     if service.get("listens"):
         # By which address others ask it, a swarm tells nobody before it is well: it listens at all of them.
         found["environment"] = {**(found.get("environment") or {}), "ASKED_AT": "0.0.0.0"}

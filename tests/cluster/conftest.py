@@ -159,7 +159,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Cluster:
 
 @dataclass
 class Load:
-    """Readers, and somebody who writes a comment a second. Where a node gives no answer, they ask another one at once."""
+    """Readers, and a writer of a comment a second. Where a node gives no answer, they ask another one at once."""
 
     cluster: Cluster
     # Who is asked at all.

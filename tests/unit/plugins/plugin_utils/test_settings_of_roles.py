@@ -74,6 +74,7 @@ BAD: dict[str, list[tuple[Any, str]]] = {
         ({"Word press": 2}, "not the name of a service"),
     ],
     "cluster_data_node": [("one two", "the name of a host"), (1, "the name of a host")],
+    "cluster_patience": [("10m", "whole number"), (3, "less than 30")],
     "cluster_timeout": [("10m", "whole number"), (0, "less than 1")],
     "host_peers": [("192.0.2.1", "not a list"), (["one"], "no address of IPv4"), (["fd00::1"], "no address of IPv4")],
     "host_peer_ports": [(2377, "not a list"), (["http"], "port"), ([70000], "65535")],

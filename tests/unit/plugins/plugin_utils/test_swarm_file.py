@@ -164,3 +164,11 @@ def test_secrets_are_for_the_container_s_user(stack: dict[str, Any]) -> None:
         {"source": "db_password", "target": "db_password", "uid": "1000", "gid": "1001", "mode": 0o400}
     ]
     assert stack["secrets"] == {"db_password": "db_password.txt"}
+
+
+def test_a_container_is_given_up_when_its_time_is_over() -> None:
+    """What starts and never becomes well holds the update up no longer than the setting says."""
+    compose = COMPOSE.replace("image: site:1", "image: site:1\n    healthcheck: {test: [CMD, check]}")
+    cluster = swarm_file.Cluster("inception", "/shared", "/home/wil/data", True, {}, 42)
+    said = swarm_file.stack_file(compose, swarm_file.env_of(ENV), SERVICES, cluster)["services"]["site"]
+    assert said["healthcheck"] == {"test": ["CMD", "check"], "start_period": "42s"}
