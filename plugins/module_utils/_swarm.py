@@ -164,6 +164,17 @@ def alone(stack: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
     return {**stack, "services": services}
 
 
+def at_once(stack: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """The stack file in which all containers of these end before a newer one starts: they cannot work beside it."""
+    order = {"order": "stop-first", "parallelism": 0}
+    services = dict(stack["services"])
+    for name in names:
+        deploy = services[name]["deploy"]
+        ways = {way: {**deploy[way], **order} for way in ("update_config", "rollback_config")}
+        services[name] = {**services[name], "deploy": {**deploy, **ways}}
+    return {**stack, "services": services}
+
+
 def short_name(service: Mapping[str, Any], stack: str) -> str:
     return str(service["Spec"]["Name"]).removeprefix(f"{stack}_")
 
@@ -264,6 +275,39 @@ class Stack:
                 if attempt == ATTEMPTS - 1 or not re.search(r"network \S+ not found", str(problem)):
                     raise
                 time.sleep(PAUSE * 3)
+
+    def works_beside(self, whole: Mapping[str, Any], name: str) -> bool:
+        """Whether a newer one can be there while the former still is: a container of its image is asked."""
+        said, command = whole["services"][name], whole["x-commands"].get(name, {}).get("beside")
+        if not command:
+            return True
+        places = [
+            f"{whole['volumes'][one['source']]['driver_opts']['device']}:{one['target']}:ro"
+            for one in said.get("volumes") or []
+            if one["type"] == "volume"
+        ]
+        words = ["--rm", "--network", "none", "--read-only", "--cap-drop", "ALL", "--user", said["user"]]
+        words += [word for place in places for word in ("--volume", place)]
+        code, output, errors = self.docker.run(
+            ["docker", "run", *words, "--entrypoint", command[0], said["image"], *command[1:]], None
+        )
+        # Docker's own: it was not asked.
+        if code in (125, 126, 127):
+            raise SwarmProblem(f"{name}: {' '.join(command)}: {(last_lines(errors or output, 1) or ['no word'])[0]}")
+        return code == 0
+
+    def finish(self, whole: Mapping[str, Any]) -> list[str]:
+        """What is done once all are well, in those containers that are on this node. What failed of it."""
+        failed = []
+        for name, commands in whole["x-commands"].items():
+            if not (command := commands.get("after_update")):
+                continue
+            label = f"label=com.docker.swarm.service.name={self.name}_{name}"
+            for one in self.docker.say("ps", "--quiet", "--filter", label).split()[:1]:
+                code, output, errors = self.docker.run(["docker", "exec", one, *command], None)
+                if code:
+                    failed.append(f"{name}: {' '.join(command)}: {(last_lines(errors or output, 1) or ['no word'])[0]}")
+        return failed
 
     def waiting_for(self, wanted: Mapping[str, str]) -> tuple[list[str], list[str]]:
         """What is not as it shall be yet, and what never will be: what runs in place of the content that is wanted."""

@@ -20,6 +20,8 @@ description:
     asks for goes. No value comes to the control node, into an argument or into a result.
   - A service that is new and has several copies begins with one, so that the first start is done once. The others
     follow when that one is healthy.
+  - A service whose C(beside) says that a newer one cannot work beside the former has all its containers replaced at
+    once, and is away meanwhile. When all are well, the C(after_update) of those on this node is run.
   - Waits until every service has as many healthy containers as it shall have, and fails with the last words of one that
     has not. A newer one that is not well gives way by itself to the former, which is Swarm's rollback.
 extends_documentation_fragment:
@@ -168,15 +170,24 @@ def run(module: AnsibleModule) -> dict[str, Any]:
             stack.deploy(path)
             # The digests are those of all copies.
             stack.wait(whole["services"], given["timeout"])
-        write(path, text_of(whole))
+        alone = [name for name in plan.changed if not stack.works_beside(whole, name)]
+        write(path, text_of(_swarm.at_once(whole, alone)))
         stack.deploy(path)
     # What a run left that was cut off, or a node that was away, is waited for too.
-    stack.wait(whole["services"], given["timeout"])
+    try:
+        stack.wait(whole["services"], given["timeout"])
+    except SwarmProblem:
+        # What was given up may have left something on a volume.
+        stack.finish(whole)
+        raise
     services = stack.services()
     left = {_swarm.short_name(one, given["name"]): _swarm.fingerprint(one) for one in services}
     if left != noted:
         write(noted_path, json.dumps(left, indent=2) + "\n")
     secrets.remove_unused(services)
+    if not plan.empty:
+        for failed in stack.finish(whole):
+            module.warn(f"{failed}; the services run all the same")
     return result
 
 

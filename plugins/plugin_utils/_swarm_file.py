@@ -210,6 +210,11 @@ def stack_file(compose: str, env: Mapping[str, Any], services: Iterable[Mapping[
         "volumes": {name: volume_place(name, cluster, shared) for name in told.get("volumes") or {}},
         # Of each, the name of its file.
         "secrets": {name: of["file"].rpartition("/")[2] for name, of in (told.get("secrets") or {}).items()},
+        # What the machine does before and after it: Swarm has no word for it.
+        "x-commands": {
+            one["name"]: {when: list(one[when]) for when in ("beside", "after_update") if one.get(when)}
+            for one in services
+        },
     }
 
 

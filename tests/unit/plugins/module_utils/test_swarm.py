@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from ansible_collections.fortytwo.inception.plugins.module_utils import _swarm
@@ -209,3 +209,56 @@ class TestWaiting:
         engine.nodes[0]["Status"] = {"State": "down"}
         engine.nodes[1]["Spec"] = {"Availability": "drain"}
         assert _swarm.wanted_number(service, engine.nodes) == 1
+
+
+class TestCommands:
+    """What a service says is done before and after it is replaced."""
+
+    WHOLE: ClassVar[dict[str, Any]] = {
+        "services": {
+            "site": {
+                "image": "site:2",
+                "user": "1000:1000",
+                "volumes": [
+                    {"type": "volume", "source": "files", "target": "/srv"},
+                    {"type": "tmpfs", "target": "/tmp"},
+                ],
+                "deploy": {
+                    "update_config": {"order": "start-first", "parallelism": 1, "monitor": "15s"},
+                    "rollback_config": {"order": "start-first", "parallelism": 1},
+                },
+            }
+        },
+        "volumes": {"files": {"driver_opts": {"device": "/shared/files"}}},
+        "x-commands": {"site": {"beside": ["cmp", "-s", "a", "b"], "after_update": ["bring"]}},
+    }
+
+    @pytest.mark.parametrize(("code", "good"), [(0, True), (1, False)])
+    def test_a_container_of_the_new_image_says_whether_it_works_beside(self, code: int, good: bool) -> None:
+        said: list[list[str]] = []
+
+        def run(words: list[str], data: bytes | None) -> tuple[int, str, str]:
+            said.append(words)
+            return code, "", ""
+
+        stack = _swarm.Stack(_swarm.Docker(run), "inception")
+        assert stack.works_beside(self.WHOLE, "site") is good
+        assert said[0][-6:] == ["--entrypoint", "cmp", "site:2", "-s", "a", "b"]
+        assert "/shared/files:/srv:ro" in said[0]
+
+    def test_one_that_was_not_asked_has_not_said_so(self) -> None:
+        stack = _swarm.Stack(_swarm.Docker(lambda words, data: (125, "", "no such image")), "inception")
+        with pytest.raises(_swarm.SwarmProblem, match="site: cmp -s a b: no such image"):
+            stack.works_beside(self.WHOLE, "site")
+
+    def test_one_that_does_not_is_replaced_at_once(self) -> None:
+        deploy = _swarm.at_once(self.WHOLE, ["site"])["services"]["site"]["deploy"]
+        assert deploy["update_config"] == {"order": "stop-first", "parallelism": 0, "monitor": "15s"}
+        assert deploy["rollback_config"] == {"order": "stop-first", "parallelism": 0}
+        assert _swarm.at_once(self.WHOLE, []) == self.WHOLE
+
+    def test_what_fails_afterwards_is_told(self) -> None:
+        def run(words: list[str], data: bytes | None) -> tuple[int, str, str]:
+            return (0, "abc\n", "") if words[1] == "ps" else (1, "", "no room")
+
+        assert _swarm.Stack(_swarm.Docker(run), "inception").finish(self.WHOLE) == ["site: bring: no room"]
