@@ -239,6 +239,42 @@ class Task:
         )
 
 
+def node_told(node: Mapping[str, Any]) -> dict[str, Any]:
+    """What a person asks of a node."""
+    labels = node["Spec"].get("Labels") or {}
+    manager = node.get("ManagerStatus") or {}
+    return {
+        "name": labels.get("inception_node") or node["Description"]["Hostname"],
+        "there": node["Status"]["State"] == "ready",
+        "availability": node["Spec"]["Availability"],
+        "role": "leader" if manager.get("Leader") else node["Spec"]["Role"],
+        "has_data": "inception_data" in labels,
+        # A manager alone does not know its own.
+        "address": manager.get("Addr", "").rpartition(":")[0] or node["Status"].get("Addr", ""),
+    }
+
+
+def problems(told: Mapping[str, Any], copies: Iterable[Mapping[str, Any]]) -> list[str]:
+    """What is not as it should be, a sentence each."""
+    found = [f"{node['name']} is away" for node in told["nodes"] if not node["there"]]
+    found += [
+        f"{one['name']}: {one['well']} of {one['wanted']} are well"
+        + (f" (update: {one['update']})" if one["update"] in UNDER_WAY + GIVEN_BACK else "")
+        for one in told["services"]
+        if one["well"] != one["wanted"]
+    ]
+    names = {node["address"]: node["name"] for node in told["nodes"]}
+    for copy in copies:
+        host = names.get(copy["host"], copy["host"])
+        if not copy["there"]:
+            found.append(f"the copy of the files on {host} is away")
+        if copy["to_heal"]:
+            found.append(
+                f"{copy['to_heal']} files on {host} are newer than on another node, where they are being brought"
+            )
+    return found
+
+
 def wanted_number(service: Mapping[str, Any], nodes: Iterable[Mapping[str, Any]]) -> int:
     mode = service["Spec"]["Mode"]
     if "Replicated" in mode:
@@ -262,6 +298,25 @@ class Stack:
     def tasks(self, service: str) -> list[Task]:
         told = self.docker.say("service", "ps", "--no-trunc", "--format", "{{json .}}", f"{self.name}_{service}")
         return [Task.of(service, json.loads(line)) for line in told.splitlines() if line.strip()]
+
+    def told(self) -> dict[str, list[dict[str, Any]]]:
+        """How the nodes and the services are."""
+        nodes = self.nodes()
+        services = []
+        for one in self.services():
+            name = short_name(one, self.name)
+            tasks = [task for task in self.tasks(name) if task.wanted == "running"]
+            well = [task.node for task in tasks if task.state == "running"]
+            services.append(
+                {
+                    "name": name,
+                    "well": len(well),
+                    "wanted": wanted_number(one, nodes),
+                    "nodes": sorted(well),
+                    "update": (one.get("UpdateStatus") or {}).get("State", ""),
+                }
+            )
+        return {"nodes": sorted(map(node_told, nodes), key=lambda node: str(node["name"])), "services": services}
 
     def deploy(self, path: str) -> None:
         # Images come as they are delivered, and are asked of no registry.

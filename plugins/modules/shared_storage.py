@@ -74,104 +74,15 @@ done:
 """
 
 import socket
-import time
-import xml.etree.ElementTree as ElementTree
-from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-
-# Seconds until a new peer is one, and a new brick has all there is.
-PATIENCE = 600.0
-PAUSE = 1.0
-
-
-class StorageProblem(Exception):
-    """What is wrong, for the user."""
-
-
-class Gluster:
-    """The command, whose answers are XML."""
-
-    def __init__(self, module: AnsibleModule) -> None:
-        self.module = module
-        self.done: list[str] = []
-
-    def ask(self, *words: str) -> ElementTree.Element:
-        code, output, errors = self.module.run_command(["gluster", "--mode=script", *words, "--xml"])
-        try:
-            # Its own answer, on this machine.
-            answer = ElementTree.fromstring(output)
-        except ElementTree.ParseError:
-            raise StorageProblem(f"gluster {' '.join(words[:2])}: {(errors or output).strip() or 'no word'}") from None
-        if code or answer.findtext("opRet") not in (None, "0"):
-            raise StorageProblem(f"gluster {' '.join(words[:2])}: {answer.findtext('opErrstr') or errors.strip()}")
-        return answer
-
-    def do(self, what: str, *words: str) -> None:
-        self.done.append(what)
-        if not self.module.check_mode:
-            self.ask(*words)
-
-    # -- peers --
-
-    def peers(self) -> dict[str, bool]:
-        """The addresses of the others, and whether each is a peer to the full and there."""
-        found = {}
-        for peer in self.ask("peer", "status").iter("peer"):
-            well = peer.findtext("connected") == "1" and peer.findtext("stateStr") == "Peer in Cluster"
-            for name in peer.iter("hostname"):
-                if name.text:
-                    found[name.text] = well
-        return found
-
-    def wait_for_peers(self, names: list[str]) -> None:
-        end = time.monotonic() + PATIENCE
-        while missing := [name for name in names if not self.peers().get(name)]:
-            if time.monotonic() > end:
-                raise StorageProblem(f"gluster: {', '.join(missing)} is no peer after {PATIENCE:.0f} s")
-            time.sleep(PAUSE)
-
-    # -- the volume --
-
-    def volume(self, name: str) -> dict[str, Any] | None:
-        for one in self.ask("volume", "info").iter("volume"):
-            if one.findtext("name") == name:
-                return {
-                    "started": one.findtext("statusStr") == "Started",
-                    "bricks": [brick.findtext("name") or "" for brick in one.iter("brick")],
-                    "settings": {
-                        option.findtext("name"): option.findtext("value")
-                        for option in one.iter("option")
-                        if option.find("name") is not None
-                    },
-                }
-        return None
-
-    def away(self, name: str) -> set[str]:
-        """The bricks that do not answer."""
-        return {
-            brick.findtext("name") or ""
-            for brick in self.ask("volume", "heal", name, "info").iter("brick")
-            if brick.findtext("status") != "Connected"
-        }
-
-    def wait_until_healed(self, name: str) -> None:
-        end = time.monotonic() + PATIENCE
-        while True:
-            numbers = [entry.text or "-" for entry in self.ask("volume", "heal", name, "info").iter("numberOfEntries")]
-            if numbers and set(numbers) == {"0"}:
-                return
-            if time.monotonic() > end:
-                raise StorageProblem(
-                    f"gluster: {name} is not healed after {PATIENCE:.0f} s ({', '.join(numbers)} left)"
-                )
-            time.sleep(PAUSE)
+from ansible_collections.fortytwo.inception.plugins.module_utils._gluster import Gluster, StorageProblem
 
 
 def run(module: AnsibleModule) -> list[str]:
     given = module.params
     name, settings = given["name"], {key: str(value) for key, value in given["settings"].items()}
-    gluster = Gluster(module)
+    gluster = Gluster(lambda words: module.run_command(words), module.check_mode)
     own = [one for one in given["peers"] if is_own(one)]
     others = [one for one in given["peers"] if one not in own]
     known = gluster.peers()
@@ -205,11 +116,11 @@ def place(gluster: Gluster, name: str, bricks: list[str], wanted: list[str]) -> 
     for brick in [one for one in wanted if one not in bricks]:
         number += 1
         gluster.do(f"add {brick}", "volume", "add-brick", name, "replica", str(number), brick, "force")
-        if not gluster.module.check_mode:
+        if not gluster.check_mode:
             gluster.ask("volume", "heal", name, "full")
             gluster.wait_until_healed(name)
     goes = [one for one in bricks if one not in wanted]
-    if goes and not gluster.module.check_mode:
+    if goes and not gluster.check_mode:
         away = gluster.away(name)
         if lost := sorted(away & set(wanted)):
             raise StorageProblem(f"gluster: {', '.join(lost)} is away, and could not keep alone what {goes[0]} has")

@@ -262,3 +262,57 @@ class TestCommands:
             return (0, "abc\n", "") if words[1] == "ps" else (1, "", "no room")
 
         assert _swarm.Stack(_swarm.Docker(run), "inception").finish(self.WHOLE) == ["site: bring: no room"]
+
+
+class TestTold:
+    """What a person is told of a cluster."""
+
+    def test_of_a_cluster_that_is_well_nothing_is_wrong(self) -> None:
+        told = {
+            "nodes": [{"name": "one", "there": True, "address": "192.0.2.11"}],
+            "services": [{"name": "nginx", "well": 1, "wanted": 1, "update": "completed"}],
+        }
+        assert _swarm.problems(told, [{"host": "192.0.2.11", "there": True, "to_heal": 0}]) == []
+
+    def test_what_is_wrong_is_named(self) -> None:
+        told = {
+            "nodes": [
+                {"name": "one", "there": True, "address": "192.0.2.11"},
+                {"name": "two", "there": False, "address": "192.0.2.12"},
+            ],
+            "services": [
+                {"name": "wordpress", "well": 1, "wanted": 2, "update": "updating"},
+                {"name": "redis", "well": 0, "wanted": 1, "update": ""},
+            ],
+        }
+        copies = [
+            {"host": "192.0.2.11", "there": True, "to_heal": 3},
+            {"host": "192.0.2.12", "there": False, "to_heal": 0},
+        ]
+        assert _swarm.problems(told, copies) == [
+            "two is away",
+            "wordpress: 1 of 2 are well (update: updating)",
+            "redis: 0 of 1 are well",
+            "3 files on one are newer than on another node, where they are being brought",
+            "the copy of the files on two is away",
+        ]
+
+    def test_a_node_has_its_name_of_the_inventory(self) -> None:
+        node = {
+            "Spec": {
+                "Labels": {"inception_node": "one", "inception_data": "x"},
+                "Role": "manager",
+                "Availability": "drain",
+            },
+            "Description": {"Hostname": "abc"},
+            "Status": {"State": "ready", "Addr": "0.0.0.0"},
+            "ManagerStatus": {"Leader": True, "Addr": "192.0.2.11:2377"},
+        }
+        assert _swarm.node_told(node) == {
+            "name": "one",
+            "there": True,
+            "availability": "drain",
+            "role": "leader",
+            "has_data": True,
+            "address": "192.0.2.11",
+        }
