@@ -8,8 +8,10 @@ from ansible_collections.fortytwo.inception.plugins.module_utils import _gluster
 
 HEAL = """<?xml version="1.0" encoding="UTF-8" standalone="yes"?>
 <cliOutput><healInfo><bricks>
-<brick hostUuid="1"><name>192.0.2.11:/bricks/x</name><file>/a</file><status>Connected</status><numberOfEntries>2</numberOfEntries></brick>
-<brick hostUuid="-"><name>192.0.2.12:/bricks/x</name><status>Transport endpoint is not connected</status><numberOfEntries>-</numberOfEntries></brick>
+<brick hostUuid="1"><name>192.0.2.11:/bricks/x</name><file>/a</file>
+<status>Connected</status><numberOfEntries>2</numberOfEntries></brick>
+<brick hostUuid="-"><name>192.0.2.12:/bricks/x</name>
+<status>Transport endpoint is not connected</status><numberOfEntries>-</numberOfEntries></brick>
 </bricks></healInfo><opRet>0</opRet><opErrno>0</opErrno><opErrstr/></cliOutput>
 """
 
