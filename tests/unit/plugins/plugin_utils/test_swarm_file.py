@@ -172,3 +172,11 @@ def test_a_container_is_given_up_when_its_time_is_over() -> None:
     cluster = swarm_file.Cluster("inception", "/shared", "/home/wil/data", True, {}, 42)
     said = swarm_file.stack_file(compose, swarm_file.env_of(ENV), SERVICES, cluster)["services"]["site"]
     assert said["healthcheck"] == {"test": ["CMD", "check"], "start_period": "42s"}
+
+
+def test_of_one_on_each_node_none_starts_beside_another() -> None:
+    services = [*SERVICES[:2], {**SERVICES[2], "update_order": "start_first"}]
+    said = swarm_file.stack_file(COMPOSE, swarm_file.env_of(ENV), services, CLUSTER)["services"]
+    assert said["site"]["deploy"]["update_config"]["order"] == "start-first"
+    assert said["door"]["deploy"]["update_config"]["order"] == "stop-first"
+    assert said["door"]["deploy"]["rollback_config"]["order"] == "stop-first"
