@@ -135,7 +135,7 @@ def pinned(service: Mapping[str, Any], shared: Iterable[str]) -> bool:
 def deployed_as(service: Mapping[str, Any], limits: Mapping[str, Any], cluster: Cluster, shared: list[str]) -> Any:
     """How many there are, where, and how they give way to newer ones."""
     several = service["in_cluster"]
-    # One on each node has no place beside itself: Swarm would end the former for a newer one that is not well (moby/moby#37972).
+    # Nobody is beside one on each node: Swarm would end a good one for a newer one that is not (moby/moby#37972).
     first = service.get("update_order") == "start_first" and several != "every_node"
     order = "start-first" if first else "stop-first"
     found: dict[str, Any] = {
