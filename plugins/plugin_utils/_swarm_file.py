@@ -29,6 +29,15 @@ AS_IT_STANDS = frozenset(
         *("stop_grace_period", "stop_signal", "tty", "stdin_open"),
     }
 )
+# A node that is gone refuses nothing: who is connected to it, or tries to be, would wait for minutes.
+WAITS = {
+    "net.ipv4.tcp_syn_retries": "2",
+    "net.ipv4.tcp_keepalive_time": "4",
+    "net.ipv4.tcp_keepalive_intvl": "2",
+    "net.ipv4.tcp_keepalive_probes": "2",
+}
+# Seconds by the network's own speed; for a visitor in a tunnel it would be too few.
+WAITS_INSIDE = {"net.ipv4.tcp_retries2": "5"}
 # What is made of other things, or has another word there.
 TURNED = frozenset({"ports", "volumes", "tmpfs", "secrets", "networks", "deploy"})
 # What has no meaning there: images come as they are delivered; the engine's setting is no-new-privileges; Swarm starts
@@ -173,6 +182,7 @@ def service_of(
     if found.get("healthcheck"):
         # On one machine who deploys sees whether it gets on. Here Swarm goes back by itself, when this time is over.
         found["healthcheck"] = {**found["healthcheck"], "start_period": f"{cluster.patience}s"}
+    found["sysctls"] = {**WAITS, **({} if said.get("ports") else WAITS_INSIDE), **(found.get("sysctls") or {})}
     if service.get("listens"):
         # By which address others ask it, a swarm tells nobody before it is well: it listens at all of them.
         found["environment"] = {**(found.get("environment") or {}), "ASKED_AT": "0.0.0.0"}
