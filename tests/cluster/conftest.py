@@ -101,14 +101,20 @@ class Cluster:
         words = f"mariadb --defaults-file=/run/mysqld/client.cnf --skip-column-names --execute {query!r} wordpress"
         return set(self.inside("one", "mariadb", words.replace("'", '"')).split())
 
-    def run(self, *arguments: str, inventory: Path | None = None, variables: Mapping[str, Any] | None = None) -> Run:
+    def run(
+        self,
+        *arguments: str,
+        playbook: str = "cluster",
+        inventory: Path | None = None,
+        variables: Mapping[str, Any] | None = None,
+    ) -> Run:
         """As a user calls it, with the repository's own configuration."""
         more = [f"--extra-vars={json.dumps(variables)}"] if variables else []
         done = subprocess.run(
             [
                 str(Path(sys.executable).parent / "ansible-playbook"),
                 f"--inventory={inventory or self.inventory}",
-                "playbooks/cluster.yml",
+                f"playbooks/{playbook}.yml",
                 *more,
                 *arguments,
             ],

@@ -106,6 +106,27 @@ def test_a_node_that_dies_is_not_missed(cluster: Cluster, load: Callable[..., Lo
     assert set(seen.taken) - cluster.comments() == set()
 
 
+def test_status_tells_what_is_wrong(cluster: Cluster) -> None:
+    """All that is well on one screen; and a node that is away, by its name."""
+    cluster.settled()
+    done = cluster.run(playbook="status")
+    assert done.status == 0, done.told()
+    assert "All is well." in done.output
+    for word in ("one  *there, (leader|manager), the database", "three  *there", "nginx  *3 of 3", "3 of 3 copies"):
+        assert re.search(word, done.output), word
+    cluster.outside("kill", "inception-cluster-two")
+    try:
+        until(lambda: "Down" in cluster.root("one", "docker node ls --format '{{.Status}}'"), 30, "two is not missed")
+        done = cluster.run(playbook="status")
+    finally:
+        cluster.outside("start", "inception-cluster-two")
+    assert done.status != 0
+    for word in ("two  *AWAY", "two is away", "the copy of the files on two is away"):
+        assert re.search(word, done.output), done.output
+    until(lambda: cluster.page("two")[0] == 200, 180, "two does not serve the site again")
+    cluster.settled()
+
+
 def test_without_the_node_with_the_data_pages_are_shown(cluster: Cluster, load: Callable[..., Load]) -> None:
     """There is one database: until it is back nobody writes; who has no cookie sees what NGINX has. Nothing is lost."""
     with load() as seen:
