@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A change through any node is seen there at once, and at every node within a second; and never is a page older than it.
+"""A change through any node is seen there at once, and at every node within a second. No page is older than it.
 
 INCEPTION_FRESHNESS says how often each kind is changed (3).
 """
