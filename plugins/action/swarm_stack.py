@@ -28,10 +28,11 @@ class ActionModule(ActionBase):
         cluster = swarm_file.Cluster(
             project=str(arguments.get("name", "")),
             shared_dir=str(arguments.get("shared_dir", "")),
+            live_dir=str(arguments.get("live_dir", "")),
             data_dir=str(arguments.get("data_dir", "")),
             encrypted=bool(arguments.get("encrypted", True)),
             copies={name: int(number) for name, number in (arguments.get("copies") or {}).items()},
-            patience=int(arguments.get("patience") or 300),
+            patience=int(arguments.get("patience") or 600),
         )
         renderer = rendering.Renderer(self._templar, self._loader, task_vars or {})
         try:

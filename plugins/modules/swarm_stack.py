@@ -62,6 +62,10 @@ options:
     description: The folder that is the same on every node.
     type: path
     required: true
+  live_dir:
+    description: The same folder for services that only read it, and look anew each time.
+    type: path
+    required: true
   data_dir:
     description: The folder of the data that is on one node only.
     type: path
@@ -77,7 +81,7 @@ options:
   patience:
     description: Seconds that a container may take until it is well. After them Swarm gives it up.
     type: int
-    default: 300
+    default: 600
   folder:
     description: Where the stack file is kept on the manager.
     type: path
@@ -96,6 +100,7 @@ EXAMPLES = r"""
     secrets_dir: /home/wil/inception/secrets
     owner: wil
     shared_dir: /var/lib/fortytwo.inception/shared
+    live_dir: /var/lib/fortytwo.inception/shared-live
     data_dir: /home/wil/data
     copies: {wordpress: 3}
 """
@@ -198,12 +203,13 @@ def main() -> None:
             "stack": {"type": "dict", "default": {}},
             "services": {"type": "list", "elements": "dict", "required": True},
             "shared_dir": {"type": "path", "required": True},
+            "live_dir": {"type": "path", "required": True},
             "data_dir": {"type": "path", "required": True},
             "encrypted": {"type": "bool", "default": True},
             "copies": {"type": "dict", "default": {}},
             "secrets_dir": {"type": "path", "required": True, "no_log": False},
             "owner": {"type": "str", "required": True},
-            "patience": {"type": "int", "default": 300},
+            "patience": {"type": "int", "default": 600},
             "folder": {"type": "path", "default": "/var/lib/fortytwo.inception/cluster"},
             "timeout": {"type": "int", "default": 900},
         },

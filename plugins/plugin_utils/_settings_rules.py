@@ -1224,7 +1224,7 @@ RULES: tuple[Rule, ...] = (
     Rule("cluster_networks", check_cluster_networks, _always("10.201.0.0/16")),
     Rule("cluster_copies", check_copies, _always("{wordpress: 2}")),
     Rule("cluster_data_node", or_empty(shaped(ADDRESS, "the name of a host of the inventory")), _always("one")),
-    Rule("cluster_patience", number_from(30, 86400, " (seconds)"), _always("300")),
+    Rule("cluster_patience", number_from(30, 86400, " (seconds)"), _always("600")),
     Rule("cluster_timeout", number_from(1, 86400, " (seconds)"), _always("1800")),
     Rule("docker_daemon_settings", check_docker_settings, _always("{log-driver: local}")),
     Rule("docker_may_restart", check_truth, _always("false")),
@@ -1256,7 +1256,7 @@ RULES: tuple[Rule, ...] = (
     Rule("stack_health_webhook", check_webhook, _always("https://hooks.example.org/services/inception")),
     Rule("stack_start_timeout", number_from(1, 86400, " (seconds)"), _always("3600")),
     Rule("stack_start_patience", number_from(1, 86400, " (seconds)"), _always("120")),
-    Rule("stack_rotate_timeout", number_from(1, 86400, " (seconds)"), _always("300")),
+    Rule("stack_rotate_timeout", number_from(1, 86400, " (seconds)"), _always("600")),
     Rule(
         "stack_tls_certificate",
         file_for("inception_tls: provided", _provided, "CERTIFICATE"),

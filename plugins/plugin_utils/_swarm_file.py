@@ -54,14 +54,15 @@ class Cluster:
     """What the settings and the nodes say."""
 
     project: str
-    # The folder that is the same on every node, and that of the node with the data.
+    # The folder that is the same on every node, the same for who only reads, and that of the node with the data.
     shared_dir: str
+    live_dir: str
     data_dir: str
     encrypted: bool
     # Of services in several copies: how many.
     copies: Mapping[str, int]
     # Seconds after which a container that does not become well is given up.
-    patience: int = 300
+    patience: int = 600
 
 
 def resolved(value: Any, env: Mapping[str, Any]) -> Any:
@@ -123,12 +124,17 @@ def bytes_of(size: str) -> int:
     return int(number) * {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}[unit] if unit in "kmg" else int(size)
 
 
-def volume_of(line: str) -> dict[str, Any]:
+def live(name: str) -> str:
+    """The name of a shared volume for who only reads it."""
+    return f"{name}-live"
+
+
+def volume_of(line: str, shared: Iterable[str]) -> dict[str, Any]:
     source, target, *options = line.split(":")
     words = options[0].split(",") if options else []
     return {
         "type": "volume",
-        "source": source,
+        "source": live(source) if source in shared and "ro" in words else source,
         "target": target,
         "read_only": "ro" in words,
         "volume": {"nocopy": "nocopy" in words},
@@ -187,7 +193,7 @@ def service_of(
         # By which address others ask it, a swarm tells nobody before it is well: it listens at all of them.
         found["environment"] = {**(found.get("environment") or {}), "ASKED_AT": "0.0.0.0"}
     places = [tmpfs_of(line) for line in said.get("tmpfs") or []]
-    volumes = [volume_of(line) for line in said.get("volumes") or []]
+    volumes = [volume_of(line, shared) for line in said.get("volumes") or []]
     if places or volumes:
         found["volumes"] = volumes + places
     if said.get("ports"):
@@ -219,7 +225,12 @@ def stack_file(compose: str, env: Mapping[str, Any], services: Iterable[Mapping[
             name: service_of(name, said, by_name[name], cluster, shared) for name, said in told["services"].items()
         },
         "networks": {name: network_of(of or {}, cluster) for name, of in (told.get("networks") or {}).items()},
-        "volumes": {name: volume_place(name, cluster, shared) for name in told.get("volumes") or {}},
+        "volumes": {
+            **{name: volume_place(name, cluster, shared) for name in told.get("volumes") or {}},
+            **{
+                live(name): folder_of(f"{cluster.project}-live_{name}", f"{cluster.live_dir}/{name}") for name in shared
+            },
+        },
         # Of each, the name of its file.
         "secrets": {name: of["file"].rpartition("/")[2] for name, of in (told.get("secrets") or {}).items()},
         # What the machine does before and after it: Swarm has no word for it.
@@ -241,11 +252,11 @@ def network_of(said: Mapping[str, Any], cluster: Cluster) -> dict[str, Any]:
 
 def volume_place(name: str, cluster: Cluster, shared: Iterable[str]) -> dict[str, Any]:
     """A folder of each node: the one that is the same everywhere, or that of the node with the data."""
-    is_shared = name in shared
-    folder = cluster.shared_dir if is_shared else cluster.data_dir
-    return {
-        # The name says where it is: Docker takes one of the same name for the same, wherever that leads.
-        "name": f"{cluster.project}{'-shared' if is_shared else ''}_{name}",
-        "driver": "local",
-        "driver_opts": {"type": "none", "o": "bind", "device": f"{folder}/{name}"},
-    }
+    # The name says where it is: Docker takes one of the same name for the same, wherever that leads.
+    if name in shared:
+        return folder_of(f"{cluster.project}-shared_{name}", f"{cluster.shared_dir}/{name}")
+    return folder_of(f"{cluster.project}_{name}", f"{cluster.data_dir}/{name}")
+
+
+def folder_of(name: str, path: str) -> dict[str, Any]:
+    return {"name": name, "driver": "local", "driver_opts": {"type": "none", "o": "bind", "device": path}}

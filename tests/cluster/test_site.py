@@ -202,7 +202,7 @@ def test_a_node_less_and_again_one_more(cluster: Cluster, load: Callable[..., Lo
     assert set(seen.taken) - cluster.comments() == set()
     assert sorted(cluster.root("one", "docker node ls --format '{{.Hostname}}'").split()) == ["one", "two"]
     assert "172.29.42.13" not in cluster.root("one", "gluster volume info inception; cat /etc/inception-firewall.nft")
-    cluster.root("three", "docker swarm leave --force; systemctl disable --now inception-shared")
+    cluster.root("three", "docker swarm leave --force; systemctl disable --now inception-shared inception-shared-live")
     done = cluster.run()
     assert done.status == 0, done.told()
     cluster.settled()

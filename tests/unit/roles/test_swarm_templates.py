@@ -35,7 +35,7 @@ def stack(request: pytest.FixtureRequest, collections_path: Path) -> dict[str, A
     files = rendering.project(request.param, str(collections_path))
     compose = files["srcs/docker-compose.yml"]
     services = [described(name, said) for name, said in yaml.safe_load(compose)["services"].items()]
-    cluster = swarm_file.Cluster("inception", "/shared", "/home/wil/data", True, {"wordpress": 3})
+    cluster = swarm_file.Cluster("inception", "/shared", "/live", "/home/wil/data", True, {"wordpress": 3})
     found: dict[str, Any] = swarm_file.stack_file(compose, swarm_file.env_of(files["srcs/.env"]), services, cluster)
     return found
 

@@ -59,7 +59,7 @@ DATA_DIR=/home/wil/data
 HTTPS_PORT=443
 TITLE="A \\"quoted\\" \\$word"
 """
-CLUSTER = swarm_file.Cluster("inception", "/shared", "/home/wil/data", True, {"site": 3})
+CLUSTER = swarm_file.Cluster("inception", "/shared", "/live", "/home/wil/data", True, {"site": 3})
 
 
 def described(name: str, in_cluster: str = "one", **more: Any) -> dict[str, Any]:
@@ -146,7 +146,13 @@ def test_where_the_volumes_are(stack: dict[str, Any]) -> None:
     assert places == {
         "db": ("inception_db", "/home/wil/data/db"),
         "site": ("inception-shared_site", "/shared/site"),
+        "site-live": ("inception-live_site", "/live/site"),
     }
+    sources = {
+        name: [one["source"] for one in said["volumes"] if "source" in one] for name, said in stack["services"].items()
+    }
+    # Who only reads looks anew each time.
+    assert sources == {"db": ["db"], "site": ["site-live"], "door": ["site-live"]}
 
 
 def test_networks(stack: dict[str, Any]) -> None:
@@ -169,7 +175,7 @@ def test_secrets_are_for_the_container_s_user(stack: dict[str, Any]) -> None:
 def test_a_container_is_given_up_when_its_time_is_over() -> None:
     """What starts and never becomes well holds the update up no longer than the setting says."""
     compose = COMPOSE.replace("image: site:1", "image: site:1\n    healthcheck: {test: [CMD, check]}")
-    cluster = swarm_file.Cluster("inception", "/shared", "/home/wil/data", True, {}, 42)
+    cluster = swarm_file.Cluster("inception", "/shared", "/live", "/home/wil/data", True, {}, 42)
     said = swarm_file.stack_file(compose, swarm_file.env_of(ENV), SERVICES, cluster)["services"]["site"]
     assert said["healthcheck"] == {"test": ["CMD", "check"], "start_period": "42s"}
 
