@@ -64,6 +64,7 @@ def test_containers_can_do_no_more_than_on_one_machine(cluster: Cluster, name: s
     """Nobody is root, has a capability, could get one, or writes to its root file system; nothing is without limits."""
     ids = cluster.root(name, "docker ps --quiet").split()
     assert len(ids) >= 2
+    info = json.loads(cluster.root(name, "docker info --format '{{json .}}'"))
     for one in ids:
         told = json.loads(cluster.root(name, f"docker inspect {one}"))[0]
         status = cluster.root(name, f"cat /proc/{told['State']['Pid']}/status")
@@ -73,8 +74,16 @@ def test_containers_can_do_no_more_than_on_one_machine(cluster: Cluster, name: s
         assert "0" not in words["Uid"], where
         assert {int(words[key][0], 16) for key in ("CapEff", "CapPrm", "CapBnd", "CapAmb")} == {0}, where
         assert told["HostConfig"]["ReadonlyRootfs"] is True, where
-        assert told["HostConfig"]["Memory"] > 0, where
-        assert told["HostConfig"]["PidsLimit"] > 0, where
+        service = told["Config"]["Labels"]["com.docker.swarm.service.name"]
+        spec = json.loads(cluster.root("one", f"docker service inspect {service}"))[0]["Spec"]
+        limits = spec["TaskTemplate"]["Resources"]["Limits"]
+        assert limits["MemoryBytes"] > 0, where
+        assert limits["Pids"] > 0, where
+        # A system container's kernel may have no such limits.
+        if info["MemoryLimit"]:
+            assert told["HostConfig"]["Memory"] == limits["MemoryBytes"], where
+        if info["PidsLimit"]:
+            assert told["HostConfig"]["PidsLimit"] == limits["Pids"], where
 
 
 def test_no_secret_s_value_is_seen(cluster: Cluster) -> None:
