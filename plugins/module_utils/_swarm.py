@@ -10,7 +10,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -162,6 +162,16 @@ def alone(stack: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
         for name, said in stack["services"].items()
     }
     return {**stack, "services": services}
+
+
+def turns(stack: Mapping[str, Any], plan: Plan) -> Iterator[tuple[dict[str, Any], list[str]]]:
+    """The stack file as far as each turn with something new, and what that is."""
+    there: set[str] = set()
+    touched = {*plan.added, *plan.changed, *plan.put_right}
+    for names in stack["x-turns"]:
+        there |= set(names)
+        if new := [name for name in names if name in touched]:
+            yield {**stack, "services": {name: said for name, said in stack["services"].items() if name in there}}, new
 
 
 def at_once(stack: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
@@ -318,9 +328,10 @@ class Stack:
             )
         return {"nodes": sorted(map(node_told, nodes), key=lambda node: str(node["name"])), "services": services}
 
-    def deploy(self, path: str) -> None:
+    def deploy(self, path: str, whole: bool = False) -> None:
         # Images come as they are delivered, and are asked of no registry.
-        words = ("stack", "deploy", "--resolve-image", "never", "--prune", "--compose-file", path, self.name)
+        words = ("stack", "deploy", "--resolve-image", "never", *(["--prune"] if whole else []))
+        words += ("--compose-file", path, self.name)
         for attempt in range(ATTEMPTS):
             try:
                 self.docker.say(*words)

@@ -22,6 +22,7 @@ description:
     follow when that one is healthy.
   - A service whose C(beside) says that a newer one cannot work beside the former has all its containers replaced at
     once, and is away meanwhile. When all are well, the C(after_update) of those on this node is run.
+  - A service is new or replaced when those are well that it waits for (C(waits_for) in its description).
   - Waits until every service has as many healthy containers as it shall have, and fails with the last words of one that
     has not. A newer one that is not well gives way by itself to the former, which is Swarm's rollback.
 extends_documentation_fragment:
@@ -147,6 +148,30 @@ def text_of(stack: dict[str, Any]) -> str:
     return json.dumps(stack, indent=2) + "\n"
 
 
+def deploy(stack: _swarm.Stack, whole: dict[str, Any], plan: _swarm.Plan, path: str, timeout: float) -> None:
+    """One after the other, each when those are well that it waits for."""
+    several = [name for name in plan.added if int(whole["services"][name]["deploy"].get("replicas", 1)) > 1]
+    alone = [name for name in plan.changed if not stack.works_beside(whole, name)]
+    whole = _swarm.at_once(whole, alone)
+    try:
+        for part, new in _swarm.turns(whole, plan):
+            # The digests are those of all copies.
+            wanted = {name: whole["services"][name] for name in new}
+            if first := [name for name in new if name in several]:
+                write(path, text_of(_swarm.alone(part, first)))
+                stack.deploy(path)
+                stack.wait(wanted, timeout)
+            write(path, text_of(part))
+            stack.deploy(path)
+            stack.wait(wanted, timeout)
+    except SwarmProblem:
+        # What was given up may have left something on a volume.
+        stack.finish(whole)
+        raise
+    write(path, text_of(whole))
+    stack.deploy(path, whole=True)
+
+
 def run(module: AnsibleModule) -> dict[str, Any]:
     given = module.params
     docker = _swarm.Docker(lambda words, data: module.run_command(words, data=data, binary_data=True))
@@ -169,22 +194,9 @@ def run(module: AnsibleModule) -> dict[str, Any]:
         return result
     path = os.path.join(given["folder"], "stack.json")
     if not plan.empty:
-        several = [name for name in plan.added if int(whole["services"][name]["deploy"].get("replicas", 1)) > 1]
-        if several:
-            write(path, text_of(_swarm.alone(whole, several)))
-            stack.deploy(path)
-            # The digests are those of all copies.
-            stack.wait(whole["services"], given["timeout"])
-        alone = [name for name in plan.changed if not stack.works_beside(whole, name)]
-        write(path, text_of(_swarm.at_once(whole, alone)))
-        stack.deploy(path)
+        deploy(stack, whole, plan, path, given["timeout"])
     # What a run left that was cut off, or a node that was away, is waited for too.
-    try:
-        stack.wait(whole["services"], given["timeout"])
-    except SwarmProblem:
-        # What was given up may have left something on a volume.
-        stack.finish(whole)
-        raise
+    stack.wait(whole["services"], given["timeout"])
     services = stack.services()
     left = {_swarm.short_name(one, given["name"]): _swarm.fingerprint(one) for one in services}
     if left != noted:

@@ -176,6 +176,18 @@ def deployed_as(service: Mapping[str, Any], limits: Mapping[str, Any], cluster: 
     return found
 
 
+def turns(services: Iterable[Mapping[str, Any]]) -> list[list[str]]:
+    """Who comes with whom: each after those that it waits for. A swarm would replace all at once, the database too."""
+    left = {one["name"]: set(one.get("waits_for") or []) for one in services}
+    found = []
+    while left:
+        # Who waits for one another, or for nobody that is there, comes in the end.
+        turn = sorted(name for name, others in left.items() if not others & set(left)) or sorted(left)
+        found.append(turn)
+        left = {name: others for name, others in left.items() if name not in turn}
+    return found
+
+
 def service_of(
     name: str, said: Mapping[str, Any], service: Mapping[str, Any], cluster: Cluster, shared: list[str]
 ) -> dict[str, Any]:
@@ -233,6 +245,7 @@ def stack_file(compose: str, env: Mapping[str, Any], services: Iterable[Mapping[
         },
         # Of each, the name of its file.
         "secrets": {name: of["file"].rpartition("/")[2] for name, of in (told.get("secrets") or {}).items()},
+        "x-turns": turns(services),
         # What the machine does before and after it: Swarm has no word for it.
         "x-commands": {
             one["name"]: {when: list(one[when]) for when in ("beside", "after_update") if one.get(when)}

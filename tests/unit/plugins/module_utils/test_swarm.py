@@ -316,3 +316,10 @@ class TestTold:
             "has_data": True,
             "address": "192.0.2.11",
         }
+
+
+def test_a_turn_has_all_before_it_and_says_what_is_new() -> None:
+    whole = {"services": {"db": 1, "cache": 2, "site": 3, "door": 4}, "x-turns": [["cache", "db"], ["site"], ["door"]]}
+    plan = _swarm.Plan(added=["door"], changed=["db"])
+    told = [(sorted(part["services"]), new) for part, new in _swarm.turns(whole, plan)]
+    assert told == [(["cache", "db"], ["db"]), (["cache", "db", "door", "site"], ["door"])]

@@ -193,3 +193,15 @@ def test_nobody_waits_for_minutes_for_a_node_that_is_gone(stack: dict[str, Any])
     waits = {name: said["sysctls"] for name, said in stack["services"].items()}
     assert {one["net.ipv4.tcp_syn_retries"] for one in waits.values()} == {"2"}
     assert ["net.ipv4.tcp_retries2" in waits[name] for name in ("db", "site", "door")] == [True, True, False]
+
+
+def test_who_waits_for_another_comes_after_it() -> None:
+    services = [
+        described("door", waits_for=["site"]),
+        described("site", waits_for=["db", "not_there"]),
+        described("db"),
+        described("cache"),
+    ]
+    assert swarm_file.turns(services) == [["cache", "db"], ["site"], ["door"]]
+    services[2]["waits_for"] = ["door"]
+    assert swarm_file.turns(services) == [["cache"], ["db", "door", "site"]]
