@@ -60,6 +60,20 @@ def test_a_second_run_changes_nothing(cluster: Cluster) -> None:
     assert {name: cluster.root(name, "docker ps --quiet --no-trunc | sort") for name in NODES} == before
 
 
+def test_check_mode_changes_nothing(cluster: Cluster) -> None:
+    """It says what a run would do, and does nothing of it."""
+    before = {name: cluster.root(name, "docker ps --quiet --no-trunc | sort; docker secret ls") for name in NODES}
+    done = cluster.run("--check")
+    assert done.status == 0, done.told()
+    assert set(re.findall(r"changed=(\d+)", done.output)) == {"0"}
+    done = cluster.run("--check", variables={"inception_title": "Another"})
+    assert done.status == 0, done.told()
+    assert re.search(r"one .*changed=1 ", done.output), done.output[-2000:]
+    assert before == {
+        name: cluster.root(name, "docker ps --quiet --no-trunc | sort; docker secret ls") for name in NODES
+    }
+
+
 def test_what_was_changed_by_hand_is_put_right(cluster: Cluster) -> None:
     """A service that somebody has scaled, and a node that somebody has drained."""
     cluster.root(
