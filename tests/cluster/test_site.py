@@ -62,7 +62,10 @@ def test_a_second_run_changes_nothing(cluster: Cluster) -> None:
 
 def test_check_mode_changes_nothing(cluster: Cluster) -> None:
     """It says what a run would do, and does nothing of it."""
-    before = {name: cluster.root(name, "docker ps --quiet --no-trunc | sort; docker secret ls") for name in NODES}
+    before = {
+        name: cluster.root(name, "docker ps --quiet --no-trunc | sort; docker secret ls --format '{{.Name}}'")
+        for name in NODES
+    }
     done = cluster.run("--check")
     assert done.status == 0, done.told()
     assert set(re.findall(r"changed=(\d+)", done.output)) == {"0"}
@@ -70,7 +73,8 @@ def test_check_mode_changes_nothing(cluster: Cluster) -> None:
     assert done.status == 0, done.told()
     assert re.search(r"one .*changed=1 ", done.output), done.output[-2000:]
     assert before == {
-        name: cluster.root(name, "docker ps --quiet --no-trunc | sort; docker secret ls") for name in NODES
+        name: cluster.root(name, "docker ps --quiet --no-trunc | sort; docker secret ls --format '{{.Name}}'")
+        for name in NODES
     }
 
 
