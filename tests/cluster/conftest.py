@@ -228,10 +228,12 @@ class Load:
         turn = number
         while not self.over.is_set():
             # Each eighth page is made now.
-            headers = {"Cookie": "asked_by=test"} if turn % 8 == 0 else {}
-            answered = self._ask(
-                number, lambda site, sent=headers: site.get("/", sent), lambda page: page.status == 200
-            )  # type: ignore[misc]
+            sent = {"Cookie": "asked_by=test"} if turn % 8 == 0 else {}
+
+            def once(site: Site, sent: dict[str, str] = sent) -> Page:
+                return site.get("/", sent)
+
+            answered = self._ask(number, once, lambda page: page.status == 200)
             now = time.monotonic()
             with self.lock:
                 self.longest = max(self.longest, now - well)
