@@ -59,8 +59,6 @@ from ansible_collections.fortytwo.inception.plugins.module_utils._failures impor
 )
 from ansible_collections.fortytwo.inception.plugins.plugin_utils._commands import command
 
-# The group of the machines that have a site each, and that of the nodes which have one together.
-OURS, CLUSTER = "inception", "cluster"
 KEPT = 20
 LONG = 256 * 1024
 # What a result holds besides what it tells.
@@ -172,22 +170,6 @@ class CallbackModule(Default):
             failure.what += f"\nin {result.task.get_path()}"
         color = constants.COLOR_UNREACHABLE if how == "unreachable" else constants.COLOR_ERROR
         self._display.display(screen(failure), color=color, stderr=self.get_option("display_failed_stderr"))
-
-    def v2_playbook_on_no_hosts_matched(self) -> None:
-        """A play of ours that has nobody is a mistake, and no success."""
-        if list(self._play.hosts) != [OURS]:
-            super().v2_playbook_on_no_hosts_matched()
-            return
-        cluster = self._play.get_variable_manager()._inventory.groups.get(CLUSTER)
-        said = f"There is nobody to do it for: the inventory has no host in the group {OURS}."
-        if cluster and cluster.get_hosts():
-            nodes = ", ".join(str(one) for one in cluster.get_hosts())
-            said += (
-                f"\n{nodes[:150]}: of a cluster, which {command('cluster')} and {command('status')} are for.\n"
-                "This is done for a machine of its own alone: docs/cluster.md"
-            )
-        self._display.display(said, color=constants.COLOR_ERROR, stderr=self.get_option("display_failed_stderr"))
-        raise SystemExit(1)
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
         if self._display.verbosity >= 2:

@@ -75,11 +75,13 @@ def collection_folder(folder: Path) -> Path:
     return folder
 
 
-def playbook(folder: Path, play: str, hosts: str) -> subprocess.CompletedProcess[str]:
-    (folder / "play.yml").write_text(play)
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    folder = tmp_path_factory.mktemp("screen")
+    (folder / "play.yml").write_text(PLAY)
     (folder / "ansible.cfg").write_text("")
-    (folder / "hosts").write_text(hosts)
-    return subprocess.run(
+    (folder / "hosts").write_text("gone ansible_host=127.0.0.1 ansible_port=1\n")
+    done = subprocess.run(
         [BIN / "ansible-playbook", "--inventory", folder / "hosts", folder / "play.yml"],
         capture_output=True,
         text=True,
@@ -92,12 +94,6 @@ def playbook(folder: Path, play: str, hosts: str) -> subprocess.CompletedProcess
             "INCEPTION_FAILURES_DIR": str(folder / "failures"),
         },
     )
-
-
-@pytest.fixture(scope="module")
-def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
-    folder = tmp_path_factory.mktemp("screen")
-    done = playbook(folder, PLAY, "gone ansible_host=127.0.0.1 ansible_port=1\n")
     assert done.returncode != 0, done.stdout + done.stderr
     return done.stdout + done.stderr, folder / "failures"
 
@@ -201,22 +197,3 @@ def test_what_to_do_is_said_as_it_is_typed(monkeypatch: pytest.MonkeyPatch, type
     assert failure.cause is not None
     assert told in failure.cause.todo
     assert "try `ssh -p 22 192.0.2.1`" in failure.cause.todo
-
-
-OURS = "- {hosts: inception, gather_facts: false, tasks: [{ansible.builtin.debug: {msg: done}}]}\n"
-
-
-@pytest.mark.parametrize(
-    ("play", "hosts", "status", "told"),
-    [
-        (OURS, "[inception]\na ansible_connection=local\n", 0, "done"),
-        (OURS, "[other]\na\n", 1, "the inventory has no host in the group inception"),
-        (OURS, "[cluster]\na\nb\n", 1, "a, b: of a cluster"),
-        # Another's play may have nobody.
-        (OURS.replace("inception", "vms"), "[other]\na\n", 0, "no hosts matched"),
-    ],
-)
-def test_a_play_of_ours_for_nobody_is_no_success(tmp_path: Path, play: str, hosts: str, status: int, told: str) -> None:
-    done = playbook(tmp_path, play, hosts)
-    assert done.returncode == status, done.stdout + done.stderr
-    assert told in done.stdout + done.stderr
