@@ -37,7 +37,7 @@ WAITS = {
     "net.ipv4.tcp_keepalive_probes": "2",
 }
 # Seconds by the network's own speed; for a visitor in a tunnel it would be too few.
-WAITS_INSIDE = {"net.ipv4.tcp_retries2": "5"}
+WAITS_INSIDE = {"net.ipv4.tcp_retries2": "4"}
 # What is made of other things, or has another word there.
 TURNED = frozenset({"ports", "volumes", "tmpfs", "secrets", "networks", "deploy"})
 # What has no meaning there: images come as they are delivered; the engine's setting is no-new-privileges; Swarm starts
