@@ -32,9 +32,9 @@ AS_IT_STANDS = frozenset(
 # A node that is gone refuses nothing: who is connected to it, or tries to be, would wait for minutes.
 WAITS = {
     "net.ipv4.tcp_syn_retries": "2",
-    "net.ipv4.tcp_keepalive_time": "4",
-    "net.ipv4.tcp_keepalive_intvl": "2",
-    "net.ipv4.tcp_keepalive_probes": "2",
+    "net.ipv4.tcp_keepalive_time": "2",
+    "net.ipv4.tcp_keepalive_intvl": "1",
+    "net.ipv4.tcp_keepalive_probes": "3",
 }
 # Seconds by the network's own speed; for a visitor in a tunnel it would be too few.
 WAITS_INSIDE = {"net.ipv4.tcp_retries2": "4"}
