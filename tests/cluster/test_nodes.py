@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from tests.cluster.conftest import ADDRESSES, NODES, Cluster
+from tests.cluster.conftest import ADDRESSES, ANSWER_SECONDS, NODES, Cluster
 
 CONNECT = (
     "import socket,sys\n"
@@ -84,6 +84,36 @@ def test_containers_can_do_no_more_than_on_one_machine(cluster: Cluster, name: s
             assert told["HostConfig"]["Memory"] == limits["MemoryBytes"], where
         if info["PidsLimit"]:
             assert told["HostConfig"]["PidsLimit"] == limits["Pids"], where
+
+
+# What GlusterFS of that node says, and what is said to it, gets lost.
+CUT = (
+    "nft 'table inet cut {{ chain in {{ type filter hook input priority -300; ip saddr {0} tcp sport {1} drop;"
+    " ip saddr {0} tcp dport {1} drop; }}; chain out {{ type filter hook output priority -300;"
+    " ip daddr {0} tcp sport {1} drop; ip daddr {0} tcp dport {1} drop; }}; }}'"
+)
+
+
+def test_what_a_node_had_locked_is_soon_free(cluster: Cluster) -> None:
+    """GlusterFS of a node says nothing any more, in the middle of writing: nobody waits longer for it than visitors do."""
+    folder = "/var/lib/fortytwo.inception/shared/wordpress/wp-content/uploads"
+    looked_at = "/var/lib/fortytwo.inception/shared-live/wordpress/wp-content/.pages/current"
+    others = ("one", "three")
+    cluster.settled()
+    cluster.root("two", f"timeout 15 sh -c 'while :; do echo two >>{folder}/locked; done' >/dev/null 2>&1 & sleep 3")
+    try:
+        for name in others:
+            cluster.root(name, CUT.format(ADDRESSES["two"], "{ 24007, 49152-60999 }"))
+        for name, command in (
+            ("one", f"readlink {looked_at}"),
+            ("one", f"echo one >>{folder}/locked"),
+            ("three", f"echo three >{folder}/beside"),
+        ):
+            cluster.root(name, f"timeout {ANSWER_SECONDS} sh -c '{command}'")
+    finally:
+        for name in others:
+            cluster.root(name, "nft delete table inet cut")
+    cluster.settled()
 
 
 def test_no_secret_s_value_is_seen(cluster: Cluster) -> None:

@@ -153,7 +153,8 @@ def test_of_a_cluster_s_nodes_none_is_a_machine_of_its_own(
     repository: Path, collections_path: Path, tmp_path: Path, name: str, code: int
 ) -> None:
     """Who is for machines names what is for a cluster; those that are for it find its nodes."""
-    (tmp_path / "hosts.yml").write_text("cluster: {hosts: {one: {inception_login: wil}, two: {inception_login: wil}}}\n")
+    login = "{inception_login: wil}"
+    (tmp_path / "hosts.yml").write_text(f"cluster: {{hosts: {{one: {login}, two: {login}}}}}\n")
     found, said = run(repository, collections_path, tmp_path, name, "--list-hosts" if code == 0 else "--check")
     assert found == code, said
     told = "one, two: nodes of a cluster, which make cluster and make status are for"
