@@ -95,7 +95,7 @@ CUT = (
 
 
 def test_what_a_node_had_locked_is_soon_free(cluster: Cluster) -> None:
-    """GlusterFS of a node says nothing any more, in the middle of writing: nobody waits longer for it than visitors do."""
+    """GlusterFS of a node says nothing any more, in the middle of writing: nobody waits longer than visitors do."""
     folder = "/var/lib/fortytwo.inception/shared/wordpress/wp-content/uploads"
     looked_at = "/var/lib/fortytwo.inception/shared-live/wordpress/wp-content/.pages/current"
     others = ("one", "three")
