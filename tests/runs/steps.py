@@ -21,7 +21,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -185,7 +186,7 @@ class Steps:
             log = self.folder / f"{step.name}.log"
             own = self.folder / step.name
             own.mkdir()
-            with log.open("wb") as output:
+            with log.open("wb") as output, undisturbed():
                 process = subprocess.Popen(
                     ["bash", "-c", step.command],
                     stdin=subprocess.DEVNULL,
@@ -194,7 +195,7 @@ class Steps:
                     start_new_session=True,
                     env={**os.environ, "STEP_DIR": str(own)},
                 )
-            self.runs[step.name] = Run(step, log, process, time.monotonic())
+                self.runs[step.name] = Run(step, log, process, time.monotonic())
             self.say(f"--- {step.name} begins after {self.spent:.0f} s: {step.command}")
 
     def _look(self, running: Iterable[Run]) -> bool:
@@ -248,6 +249,22 @@ def reasons(log: Path, most: int = 25, length: int = 200, below: int = 60) -> li
             laid_out = itertools.takewhile(lambda said: not said.strip() or said[0] == " ", lines[number + 1 :])
             found[-1] += [said.rstrip()[:length] for said in laid_out if said.strip()][-below:]
     return [line for one in found[-most:] for line in one]
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """A signal waits: who interrupts the whole interrupts what it knows, and what is begun shall be known."""
+    came: list[int] = []
+    former = {
+        one: signal.signal(one, lambda number, _frame: came.append(number)) for one in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for one, handler in former.items():
+            signal.signal(one, handler)
+    for number in came:
+        signal.raise_signal(number)
 
 
 def interruptible() -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.fortytwo.inception.tests.runs import steps
@@ -149,6 +151,36 @@ class TestRun:
         assert process.returncode == 1
         assert (tmp_path / "destroyed").exists()
         assert "failed (9)" in (tmp_path / "table").read_text()
+
+    def test_what_begins_as_the_whole_is_interrupted_is_interrupted_too(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        began = []
+        step = Step("one", f"cd {tmp_path}; trap 'touch destroyed; exit 9' INT; : >began; sleep 60 & wait")
+
+        class Popen(subprocess.Popen[bytes]):
+            def __init__(self, *arguments: Any, **options: Any) -> None:
+                super().__init__(*arguments, **options)
+                began.append(self)
+                deadline = time.monotonic() + 60
+                while not (tmp_path / "began").exists() and time.monotonic() < deadline:
+                    time.sleep(0.05)
+                signal.raise_signal(signal.SIGINT)
+
+        monkeypatch.setattr(steps.subprocess, "Popen", Popen)
+        former = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            runs = Steps([step], tmp_path, lambda line: None)
+            with pytest.raises(KeyboardInterrupt):
+                runs.run()
+            runs.stop()
+            assert began[0].poll() == 9
+            assert (tmp_path / "destroyed").exists()
+        finally:
+            signal.signal(signal.SIGINT, former)
+            if began[0].poll() is None:
+                os.killpg(began[0].pid, signal.SIGKILL)
+                began[0].wait()
 
 
 class TestTable:
