@@ -7,6 +7,7 @@ import datetime
 import hashlib
 import json
 import os
+import random
 import shutil
 import subprocess
 import zlib
@@ -348,7 +349,10 @@ def merged(project: Path) -> None:
 
 def pictures(project: Path) -> None:
     (project / "docs.png").write_bytes(os.urandom(5_000_000))
-    (project / "program").write_bytes(os.urandom(300_000))
+    # As by chance, and the words by which a program knows a key.
+    noise = random.Random(42)
+    chance = b"".join(noise.randbytes(60) + b" pw=" + noise.randbytes(6) + b" " for _ in range(500))
+    (project / "program").write_bytes(chance + b"-----BEGIN RSA PRIVATE KEY-----\n\0-----END RSA PRIVATE KEY-----\n")
     commit(project)
 
 

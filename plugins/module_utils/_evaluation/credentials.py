@@ -136,7 +136,10 @@ _PROSE = re.compile(
     r"[`*_\"']*(?P<vb>[^\s`*\"'|<>]+)",
     re.IGNORECASE,
 )
-_PEM = re.compile(r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----\s+[A-Za-z0-9+/=:, -]{16,}")
+# With its first line: programs have the words alone.
+_PEM = re.compile(
+    r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----\s+(?:[A-Za-z-]{2,40}: [^\n]{1,200}\s+){0,9}[A-Za-z0-9+/=]{16,}"
+)
 _TOKENS = re.compile(
     r"\b(?:AKIA[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{36}|github_pat_\w{50,}|glpat-[\w-]{20}|xox[abpr]-[\w-]{20,}|sk-(?:ant-|proj-)?[\w-]{32,})"
 )
@@ -325,7 +328,7 @@ def find_credentials(
     code = bool(_CODE.search(path))
     bad = frozenset(_shown_as_bad(text)) if document else frozenset()
     for number, line, first in _pieces(text):
-        if number in found or number in bad:
+        if number in found or number in bad or (binary and not _reads_as_text(line)):
             continue
         where = f"{place}:{number}{note}"
         for value, name in known.items():
@@ -388,6 +391,12 @@ def _shown_as_bad(text: str) -> Iterator[int]:
 def _doubted(found: Iterable[Credential], binary: bool) -> list[Credential]:
     """In what is no text, all may be there by chance."""
     return [replace(one, certain=one.certain and not binary) for one in found]
+
+
+def _reads_as_text(line: str) -> bool:
+    """Whether somebody wrote it: among random bytes a name and a value stand by chance, between others."""
+    strange = sum(not (one.isprintable() or one == "\t") or one == "\ufffd" for one in line)
+    return strange * 10 <= len(line)
 
 
 def _pieces(text: str) -> Iterator[tuple[int, str, bool]]:
