@@ -26,7 +26,9 @@ NO_SERVICES = {("udp", port) for port in (68, 546, 5353, 5355)}
 ASKERS = frozenset({"avahi-daemon", "chronyd", "dhclient", "dhcpcd", "NetworkManager", "systemd-network"})
 ASKERS |= {"systemd-resolve", "systemd-timesyn"}
 DESTINATION = re.compile(r"\b(tcp|udp)\b.*?\bdports?\s+(\{[^}]*\}|[\d,:-]+).*\b(?:dnat|redirect|DNAT|REDIRECT)\b")
-DOCKERS_CHAIN = re.compile(r"^-A DOCKER\b|\bchain DOCKER\b")
+# Docker's own, and what the machine itself asks for.
+LEFT_OUT_CHAIN = re.compile(r"\bchain (?:DOCKER|OUTPUT) |\bhook output\b")
+LEFT_OUT_RULE = re.compile(r"^-A (?:DOCKER|OUTPUT) |(?:\bdaddr|\s-d) (?:127\.|::1\b)")
 
 Address: TypeAlias = "IPv4Address | IPv6Address"
 Port = tuple[str, int]
@@ -112,12 +114,11 @@ def addresses_of(patterns: Iterable[str], proc: Path = PROC) -> set[Address]:
 
 
 def redirected(rules: str) -> Iterator[Port]:
-    """The ports that rules (nft list ruleset, iptables-save) lead elsewhere; Docker's are left out."""
-    dockers = False
+    """The ports that rules (nft list ruleset, iptables-save) lead elsewhere from outside; Docker's are left out."""
+    left_out = False
     for line in rules.splitlines():
-        if re.search(r"^\s*chain ", line):
-            dockers = bool(DOCKERS_CHAIN.search(line))
-        if dockers or DOCKERS_CHAIN.search(line):
+        left_out = bool(LEFT_OUT_CHAIN.search(line)) or (left_out and not re.search(r"^\s*chain ", line))
+        if left_out or LEFT_OUT_RULE.search(line):
             continue
         if match := DESTINATION.search(line):
             for first, last in re.findall(r"(\d+)(?:[:-](\d+))?", match[2]):

@@ -24,6 +24,15 @@ def test_containers_come_back(stack: Stack, notes: Notes) -> None:
 
 
 @pytest.mark.rule("VOL-3")
+def test_the_database_ended_in_order(stack: Stack, notes: Notes) -> None:
+    """It was told that the machine ends, and had the time to write what it knew: it has nothing to recover."""
+    stack.wait_healthy(BOOT_PATIENCE)
+    starts = stack.root(f"docker logs {notes.containers['mariadb']} 2>&1").split("ready for connections")
+    assert len(starts) > 2, "the log does not tell one start from the other"
+    assert "crash recovery" not in starts[-2], starts[-2]
+
+
+@pytest.mark.rule("VOL-3")
 def test_what_people_wrote_is_there(stack: Stack, site: Site, notes: Notes) -> None:
     """A visitor sees the comment and the edit of before."""
     stack.wait_healthy()

@@ -79,20 +79,34 @@ table ip nat {
 		udp dport { 6000-6001, 7000 } redirect to :53
 		tcp dport 4444 drop
 	}
+	chain own {
+		type nat hook output priority dstnat; policy accept;
+		tcp dport 8080 redirect to :3128
+	}
+	chain DOCKER_OUTPUT {
+		ip daddr 127.0.0.11 udp dport 53 counter packets 0 bytes 0 dnat to 127.0.0.11:34679
+	}
+	chain more {
+		ip6 daddr ::1 tcp dport 5353 dnat to [::1]:53
+		tcp dport 2202 dnat to 10.0.3.5:22
+	}
 }
+-A OUTPUT -p tcp -m tcp --dport 3306 -j DNAT --to-destination 10.0.3.5:3306
+-A DOCKER_OUTPUT -d 127.0.0.11/32 -p tcp -m tcp --dport 53 -j DNAT --to-destination 127.0.0.11:46763
 -A PREROUTING -p tcp -m tcp --dport 2201 -j DNAT --to-destination 10.0.3.5:22
 -A PREROUTING -p tcp -m multiport --dports 25,587 -j REDIRECT --to-ports 2525
 -A DOCKER ! -i docker0 -p tcp -m tcp --dport 9001 -j DNAT --to-destination 172.17.0.2:80
 """
 
 
-def test_what_rules_lead_elsewhere_is_found_and_dockers_left_out() -> None:
+def test_what_rules_lead_elsewhere_from_outside_is_found_and_dockers_left_out() -> None:
     assert set(_listeners.redirected(RULES)) == {
         ("tcp", 2200),
         ("udp", 6000),
         ("udp", 6001),
         ("udp", 7000),
         ("tcp", 2201),
+        ("tcp", 2202),
         ("tcp", 25),
         ("tcp", 587),
     }
