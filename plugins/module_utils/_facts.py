@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, fortytwo.inception contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the roles and people's settings ask of a host, by the names and with the values of ansible.builtin.setup, which
-finds much more and takes longer; the version is os-release's. Private to this collection.
+finds much more and takes longer. Private to this collection.
 """
 
 from __future__ import annotations
@@ -31,6 +31,15 @@ def os_release(root: Path) -> dict[str, str]:
     return {}
 
 
+def debian_version(root: Path) -> str:
+    """With its point release, which os-release does not know; empty where it is a release to come."""
+    try:
+        text = (root / "etc/debian_version").read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""
+    return text if re.fullmatch(r"\d+(\.\d+)*", text) else ""
+
+
 def is_container(root: Path) -> bool:
     if any((root / name).exists() for name in CONTAINER_FILES):
         return True
@@ -51,6 +60,8 @@ def facts(root: Path = Path("/")) -> dict[str, Any]:
     named = told.get("NAME", "an unknown system")
     distribution, family = DISTRIBUTIONS.get(told.get("ID", ""), (named, named))
     version = told.get("VERSION_ID", "")
+    if distribution == "Debian" and version:
+        version = debian_version(root) or version
     managers = (name for path, name in PACKAGE_MANAGERS.items() if (root / path[1:]).exists())
     return {
         "ansible_architecture": platform.machine(),

@@ -149,7 +149,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 ansible_facts:
-  description: What the roles ask of the host. Its version is that of os-release.
+  description: What the roles ask of the host.
   returned: with O(facts=true)
   type: dict
   contains:
@@ -171,7 +171,7 @@ ansible_facts:
     ansible_distribution_version:
       description: Its version; empty where it has none.
       type: str
-      sample: "13"
+      sample: "13.1"
     ansible_hostname:
       description: Its name, as far as the first dot.
       type: str

@@ -145,8 +145,7 @@ def test_facts_are_those_of_ansible(host: Any) -> None:
     about = "login=wil domain=wil.42.fr project=inception project_dir=/nowhere data_dir=/nowhere facts=true"
     found = host.ansible("fortytwo.inception.host_info", about, become=True)["ansible_facts"]
     known = host.ansible("ansible.builtin.setup", become=True)["ansible_facts"]
-    major, guest = "ansible_distribution_version", "ansible_virtualization_tech_guest"
-    assert found.pop(major).split(".")[0] == known[major].split(".")[0]
+    guest = "ansible_virtualization_tech_guest"
     assert ("container" in found.pop(guest)) == ("container" in known[guest])
     # Of a service manager the roles ask whether it is systemd; a release without a name has none here, and "NA" there.
     manager = "ansible_service_mgr"

@@ -45,6 +45,17 @@ def test_debian_with_systemd(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize(("text", "version"), [("13.2\n", "13.2"), ("forky/sid\n", "13"), ("", "13")])
+def test_debian_s_point_release(text: str, version: str, tmp_path: Path) -> None:
+    found = _facts.facts(machine(tmp_path, {"etc/os-release": DEBIAN, "etc/debian_version": text}))
+    assert (found["ansible_distribution_version"], found["ansible_distribution_major_version"]) == (version, "13")
+
+
+def test_ubuntu_s_version_is_not_that_of_the_debian_that_it_came_from(tmp_path: Path) -> None:
+    files = {"etc/os-release": "ID=ubuntu\nVERSION_ID=24.04\n", "etc/debian_version": "13.0\n"}
+    assert _facts.facts(machine(tmp_path, files))["ansible_distribution_version"] == "24.04"
+
+
 def test_alpine_with_openrc_whose_names_are_in_the_other_place(tmp_path: Path) -> None:
     found = _facts.facts(machine(tmp_path, {"usr/lib/os-release": ALPINE, "sbin/apk": "", "sbin/openrc": ""}))
     assert found["ansible_os_family"] == found["ansible_distribution"] == "Alpine"
