@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The power goes while somebody writes, and the disk forgets what was not flushed: nothing acknowledged is lost.
 
-The disk is forgetful.py, under the database's folder. INCEPTION_POWER_CUTS says how often (3); batches add up in notes.
+The disk is forgetful.py, under the database's folder. All containers end with it, as they do with the power.
+INCEPTION_POWER_CUTS says how often (3); batches add up in notes.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ TIMES = int(os.environ.get("INCEPTION_POWER_CUTS", "3"))
 DATA = "/home/wil/data/mariadb"
 PLACE = "/root/power"
 DATABASE = "inception-mariadb-1"
+STACK = "$(docker ps --all --quiet --filter label=com.docker.compose.project=inception)"
 # What is started again by itself would be so without its disk.
 SETTLE = f"""
 apt-get -qq install --yes python3-fusepy >/dev/null
@@ -39,12 +41,12 @@ chmod --reference={DATA} {PLACE}/disk
 ON = f"""
 systemd-run --quiet --unit=forgetful --collect python3 {PLACE}/forgetful.py {PLACE}/disk {PLACE}/live {DATA}
 until mountpoint -q {DATA}; do sleep 0.1; done
-docker start {DATABASE}
+docker start {DATABASE} {STACK}
 """
 OFF = f"""
 systemctl kill --signal=USR1 forgetful
 while ls {DATA} >/dev/null 2>&1; do sleep 0.05; done
-timeout 60 docker kill {DATABASE} || true
+timeout 60 docker kill {STACK} || true
 umount --lazy {DATA}
 systemctl kill --signal=KILL forgetful || true
 until ! systemctl is-active --quiet forgetful; do sleep 0.1; done
@@ -133,11 +135,11 @@ def test_nothing_that_was_acknowledged_is_lost_with_the_power(bench: Bench, disk
     began = time.monotonic()
     for writer in writers:
         writer.over.set()
-    for writer in writers:
-        writer.join()
     bench.root(f"bash -ec '{ON}'")
     wait_until("all is well", lambda: not bench.unwell(), 120)
     seconds = time.monotonic() - began
+    for writer in writers:
+        writer.join()
     lost: list[str] = []
     for writer in writers:
         query = f"SELECT comment_content FROM wp_comments WHERE comment_content LIKE '{writer.mark}-%'"
