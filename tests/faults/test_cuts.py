@@ -15,12 +15,14 @@ import re
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
 from tests.faults import notes
-from tests.faults.bench import Bench
+from tests.faults.bench import Bench, Written
 from tests.verify.support import wait_until
 
 TIMES = int(os.environ.get("INCEPTION_CUTS", "3"))
@@ -107,51 +109,80 @@ def at_work(bench: Bench) -> bool:
     return bool(told.rc != 0 or re.search("^(at work|cut off):", told.stdout, re.MULTILINE))
 
 
-@pytest.mark.parametrize("cut", range(TIMES))
-def test_cut_off_at_a_random_moment(bench: Bench, cut: int) -> None:
-    chance = random.Random()
-    what, playbook, settings = WORKS[chance.randrange(len(WORKS))]
-    died = chance.choice([ANSIBLE, ALL, MACHINE])
-    prober = Prober(bench)
-    prober.start()
-    run = bench.start(settings, playbook=playbook)
-    if chance.random() < 0.7:
-        # When it changes the stack, or has just done so.
-        wait_until("the work has begun", lambda: at_work(bench) or run.process.poll() is not None, 300)
-    moment = chance.uniform(0.0, 15.0)
-    time.sleep(moment)
-    was_running = bench.kill(run)
-    if died == ALL:
-        bench.host.run(LEFT)
-    if died == MACHINE:
-        bench.switch_off_and_on()
-    told = run.log.read_text(errors="replace")
-    task = ([line for line in told.splitlines() if line.startswith("TASK [")] or ["(none)"])[-1]
-    # What is left on the machine ends by itself.
-    wait_until("what was left has ended", lambda: not at_work(bench), 300)
-    survived, seconds = False, 0.0
-    try:
-        wait_until("the site is there", lambda: prober.last and not bench.unwell(), 300)
-        healing = bench.deploy()
-        seconds = prober.seconds()
-        assert healing.status == 0, f"{what}, {moment:.1f} s, {task}, {died}: {healing.output[-4000:]}"
-        bench.settled()
-        assert seconds <= LOST or died == MACHINE, (
-            f"{seconds:.1f} s without a page: {what}, {moment:.1f} s, {task}, {died}"
-        )
-        survived = True
-    finally:
-        prober.seconds()
-        if was_running:
+@dataclass
+class Cut:
+    """One that is under way, and what is noted of it."""
+
+    what: str
+    died: str
+    moment: float
+    # Whether there was something to cut off.
+    was_running: bool = False
+    task: str = ""
+    survived: bool = False
+    seconds: float = 0.0
+    written: Written = field(default_factory=Written)
+
+    def within(self) -> bool:
+        """Whether visitors waited no longer than they may."""
+        return self.seconds <= LOST or self.died == MACHINE
+
+    def note(self) -> None:
+        if self.was_running:
             notes.note(
                 notes.CUTS,
-                what=what,
-                died=died,
-                task=task,
-                moment=round(moment, 1),
-                survived=survived,
-                seconds=round(seconds, 1),
+                what=self.what,
+                died=self.died,
+                task=self.task,
+                moment=round(self.moment, 1),
+                survived=self.survived,
+                seconds=round(self.seconds, 1),
+                acknowledged=self.written.acknowledged,
+                lost=len(self.written.lost),
             )
+
+
+@contextmanager
+def visitors(bench: Bench, cut: Cut) -> Iterator[Prober]:
+    """One who looks all the time and one who writes. However it ends, it is noted."""
+    prober = Prober(bench)
+    try:
+        with bench.writers() as cut.written:
+            prober.start()
+            yield prober
+            cut.seconds = prober.seconds()
+        assert not cut.written.lost, cut
+        assert cut.within(), cut
+        cut.survived = True
+    finally:
+        prober.over.set()
+        cut.note()
+
+
+@pytest.mark.parametrize("number", range(TIMES))
+def test_cut_off_at_a_random_moment(bench: Bench, number: int) -> None:
+    chance = random.Random()
+    what, playbook, settings = WORKS[chance.randrange(len(WORKS))]
+    cut = Cut(what, chance.choice([ANSIBLE, ALL, MACHINE]), chance.uniform(0.0, 15.0))
+    with visitors(bench, cut) as prober:
+        run = bench.start(settings, playbook=playbook)
+        if chance.random() < 0.7:
+            # When it changes the stack, or has just done so.
+            wait_until("the work has begun", lambda: at_work(bench) or run.process.poll() is not None, 300)
+        time.sleep(cut.moment)
+        cut.was_running = bench.kill(run)
+        if cut.died == ALL:
+            bench.host.run(LEFT)
+        if cut.died == MACHINE:
+            bench.switch_off_and_on()
+        told = run.log.read_text(errors="replace")
+        cut.task = ([line for line in told.splitlines() if line.startswith("TASK [")] or ["(none)"])[-1]
+        # What is left on the machine ends by itself.
+        wait_until("what was left has ended", lambda: not at_work(bench), 300)
+        wait_until("the site is there", lambda: prober.last and not bench.unwell(), 300)
+        healing = bench.deploy()
+        assert healing.status == 0, f"{cut}: {healing.output[-4000:]}"
+        bench.settled()
 
 
 @pytest.fixture(scope="module")
@@ -164,43 +195,24 @@ def part(bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str
     bench.settled()
 
 
-@pytest.mark.parametrize("cut", range(TIMES))
-def test_the_machines_own_part_is_cut_off_and_goes_on_by_itself(bench: Bench, part: str, cut: int) -> None:
+@pytest.mark.parametrize("number", range(TIMES))
+def test_the_machines_own_part_is_cut_off_and_goes_on_by_itself(bench: Bench, part: str, number: int) -> None:
     """It ends what it began, though nobody comes."""
     chance = random.Random()
-    died = chance.choice([ALL, ALL, ALL, MACHINE])
+    what = "the machine's own part of a deployment of another php-fpm port"
+    cut = Cut(what, chance.choice([ALL, ALL, ALL, MACHINE]), chance.uniform(0.0, 15.0))
     used = "docker inspect --format '{{range .Config.Env}}{{println .}}{{end}}' inception-nginx-1"
     port = "9003" if "WORDPRESS_PORT=9000" in bench.root(used) else "9000"
-    prober = Prober(bench)
-    prober.start()
-    unit = bench.root(f"python3 {part} {port}").strip()
-    moment = chance.uniform(0.0, 15.0)
-    time.sleep(moment)
-    was_running = bench.host.run(f"systemctl is-active --quiet {unit}").rc == 0
-    # Before it has written down what is under way, its end with the machine is as if nobody had come.
-    begun = died == ALL or bench.host.run("test -e /var/lib/fortytwo.inception/history/journal.json").rc == 0
-    if died == ALL:
-        bench.host.run(LEFT)
-    else:
-        bench.switch_off_and_on()
-    survived, seconds = False, 0.0
-    try:
+    with visitors(bench, cut) as prober:
+        unit = bench.root(f"python3 {part} {port}").strip()
+        time.sleep(cut.moment)
+        cut.was_running = bench.host.run(f"systemctl is-active --quiet {unit}").rc == 0
+        # Before it has written down what is under way, its end with the machine is as if nobody had come.
+        begun = cut.died == ALL or bench.host.run("test -e /var/lib/fortytwo.inception/history/journal.json").rc == 0
+        if cut.died == ALL:
+            bench.host.run(LEFT)
+        else:
+            bench.switch_off_and_on()
         wait_until("what was left has ended", lambda: not at_work(bench), 300)
         wait_until("the site is there", lambda: prober.last and not bench.unwell(), 300)
-        seconds = prober.seconds()
         assert f"WORDPRESS_PORT={port}" in bench.root(used) or not begun
-        assert seconds <= LOST or died == MACHINE, f"{seconds:.1f} s without a page: {moment:.1f} s, {died}"
-        survived = True
-    finally:
-        prober.seconds()
-        if was_running:
-            what = "the machine's own part of a deployment of another php-fpm port"
-            notes.note(
-                notes.CUTS,
-                what=what,
-                died=died,
-                task="",
-                moment=round(moment, 1),
-                survived=survived,
-                seconds=round(seconds, 1),
-            )

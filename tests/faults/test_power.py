@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import random
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +18,7 @@ import pytest
 
 from tests.faults import notes
 from tests.faults.bench import Bench
-from tests.verify.support import Site, wait_until
+from tests.verify.support import wait_until
 
 TIMES = int(os.environ.get("INCEPTION_POWER_CUTS", "3"))
 DATA = "/home/wil/data/mariadb"
@@ -64,30 +63,6 @@ systemctl start inception-health.timer
 """
 
 
-class Writer(threading.Thread):
-    """Somebody who writes comments, and knows which of them the site has taken."""
-
-    def __init__(self, visitor: Site, post: str) -> None:
-        super().__init__(daemon=True)
-        self.visitor, self.post, self.over = visitor, post, threading.Event()
-        self.mark = f"Comment {time.time_ns():x}"
-        self.taken: list[int] = []
-
-    def run(self) -> None:
-        number = 0
-        while not self.over.is_set():
-            number += 1
-            fields = {"comment": f"{self.mark}-{number}.", "comment_post_ID": self.post, "comment_parent": "0"}
-            try:
-                page = self.visitor.post("/wp-comments-post.php", {**fields, "submit": "Post Comment"})
-            except OSError:
-                continue
-            if page.status == 302 and "#comment-" in page.location:
-                self.taken.append(number)
-            else:
-                time.sleep(0.1)
-
-
 @contextmanager
 def forgetful(bench: Bench) -> Iterator[None]:
     restart = bench.root(f"docker inspect --format '{{{{.HostConfig.RestartPolicy.Name}}}}' {DATABASE}").strip()
@@ -125,28 +100,21 @@ def test_the_disk_forgets(bench: Bench, disk: None) -> None:
 
 @pytest.mark.parametrize("cut", range(TIMES))
 def test_nothing_that_was_acknowledged_is_lost_with_the_power(bench: Bench, disk: None, cut: int) -> None:
-    post = str(bench.site.get("/wp-json/wp/v2/posts?per_page=1&orderby=id&order=asc").json()[0]["id"])
-    password = bench.stack.secrets()["wp_admin_password.txt"]
-    writers = [Writer(bench.site.sign_in(bench.stack.settings.admin_user, password), post) for _one in range(3)]
-    for writer in writers:
-        writer.start()
-    time.sleep(random.uniform(2, 8))
-    bench.root(f"bash -ec '{OFF}'")
-    began = time.monotonic()
-    for writer in writers:
-        writer.over.set()
-    bench.root(f"bash -ec '{ON}'")
-    wait_until("all is well", lambda: not bench.unwell(), 120)
-    seconds = time.monotonic() - began
-    for writer in writers:
-        writer.join()
-    lost: list[str] = []
-    for writer in writers:
-        query = f"SELECT comment_content FROM wp_comments WHERE comment_content LIKE '{writer.mark}-%'"
-        there = [row[0] for row in bench.stack.sql(query)]
-        lost += [text for number in writer.taken if there.count(text := f"{writer.mark}-{number}.") != 1]
-    acknowledged = sum(len(writer.taken) for writer in writers)
-    notes.note(notes.POWER, acknowledged=acknowledged, lost=len(lost), seconds=round(seconds, 1))
-    assert acknowledged > 0
-    assert not lost
-    assert bench.stack.sql("CHECK TABLE wp_comments EXTENDED")[-1][-1] == "OK"
+    with bench.writers(3) as written:
+        time.sleep(random.uniform(2, 8))
+        bench.root(f"bash -ec '{OFF}'")
+        began = time.monotonic()
+        bench.root(f"bash -ec '{ON}'")
+        wait_until("all is well", lambda: not bench.unwell(), 120)
+        seconds = time.monotonic() - began
+    intact = bench.stack.sql("CHECK TABLE wp_comments EXTENDED")[-1][-1] == "OK"
+    notes.note(
+        notes.POWER,
+        acknowledged=written.acknowledged,
+        lost=len(written.lost),
+        survived=intact and not written.lost,
+        seconds=round(seconds, 1),
+    )
+    assert written.acknowledged > 0
+    assert not written.lost
+    assert intact
