@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.faults import notes
 from tests.faults.bench import Bench
 from tests.verify.support import Site, Stack, read_settings
 
@@ -26,3 +28,18 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     authority = folder / "ca.crt"
     authority.write_text(stack.root("cat %s/secrets/ca.crt", settings.project), encoding="utf-8")
     return Bench(host, stack, Site(settings, authority), folder)
+
+
+# These note what they counted by themselves.
+COUNTED = ("test_bounds", "test_cuts", "test_power", "test_a_bad_deployment")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
+    """What was tried and became of it, of all others too."""
+    report = yield
+    if report.when == "call" and not any(name in item.nodeid for name in COUNTED):
+        name, _, case = item.name.removeprefix("test_").removesuffix("]").partition("[")
+        words = f"{name.replace('_', ' ')}: {case}".removesuffix(": ")
+        notes.note(notes.OTHERS, what=words, survived=report.passed, seconds=round(report.duration, 1))
+    return report

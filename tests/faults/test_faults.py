@@ -142,7 +142,7 @@ def test_a_bad_deployment_is_not_noticed_and_the_next_good_one_heals(bench: Benc
     finally:
         answered, failed = tally.answers.total(), len(tally.failures)
         notes.note(
-            notes.BAD, kind=name, tried=2, healed=healed, answered=answered, failed=failed, seconds=round(seconds, 1)
+            notes.BAD, kind=name, tried=2, survived=healed, answered=answered, failed=failed, seconds=round(seconds, 1)
         )
 
 
