@@ -3,14 +3,12 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -54,39 +52,6 @@ class Deployed:
         ends = r"(?=\n\nPLAY RECAP|\n\nNO MORE HOSTS|\n\nTASK|\n\nPLAY)"
         found = re.search(rf"^(?:failed|unreachable): .*?{ends}", self.output, re.DOTALL | re.MULTILINE)
         return found[0] if found else ""
-
-
-class Writer(threading.Thread):
-    """Somebody who writes comments, and knows which of them the site has taken."""
-
-    def __init__(self, visitor: Site, post: str) -> None:
-        super().__init__(daemon=True)
-        self.visitor, self.post, self.over = visitor, post, threading.Event()
-        self.mark = f"Comment {time.time_ns():x}"
-        self.taken: list[str] = []
-
-    def run(self) -> None:
-        number = 0
-        while not self.over.wait(0.05):
-            number += 1
-            text = f"{self.mark}-{number}."
-            fields = {"comment": text, "comment_post_ID": self.post, "comment_parent": "0"}
-            try:
-                page = self.visitor.post("/wp-comments-post.php", {**fields, "submit": "Post Comment"})
-            except (OSError, http.client.HTTPException):
-                continue
-            if page.status == 302 and "#comment-" in page.location:
-                self.taken.append(text)
-            else:
-                time.sleep(0.1)
-
-
-@dataclass
-class Written:
-    """What became of the comments that the site had taken."""
-
-    acknowledged: int = 0
-    lost: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -229,30 +194,3 @@ class Bench:
             yield tally
         assert len(tally.failures) <= failures, "\n".join(tally.lines())
         assert tally.answers["stranger"] > 0
-
-    @contextmanager
-    def writers(self, number: int = 1) -> Iterator[Written]:
-        """So many write meanwhile. What they were told is there is looked for in the database, and taken away again:
-        a page with thousands of comments is another test."""
-        post = str(self.site.get("/wp-json/wp/v2/posts?per_page=1&orderby=id&order=asc").json()[0]["id"])
-        password = self.stack.secrets()["wp_admin_password.txt"]
-        visitors = [self.site.sign_in(self.stack.settings.admin_user, password) for _one in range(number)]
-        writers = [Writer(visitor, post) for visitor in visitors]
-        written = Written()
-        for writer in writers:
-            writer.start()
-        try:
-            yield written
-        finally:
-            for writer in writers:
-                writer.over.set()
-            for writer in writers:
-                writer.join()
-        for writer in writers:
-            mine = f"FROM wp_comments WHERE comment_content LIKE '{writer.mark}-%'"
-            there = [row[0] for row in self.stack.sql(f"SELECT comment_content {mine}")]
-            written.acknowledged += len(writer.taken)
-            written.lost += [text for text in writer.taken if there.count(text) != 1]
-            self.stack.sql(f"DELETE {mine}")
-        count = f"(SELECT COUNT(*) FROM wp_comments WHERE comment_post_ID = {post})"
-        self.stack.sql(f"UPDATE wp_posts SET comment_count = {count} WHERE ID = {post}")

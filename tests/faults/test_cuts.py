@@ -22,7 +22,8 @@ from typing import Any
 import pytest
 
 from tests.faults import notes
-from tests.faults.bench import Bench, Written
+from tests.faults.bench import Bench
+from tests.faults.writers import Written, writers
 from tests.verify.support import wait_until
 
 TIMES = int(os.environ.get("INCEPTION_CUTS", "3"))
@@ -147,7 +148,7 @@ def visitors(bench: Bench, cut: Cut) -> Iterator[Prober]:
     """One who looks all the time and one who writes. However it ends, it is noted."""
     prober = Prober(bench)
     try:
-        with bench.writers() as cut.written:
+        with writers(bench) as cut.written:
             prober.start()
             yield prober
             cut.seconds = prober.seconds()

@@ -18,6 +18,7 @@ import pytest
 
 from tests.faults import notes
 from tests.faults.bench import Bench
+from tests.faults.writers import writers
 from tests.verify.support import wait_until
 
 TIMES = int(os.environ.get("INCEPTION_POWER_CUTS", "3"))
@@ -100,9 +101,12 @@ def test_the_disk_forgets(bench: Bench, disk: None) -> None:
 
 @pytest.mark.parametrize("cut", range(TIMES))
 def test_nothing_that_was_acknowledged_is_lost_with_the_power(bench: Bench, disk: None, cut: int) -> None:
-    with bench.writers(3) as written:
+    with writers(bench, 3) as written:
         time.sleep(random.uniform(2, 8))
         bench.root(f"bash -ec '{OFF}'")
+        if random.random() < 0.5:
+            # And once more while the database starts and repairs itself.
+            bench.root(f"bash -ec '{ON} sleep {random.uniform(0, 1.5):.2f}; {OFF}'")
         began = time.monotonic()
         bench.root(f"bash -ec '{ON}'")
         wait_until("all is well", lambda: not bench.unwell(), 120)
