@@ -124,7 +124,7 @@ def test_a_bad_deployment_is_not_noticed_and_the_next_good_one_heals(bench: Benc
     seconds, healed = 0.0, False
     tally = Tally()
     try:
-        with bench.visitors() as tally:
+        with bench.visitors(pause=0.5) as tally:
             for _time in range(2):
                 done = bench.deploy(bad.settings, bad.service)
                 seconds = max(seconds, done.seconds)
