@@ -35,6 +35,7 @@ from ansible_collections.fortytwo.inception.plugins.module_utils._lease import L
 from ansible_collections.fortytwo.inception.plugins.module_utils._stack_start import (
     PROJECT_LABEL,
     Container,
+    ended_with,
     read_container,
 )
 from ansible_collections.fortytwo.inception.plugins.module_utils._stuck import Quiet
@@ -382,7 +383,7 @@ def look_at_containers(engine: Engine, services: Iterable[str], memory: Memory) 
             ended = int(seen[-1][1] - seen[0][1])
             if ended >= ENDS:
                 what = f"{service} ends and starts again: {ended} times in {ENDS_SECONDS / 60:.0f} minutes"
-                yield Finding(f"ends {service}", f"{what}, exit code {one.exit_code}", _todo(engine, one, see), 1)
+                yield Finding(f"ends {service}", f"{what}, exit code {ended_with(one)}", _todo(engine, one, see), 1)
         if all(one.status == "paused" for one in running):
             yield Finding(f"paused {service}", f"{service} is paused", f"`docker unpause {running[0].name}`")
         elif all(one.health == "unhealthy" for one in running):

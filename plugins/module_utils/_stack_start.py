@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.fortytwo.inception.plugins.module_utils import _engine
 from ansible_collections.fortytwo.inception.plugins.module_utils._failures import (
     Failure,
     clean,
@@ -110,6 +111,12 @@ class Container:
     @property
     def well(self) -> bool:
         return self.status == "running" and self.health in ("", "healthy")
+
+
+def ended_with(one: Container) -> int:
+    """Its exit code, of one that runs again too."""
+    code = _engine.last_exit(one.id) if one.status == "running" else None
+    return one.exit_code if code is None else code
 
 
 def failed_last(checks: list[dict[str, Any]]) -> int:
@@ -527,7 +534,7 @@ class Watch:
                 ended = one.restarts - self.first[one.id]
                 self.give_up(
                     one,
-                    f"{one.service} starts and ends again: exit code {one.exit_code}, {ended} times.",
+                    f"{one.service} starts and ends again: exit code {ended_with(one)}, {ended} times.",
                     containers,
                     absent,
                 )

@@ -241,3 +241,17 @@ def test_what_the_engine_said_is_where_openrc_puts_it(
 
 def test_an_engine_without_a_complaint() -> None:
     assert _engine.complaint(["level=info msg=1", "level=warning msg=2"]) == ""
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (b'{"Actor": {"Attributes": {"exitCode": "7"}}}\n{"Actor": {"Attributes": {"exitCode": "3"}}}\n', 3),
+        (b"", None),
+        (b"no events\n", None),
+        (None, None),
+    ],
+)
+def test_the_last_end_of_a_container(answer: bytes | None, code: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_engine, "ask_bytes", lambda address, **more: answer)
+    assert _engine.last_exit("id") == code

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.fortytwo.inception.plugins.module_utils import _health, _history
+from ansible_collections.fortytwo.inception.plugins.module_utils import _engine, _health, _history
 from ansible_collections.fortytwo.inception.plugins.module_utils._health import Engine, Finding, Memory, Store, note
 from ansible_collections.fortytwo.inception.plugins.module_utils._stack_start import read_container
 
@@ -164,7 +164,8 @@ def told(service: str, restarts: int = 0, status: str = "running", health: str =
         "State": {
             "Status": status,
             "StartedAt": "",
-            "ExitCode": 3,
+            # Of one that runs, as Docker says.
+            "ExitCode": 0,
             "Pid": 1,
             "Health": {"Status": health, "FailingStreak": 0, "Log": []},
         },
@@ -183,6 +184,7 @@ def engine(*all_told: dict[str, Any]) -> Engine:
 @pytest.fixture
 def at(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     monkeypatch.setattr(Engine, "log", lambda self, container: "mariadb: No space left on device")
+    monkeypatch.setattr(_engine, "last_exit", lambda container: 3)
     now = [1000.0]
     monkeypatch.setattr(_health, "uptime", lambda: now[0])
     return now

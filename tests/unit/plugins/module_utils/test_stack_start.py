@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.fortytwo.inception.plugins.module_utils import _stack_start
+from ansible_collections.fortytwo.inception.plugins.module_utils import _engine, _stack_start
 from ansible_collections.fortytwo.inception.plugins.module_utils._failures import SCREEN_LINES, screen
 from ansible_collections.fortytwo.inception.plugins.module_utils._stack_start import (
     GivenUp,
@@ -334,6 +334,15 @@ def test_what_crashes_again_and_again_is_given_up(docker: Path) -> None:
     assert "mariadb starts and ends again: exit code 1, 4 times." in shown
     assert "waiting for it: nginx" in shown
     assert "Likely: the memory" in shown
+
+
+def test_of_one_that_runs_again_the_last_end_is_told(docker: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Docker's state of it says 0 by then."""
+    monkeypatch.setattr(_engine, "last_exit", lambda container: 3)
+    crashed = [out(container("mariadb", "running", "starting", restarts=number, ExitCode=0)) for number in range(9)]
+    error, shown = failed(docker, patience=60, inspect=crashed, logs=[{"out": "", "err": "worn out\n"}])
+    assert error.service == "mariadb"
+    assert "mariadb starts and ends again: exit code 3, 4 times." in shown
 
 
 def test_the_one_that_the_others_wait_for_is_told_of(docker: Path) -> None:
