@@ -153,10 +153,11 @@ def keep() -> None:
     _tables, end, after = rest.partition(END)
     if not end:
         sys.exit(f"{FIGURES.relative_to(ROOT)} has no place for the tables: {BEGIN.strip()} {END}")
+    text = "\n".join([before + begin, *tables(), end + after])
     KEPT.write_text(json.dumps(everything(), indent=1) + "\n")
+    FIGURES.write_text(text)
     for name in (BAD, CUTS, POWER, OTHERS, BOUNDS):
         (FOLDER / name).unlink(missing_ok=True)
-    FIGURES.write_text("\n".join([before + begin, *tables(), end + after]))
 
 
 if __name__ == "__main__":
