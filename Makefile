@@ -49,6 +49,9 @@ up: $(VENV)/ready ## everything: a virtual machine, and a finished stack in it
 deploy: $(VENV)/ready ## a finished stack on each host of the inventory; makes no virtual machine
 	@$(PLAYBOOK) playbooks/deploy.yml
 
+cluster: $(VENV)/ready ## one site on the hosts of the inventory's group cluster: made, changed, a node more or less
+	@$(PLAYBOOK) playbooks/cluster.yml
+
 ssh: $(VENV)/ready ## a shell on the managed host, as the login
 	@$(SSH)
 
@@ -227,6 +230,9 @@ test-acme: $(VENV)/ready-dev ## a certificate by ACME from an authority on the m
 test-fleet: $(VENV)/ready-dev ## several machines in batches, of which one fails; and one behind a jump host, over IPv6, with a password for sudo
 	@$(TOOL) molecule test --scenario-name fleet
 
+test-cluster: $(VENV)/ready-dev ## a site on three machines that are one swarm: they die, leave and come, and nobody misses them
+	@$(TOOL) molecule test --scenario-name cluster
+
 test-updates: $(VENV)/ready-dev ## a published fix on its way to what runs, a bad one that is given up, and a release that changes by a setting alone
 	@$(TOOL) molecule test --scenario-name updates
 
@@ -277,4 +283,4 @@ $(VENV)/ready-dev: .config/locked/requirements-dev.txt $(VENV)/ready-evaluate
 	@$(PIP) --quiet --requirement $<
 	@touch $@
 
-.PHONY: help up check deploy ssh status credentials logs wp db open health rotate history rollback update backup backups restore import export-site export evaluate host cloud-init remove down clean-builder destroy lint readmes lock pins sanity unit corpus test test-default test-strange test-vm test-vm-core test-secrets test-failures test-faults test-past test-hostile test-backup test-backup-long test-owner test-acme test-fleet test-updates test-upgrade test-archive test-evaluate test-installed test-all stale test-alpine-images test-alpine test-alpine-vm bench
+.PHONY: help up check deploy cluster ssh status credentials logs wp db open health rotate history rollback update backup backups restore import export-site export evaluate host cloud-init remove down clean-builder destroy lint readmes lock pins sanity unit corpus test test-default test-strange test-vm test-vm-core test-secrets test-failures test-faults test-past test-hostile test-backup test-backup-long test-owner test-acme test-fleet test-cluster test-updates test-upgrade test-archive test-evaluate test-installed test-all stale test-alpine-images test-alpine test-alpine-vm bench

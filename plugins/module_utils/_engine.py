@@ -26,6 +26,7 @@ SOCKET = "/run/docker.sock"
 SETTINGS = "/etc/docker/daemon.json"
 PROJECT = "com.docker.compose.project"
 WORKING_DIR = "com.docker.compose.project.working_dir"
+NAMESPACE = "com.docker.stack.namespace"
 OPENRC_SETTINGS = Path("/etc/conf.d/docker")
 OPENRC_VARIABLE = "DOCKER_OPTS"
 # Where the service of OpenRC writes what the engine says, by the names in its settings, and where without any.
@@ -152,6 +153,7 @@ class Container:
     project: str
     working_dir: str
     ports: frozenset[tuple[str, int]]
+    stack: str = ""
 
     @classmethod
     def of(cls, told: Mapping[str, Any]) -> Container:
@@ -166,10 +168,13 @@ class Container:
                 for port in told.get("Ports") or []
                 if port.get("PublicPort") and port.get("IP") not in ("127.0.0.1", "::1")
             ),
+            stack=labels.get(NAMESPACE, ""),
         )
 
-    def is_of(self, project_dir: str) -> bool:
-        """Whether compose made it from a project in this folder: a name is nobody's alone."""
+    def is_of(self, project_dir: str, stack: str = "") -> bool:
+        """Whether compose made it from a project in this folder: a name is nobody's alone. Or it is of our swarm's."""
+        if stack and self.stack == stack:
+            return True
         return bool(self.project) and (
             self.working_dir == project_dir or self.working_dir.startswith(f"{project_dir}/")
         )

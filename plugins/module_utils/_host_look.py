@@ -32,6 +32,8 @@ from ansible_collections.fortytwo.inception.plugins.module_utils import (
 
 GIB = 1024**3
 MANIFESTS = "/var/lib/fortytwo.inception"
+# There on a node of a cluster (the role cluster).
+NODE = f"{MANIFESTS}/cluster/node.json"
 BACKUP_SETTINGS = Path("/", _backup_state.BACKUP, "settings.json")
 RESTORE = Path("/", _backup_state.BACKUP, "restore.json")
 DPKG = Path("/var/lib/dpkg/status")
@@ -96,11 +98,13 @@ class Asked:
     ssh_port: int = 22
     trusted_interfaces: Sequence[str] = ()
     memory_mb: int = 0
+    # A node of a cluster.
+    node: bool = False
     settings: _engine.Wanted = field(default_factory=_engine.Wanted)
 
     @property
     def manifest(self) -> str:
-        return f"{MANIFESTS}/{self.login}.json"
+        return NODE if self.node else f"{MANIFESTS}/{self.login}.json"
 
     @property
     def wanted_ports(self) -> set[_listeners.Port]:
@@ -149,7 +153,15 @@ class Host:
 
     @property
     def others(self) -> list[_engine.Container]:
-        return [one for one in self.containers if not one.is_of(self.asked.project_dir)]
+        return [one for one in self.containers if not self.is_ours(one)]
+
+    @property
+    def stack(self) -> str:
+        """What our stack is called in the swarm, where this host is a node of it."""
+        return self.asked.project if self.asked.node and self.deployed else ""
+
+    def is_ours(self, container: _engine.Container) -> bool:
+        return container.is_of(self.asked.project_dir, self.stack)
 
     @cached_property
     def volumes(self) -> list[dict[str, Any]]:
@@ -198,7 +210,8 @@ class Host:
     @cached_property
     def deployed(self) -> bool:
         """Whether a deployment of ours was here, as far as the project folder."""
-        return os.path.exists(self.asked.manifest) and os.path.exists(f"{self.asked.project_dir}/srcs/.env")
+        project = self.asked.node or os.path.exists(f"{self.asked.project_dir}/srcs/.env")
+        return os.path.exists(self.asked.manifest) and project
 
     @cached_property
     def listeners(self) -> list[_listeners.Listener]:
@@ -238,11 +251,11 @@ class Host:
 
 def ports_of_project(host: Host) -> set[_listeners.Port]:
     """What the containers of the login's project publish."""
-    return {port for one in host.containers if one.is_of(host.asked.project_dir) for port in one.ports}
+    return {port for one in host.containers if host.is_ours(one) for port in one.ports}
 
 
 def ours_in_project(host: Host) -> bool:
-    return host.deployed or any(one.is_of(host.asked.project_dir) for one in host.containers)
+    return host.deployed or any(host.is_ours(one) for one in host.containers)
 
 
 def of_project(host: Host, objects: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -288,7 +301,7 @@ def few(names: Sequence[str], most: int = 4) -> str:
 def check_former_name(host: Host) -> Iterator[str]:
     """Our own project under another name, which would stay and hold the ports."""
     asked = host.asked
-    names = sorted({one.project for one in host.containers if one.is_of(asked.project_dir)} - {asked.project})
+    names = sorted({one.project for one in host.containers if host.is_ours(one)} - {asked.project, ""})
     if names:
         yield (
             f"inception_project: this stack runs here as '{names[0]}' and would be a second one as "
@@ -311,6 +324,21 @@ def check_other_logins(host: Host) -> Iterator[str]:
         )
 
 
+def check_kind(host: Host) -> Iterator[str]:
+    """A machine of its own is no node of a cluster, and the other way round: what is there would be lost."""
+    own = os.path.exists(f"{MANIFESTS}/{host.asked.login}.json")
+    if host.asked.node and own:
+        yield (
+            "it has a stack of its own, whose data a cluster does not take over; keep the site (make export-site) and "
+            "remove the stack (make remove), or take the host out of the group cluster"
+        )
+    elif not host.asked.node and os.path.exists(NODE):
+        yield (
+            f"it is a node of a cluster ({NODE}), which make cluster looks after; put it into the group cluster of the "
+            "inventory, or have it leave that first: docs/cluster.md"
+        )
+
+
 def check_bare_names(host: Host) -> Iterator[str]:
     """Containers and networks of our names that are of no project of ours: compose would stumble over them."""
     asked = host.asked
@@ -320,6 +348,10 @@ def check_bare_names(host: Host) -> Iterator[str]:
     ]
     names = {f"{asked.project}_{name}" for name in asked.networks}
     labelled = [one["Name"] for one in of_project(host, host.networks)]
+    if host.stack:
+        labelled += [
+            one["Name"] for one in host.networks if (one.get("Labels") or {}).get(_engine.NAMESPACE) == host.stack
+        ]
     found += [f"network {one['Name']}" for one in host.networks if one["Name"] in names - {*labelled}]
     if found:
         yield (
@@ -831,6 +863,7 @@ def check_restore(host: Host) -> Iterator[str]:
 ALWAYS = (
     check_restore,
     check_other_logins,
+    check_kind,
     check_project,
     check_bare_names,
     check_base_image,
@@ -856,6 +889,15 @@ def obstacles(host: Host) -> list[str]:
     return list(dict.fromkeys(sentence for check in checks for sentence in check(host)))
 
 
+def decided(host: Host) -> dict[str, Any]:
+    """What a deployment stays with, unless a setting says another."""
+    if not host.deployed:
+        return {"release": {}}
+    if host.asked.node:
+        return {"release": json.loads(text_of(NODE) or "{}").get("release", {}), "packages": {}}
+    return _decided.found(host.asked.project_dir, host.asked.manifest)
+
+
 def found(host: Host) -> dict[str, Any]:
     """What there is, for who asks."""
     info = host.info
@@ -863,7 +905,7 @@ def found(host: Host) -> dict[str, Any]:
         "deployed": host.deployed,
         "runs": _history.History(_decided.HISTORY).runs() if host.deployed else {},
         "backed_up": BACKUP_SETTINGS.exists(),
-        "decided": _decided.found(host.asked.project_dir, host.asked.manifest) if host.deployed else {"release": {}},
+        "decided": decided(host),
         "foreign": [*sorted(foreign(host)), *foreign_paths(host)],
         "ssh_port": host.ssh_port,
         "firewall": host.firewall_is_on if host.asked.firewall else None,

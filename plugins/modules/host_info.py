@@ -129,6 +129,10 @@ options:
   mirror:
     description: An address that has to answer before a first deployment. Left out, none is asked.
     type: str
+  node:
+    description: Whether the host is a node of a cluster, on which a swarm's things of this project are its own.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -302,7 +306,7 @@ ASK_TIMEOUT = 20
 def asked(given: dict[str, Any]) -> _host_look.Asked:
     """The options of the module, as the look takes them."""
     names = "login domain project project_dir data_dir base_image packages docker_source firewall open_ports ssh_port"
-    names += " trusted_interfaces memory_mb"
+    names += " trusted_interfaces memory_mb node"
     stack = {name: given["stack"].get(name, []) for name in ("names", "ports", "volumes", "networks")}
     settings = _engine.Wanted(
         given["docker_settings"], frozenset(given["docker_settings_own"]), given["docker_may_restart"]
@@ -350,6 +354,7 @@ def main() -> None:
             "pythons": {"type": "list", "elements": "str", "default": []},
             "memory_mb": {"type": "int", "default": 0},
             "mirror": {"type": "str"},
+            "node": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )

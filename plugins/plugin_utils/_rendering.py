@@ -254,6 +254,7 @@ class Services:
             "secrets": sorted(secret["name"] for secret in found.get("secrets", [])),
             "volumes": found.get("volumes", []),
             "networks": [network["name"] for network in found.get("networks", [])],
+            "in_cluster": {one["name"]: one["in_cluster"] for one in found.get("services", [])},
         }
 
     def whole(self, base: str = "", packages: Mapping[str, str] | None = None) -> dict[str, Any]:

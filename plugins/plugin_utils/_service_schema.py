@@ -362,6 +362,14 @@ SERVICE = Record(
             "waits. It must change nothing",
             default=[],
         ),
+        "in_cluster": Key(
+            Choice(("one", "many", "every_node", "never")),
+            "how many of it a cluster has ([cluster.md](cluster.md)). `one`: a single container, and where it has a "
+            "volume of its own or a port, on the node with the data. `many`: so many copies that share its volumes, "
+            "spread over the nodes. `every_node`: one on each, which shares its volumes with the others. `never`: it "
+            "has no place there",
+            default="one",
+        ),
         "trial": Key(
             COMMAND,
             "a command that a container of the new image runs, with the service's settings, secrets, volumes and "

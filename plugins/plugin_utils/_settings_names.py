@@ -15,7 +15,7 @@ from typing import Any
 OWN = "inception_"
 # Prefixes that are rarely another's: a name may differ from ours by more.
 RARE = ("stack_", "base_image_", "evaluate_", "control_node_")
-COMMON = ("host_", "docker_", "vm_")
+COMMON = ("host_", "docker_", "cluster_", "vm_")
 
 # What our playbooks ask for, and what our roles return: known, and no setting of a role.
 OF_PLAYBOOKS = frozenset({"inception_yes", "rotate_secrets", "export_dir"})

@@ -43,6 +43,7 @@ INTERFACE = re.compile(r"[A-Za-z0-9_.:@-]{1,15}|[A-Za-z0-9_.:@-]{0,14}\*")
 OPEN_PORT = re.compile(r"(\d{1,6})(?:-(\d{1,6}))?(?:/(?:tcp|udp))?")
 # As compose takes it.
 PROJECT = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+SERVICE_WORD = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 URL = re.compile(r"https?://\S+")
 PUBLIC_KEY = re.compile(
@@ -1057,6 +1058,59 @@ def _always(example: str) -> Callable[[Settings], str]:
     return lambda settings: example
 
 
+def check_managers(value: Any, settings: Settings) -> Iterator[str]:
+    number = whole_number(value)
+    if number not in (0, 1, 3, 5, 7):
+        yield f"{shown(value)} is not 1, 3, 5 or 7, nor 0 for as many as make sense; an even number gains nothing"
+
+
+def check_node_address(value: Any, settings: Settings) -> Iterator[str]:
+    try:
+        address = ipaddress.IPv4Address(text(value) or "")
+    except ValueError:
+        yield f"{shown(value)} is no address of IPv4"
+        return
+    if address.is_loopback or address.is_unspecified or address.is_multicast:
+        yield f"{shown(value)} is no address by which another node reaches it"
+    elif address in (_cluster_networks(settings.get("cluster_networks", "10.201.0.0/16")) or ()):
+        yield f"{shown(value)} is in cluster_networks ({settings.get('cluster_networks', '10.201.0.0/16')})"
+
+
+def check_peer(value: Any, settings: Settings) -> Iterator[str]:
+    try:
+        ipaddress.IPv4Address(text(value) or "")
+    except ValueError:
+        yield f"{shown(value)} is no address of IPv4"
+
+
+def _cluster_networks(value: Any) -> ipaddress.IPv4Network | None:
+    try:
+        return ipaddress.IPv4Network(text(value) or "")
+    except ValueError:
+        return None
+
+
+def check_cluster_networks(value: Any, settings: Settings) -> Iterator[str]:
+    network = _cluster_networks(value)
+    if network is None:
+        yield f"{shown(value)} is no network of IPv4"
+    elif not 12 <= network.prefixlen <= 22:
+        yield f"{shown(value)} has not from 4 to 4096 networks of 256 addresses: it is from /12 to /22"
+    elif not network.is_private:
+        yield f"{shown(value)} is not private"
+
+
+def check_copies(value: Any, settings: Settings) -> Iterator[str]:
+    if not isinstance(value, Mapping):
+        yield f"{shown(value)} is not a table of services and numbers"
+        return
+    for name, number in value.items():
+        if not isinstance(name, str) or not SERVICE_WORD.fullmatch(name):
+            yield f"{shown(name)} is not the name of a service"
+        elif (copies := whole_number(number)) is None or not 1 <= copies <= 1000:
+            yield f"{name}: {shown(number)} is not a number from 1 to 1000"
+
+
 def _release_example(settings: Settings) -> str:
     family, date = _family_and_date(settings) or ("debian", _date(settings))
     name = _releases.penultimate(family, date).name
@@ -1165,6 +1219,13 @@ RULES: tuple[Rule, ...] = (
     Rule("base_image_machine_dir", check_path, _always("/var/lib/fortytwo.inception/base")),
     Rule("base_image_debian_security_mirror", check_url, _always("http://deb.debian.org/debian-security")),
     Rule("base_image_alpine_mirror", check_url, _always("https://dl-cdn.alpinelinux.org/alpine")),
+    Rule("cluster_managers", check_managers, _always("3")),
+    Rule("cluster_address", check_node_address, _always("192.0.2.11")),
+    Rule("cluster_networks", check_cluster_networks, _always("10.201.0.0/16")),
+    Rule("cluster_copies", check_copies, _always("{wordpress: 2}")),
+    Rule("cluster_data_node", or_empty(shaped(ADDRESS, "the name of a host of the inventory")), _always("one")),
+    Rule("cluster_patience", number_from(30, 86400, " (seconds)"), _always("600")),
+    Rule("cluster_timeout", number_from(1, 86400, " (seconds)"), _always("1800")),
     Rule("docker_daemon_settings", check_docker_settings, _always("{log-driver: local}")),
     Rule("docker_may_restart", check_truth, _always("false")),
     Rule("docker_repository_url", check_url, _always("https://download.docker.com/linux")),
@@ -1181,6 +1242,8 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule("host_containers_reach", each(check_network), _always("[192.168.1.10, 10.1.0.0/16]")),
     Rule("host_open_ports", each(check_open_port), _always("[8080, 51820/udp]")),
+    Rule("host_peers", each(check_peer), _always("[192.0.2.11, 192.0.2.12]")),
+    Rule("host_peer_ports", each(check_open_port), _always("[2377, 7946/udp]")),
     Rule("host_reboot_at", or_empty(shaped(CLOCK, "a time of the day")), _always('"04:30"')),
     Rule("host_ssh_port", _port_range, _always("22")),
     Rule("stack_env", check_env, _always("{MARIADB_PORT: 3307}")),
@@ -1193,7 +1256,7 @@ RULES: tuple[Rule, ...] = (
     Rule("stack_health_webhook", check_webhook, _always("https://hooks.example.org/services/inception")),
     Rule("stack_start_timeout", number_from(1, 86400, " (seconds)"), _always("3600")),
     Rule("stack_start_patience", number_from(1, 86400, " (seconds)"), _always("120")),
-    Rule("stack_rotate_timeout", number_from(1, 86400, " (seconds)"), _always("300")),
+    Rule("stack_rotate_timeout", number_from(1, 86400, " (seconds)"), _always("600")),
     Rule(
         "stack_tls_certificate",
         file_for("inception_tls: provided", _provided, "CERTIFICATE"),

@@ -577,6 +577,11 @@ def service(folder: Folder, bonus: Iterable[str], base: str, its_networks: dict[
     }
 
 
+def shared_volumes(services: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Those that containers on several nodes of a cluster make use of."""
+    return sorted({volume["name"] for one in services if one["in_cluster"] != "one" for volume in one["volumes"]})
+
+
 def numbers(ports: Iterable[Mapping[str, Any]], protocol: str) -> list[int]:
     """Every single port of a protocol, in order."""
     return sorted(
@@ -637,6 +642,7 @@ def stack(
         "secrets": unique(secret for one in services for secret in one["secrets"]),
         "mounts": {name: file for one in services for name, file in one["mounts"].items()},
         "volumes": unique(volume["name"] for one in services for volume in one["volumes"]),
+        "shared_volumes": shared_volumes(services),
         "reach": reach(whole),
         "networks": all_networks,
     }

@@ -18,7 +18,7 @@ import tarfile
 import time
 import urllib.parse
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -339,6 +339,8 @@ class Site:
     settings: Settings
     ca: Path
     cookies: dict[str, str] = field(default_factory=dict)
+    # Seconds that each step of a request may take.
+    patience: float = PATIENCE
 
     @property
     def url(self) -> str:
@@ -349,10 +351,10 @@ class Site:
     ) -> Page:
         context = ssl.create_default_context(cafile=str(self.ca))
         connection = http.client.HTTPSConnection(
-            self.settings.domain, self.settings.forwarded_port, timeout=PATIENCE, context=context
+            self.settings.domain, self.settings.forwarded_port, timeout=self.patience, context=context
         )
         # The name is for TLS and the Host header; the machine is where its port is forwarded to.
-        raw = socket.create_connection((self.settings.address, self.settings.forwarded_port), timeout=PATIENCE)
+        raw = socket.create_connection((self.settings.address, self.settings.forwarded_port), timeout=self.patience)
         connection.sock = context.wrap_socket(raw, server_hostname=self.settings.domain)
         sent = dict(headers or {})
         if self.cookies:
@@ -378,7 +380,7 @@ class Site:
 
     def own(self) -> Site:
         """A visitor with a cookie: WordPress makes each page for him, and none comes from the cache of pages."""
-        return Site(self.settings, self.ca, {"own": "1"})
+        return replace(self, cookies={"own": "1"})
 
     def answers(self) -> bool:
         """Whether WordPress serves the front page; a service that is coming back may refuse or hang up."""
@@ -392,7 +394,7 @@ class Site:
 
     def sign_in(self, user: str, password: str) -> Site:
         """A new visitor, signed in through the form that a person uses."""
-        visitor = Site(self.settings, self.ca)
+        visitor = replace(self, cookies={})
         form = visitor.get("/wp-login.php")
         assert form.status == 200
         assert 'name="loginform"' in form.text, "the login page has no login form"

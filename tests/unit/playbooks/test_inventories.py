@@ -107,8 +107,10 @@ def test_every_playbook_of_a_group_looks_first_whether_somebody_is_in_it(reposit
         (first, *more) = yaml.safe_load(path.read_text())
         while (imported := first.get("ansible.builtin.import_playbook", "somebody.yml")) != "somebody.yml":
             (first, *more) = yaml.safe_load((folder / imported).read_text())
-        groups = {play["hosts"] for play in [first, *more] if "hosts" in play} - {"localhost"}
-        if groups and (len(groups), (first.get("vars") or {}).get("somebody_group", "inception")) != (1, *groups):
+        # A word, or a template with some.
+        hosts = [play["hosts"] for play in [first, *more] if "hosts" in play]
+        groups = {name for words in hosts for name in re.findall(r"'(\w+)'", words) or [words]} - {"localhost"}
+        if groups and set((first.get("vars") or {}).get("somebody_groups", ["inception"])) != groups:
             wrong.append(path.name)
         if groups and "ansible.builtin.import_playbook" not in first:
             wrong.append(path.name)
@@ -146,11 +148,24 @@ def test_an_inventory_without_the_group_is_an_error(
     assert f"for example: {group}: {{hosts:" in said, said
 
 
+@pytest.mark.parametrize(("name", "code"), [("backup", 2), ("cluster", 0), ("status", 0)])
+def test_of_a_cluster_s_nodes_none_is_a_machine_of_its_own(
+    repository: Path, collections_path: Path, tmp_path: Path, name: str, code: int
+) -> None:
+    """Who is for machines names what is for a cluster; those that are for it find its nodes."""
+    login = "{inception_login: wil}"
+    (tmp_path / "hosts.yml").write_text(f"cluster: {{hosts: {{one: {login}, two: {login}}}}}\n")
+    found, said = run(repository, collections_path, tmp_path, name, "--list-hosts" if code == 0 else "--check")
+    assert found == code, said
+    told = "one, two: nodes of a cluster, which make cluster and make status are for"
+    assert re.search(told if code else r"hosts \(2\): (one two|two one)", said), said
+
+
 def test_an_inventory_without_a_host_is_one_too(repository: Path, collections_path: Path, tmp_path: Path) -> None:
     (tmp_path / "hosts.yml").write_text("inception: {}\n")
     code, said = run(repository, collections_path, tmp_path, "status")
     assert code != 0, said
-    assert "has no host in the group inception" in said, said
+    assert "has no host in the group inception or cluster" in said, said
 
 
 def test_a_limit_that_leaves_nobody_of_the_group(repository: Path, collections_path: Path, tmp_path: Path) -> None:

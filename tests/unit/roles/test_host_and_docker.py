@@ -133,6 +133,20 @@ def test_the_firewall_lets_our_containers_reach_what_the_settings_name() -> None
     assert "tcp dport 587 accept" not in chain(rules(**given), "containers")
 
 
+def test_the_firewall_opens_the_ports_of_a_cluster_to_its_nodes_alone() -> None:
+    """By the address of the one that asks; and not to what a container sends, which has its node's address."""
+    given = {
+        "host_peers": ["192.0.2.12", "192.0.2.11"],
+        "__host_firewall_peer_ports": {"tcp": [2377], "udp": [7946]},
+    }
+    outside, inside = (chain(rules(**given), one) for one in ("prerouting", "containers"))
+    for rule in ("tcp dport { 2377 } accept", "udp dport { 7946 } accept"):
+        assert f"ip saddr {{ 192.0.2.11, 192.0.2.12 }} {rule}" in outside, rule
+    refused = inside.index("ip daddr { 192.0.2.11, 192.0.2.12 } jump refuse")
+    assert inside.index("ip daddr { 192.0.2.11, 192.0.2.12 } tcp dport { 443 } accept") < refused
+    assert "192.0.2.11" not in rules()
+
+
 @pytest.mark.parametrize(
     ("proxy", "rule"),
     [

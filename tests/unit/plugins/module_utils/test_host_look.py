@@ -327,3 +327,43 @@ def test_what_the_package_manager_would_stumble_over(
     found.run = lambda command: (0, output, "")
     said = " ".join(_host_look.check_packages(found))
     assert (words in said) if words else not said
+
+
+@pytest.fixture
+def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What the role cluster has written."""
+    path = tmp_path / "cluster/node.json"
+    path.parent.mkdir()
+    path.write_text('{"node": "one", "release": {"family": "debian", "name": "bookworm"}}')
+    monkeypatch.setattr(_host_look, "NODE", str(path))
+    monkeypatch.setattr(_host_look, "MANIFESTS", str(tmp_path))
+    return path
+
+
+def test_on_a_node_the_swarm_s_things_are_ours(node: Path) -> None:
+    """And on no other machine: there a stack of this name is somebody else's."""
+    labels = {_engine.NAMESPACE: "inception"}
+    task = _engine.Container("inception_nginx.x", True, "", "", frozenset({("tcp", 443)}), "inception")
+    networks = [{"Name": "inception_nginx-way-in", "Labels": labels}]
+    asked = {"ports": [PORT], "networks": ["nginx-way-in"], "node": True}
+    ours = host(asked=asked, containers=[task], networks=networks)
+    assert [*_host_look.check_ports(ours), *_host_look.check_bare_names(ours), *_host_look.check_kind(ours)] == []
+    assert _host_look.decided(ours)["release"] == {"family": "debian", "name": "bookworm"}
+    theirs = host(asked={**asked, "node": False}, containers=[task], networks=networks)
+    assert [*_host_look.check_ports(theirs)]
+    assert [*_host_look.check_bare_names(theirs)]
+
+
+def test_a_node_is_no_machine_of_its_own(node: Path, tmp_path: Path) -> None:
+    """In neither direction, before anything is changed."""
+    (sentence,) = _host_look.check_kind(host())
+    assert "it is a node of a cluster" in sentence
+    (tmp_path / "wil.json").write_text("{}")
+    (sentence,) = _host_look.check_kind(host(asked={"node": True}))
+    assert "it has a stack of its own" in sentence
+
+
+def test_what_has_a_swarm_s_name_is_foreign_before_it_is_a_node(node: Path) -> None:
+    node.unlink()
+    task = _engine.Container("inception_nginx.x", True, "", "", frozenset({("tcp", 443)}), "inception")
+    assert [*_host_look.check_ports(host(asked={"ports": [PORT], "node": True}, containers=[task]))]

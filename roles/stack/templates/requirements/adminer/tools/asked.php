@@ -7,6 +7,13 @@
 
 declare(strict_types=1);
 
+{% if __docker_is_node | default(false) %}
+// A swarm knows that name only when this container is well, and it is not before it listens.
+if (getenv('ASKED_AT')) {
+    echo getenv('ASKED_AT');
+    exit;
+}
+{% endif %}
 $own = [];
 foreach (net_get_interfaces() as $interface) {
     $own = array_merge($own, array_column($interface['unicast'] ?? [], 'address'));

@@ -1,0 +1,422 @@
+# Copyright: (c) 2026, fortytwo.inception contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A stack on a swarm: its secrets, what is new in it, and how it gets on. Private to this collection."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.fortytwo.inception.plugins.module_utils._failures import last_lines, shortened
+
+# The labels of a Swarm secret: whose it is, which of its files, and what it says, so that nobody learns that from it.
+STACK_LABEL = "fortytwo.inception.stack"
+FILE_LABEL = "fortytwo.inception.file"
+DIGEST_LABEL = "fortytwo.inception.digest"
+CONTENT_LABEL = "fortytwo.inception.content"
+NAMESPACE_LABEL = "com.docker.stack.namespace"
+# Work for whoever would try values at a digest; a value that was drawn has 190 bits.
+SCRYPT: Mapping[str, int] = {"n": 1 << 14, "r": 8, "p": 1, "dklen": 16}
+PAUSE = 1.0
+ATTEMPTS = 10
+UNDER_WAY = ("updating", "rollback_started")
+# The words of an update that is over, and was not taken.
+GIVEN_BACK = ("rollback_completed", "rollback_paused")
+STILL_TO_COME = ("new", "pending", "assigned", "accepted", "ready", "preparing", "starting")
+
+# What runs docker: its words, and what it reads. Its code, output and errors come back.
+Run = Callable[[list[str], "bytes | None"], "tuple[int, str, str]"]
+
+
+class SwarmProblem(Exception):
+    """What is wrong, for the user."""
+
+
+class Docker:
+    """The engine of a manager."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+
+    def say(self, *words: str, data: bytes | None = None) -> str:
+        code, output, errors = self.run(["docker", *words], data)
+        if code:
+            said = last_lines(errors or output, 1) or ["no word"]
+            raise SwarmProblem(f"docker {' '.join(words[:2])}: {said[0]}")
+        return output
+
+    def inspected(self, kind: str, ids: Iterable[str]) -> list[dict[str, Any]]:
+        names = list(ids)
+        found: list[dict[str, Any]] = json.loads(self.say(kind, "inspect", *names)) if names else []
+        return found
+
+    def labelled(self, kind: str, label: str, value: str) -> list[dict[str, Any]]:
+        return self.inspected(kind, self.say(kind, "ls", "--quiet", "--filter", f"label={label}={value}").split())
+
+
+# ---- Secrets ----
+
+
+def digest(value: bytes, salt: bytes) -> str:
+    return hashlib.scrypt(value, salt=salt, **SCRYPT).hex()
+
+
+@dataclass
+class Secrets:
+    """Those of one stack: a Swarm secret for each value that a file has had, with a number behind its name."""
+
+    docker: Docker
+    stack: str
+
+    def there(self) -> list[dict[str, Any]]:
+        return self.docker.labelled("secret", STACK_LABEL, self.stack)
+
+    def named(self, files: Mapping[str, bytes], make: bool) -> tuple[dict[str, str], list[str]]:
+        """What each is called, and those that are new. Without `make` a new one gets the name that it would have."""
+        there = self.there()
+        names: dict[str, str] = {}
+        new: list[str] = []
+        for name, value in sorted(files.items()):
+            mine = [one for one in there if one["Spec"]["Labels"].get(FILE_LABEL) == name]
+            same = [one["Spec"]["Name"] for one in mine if says(one["Spec"]["Labels"], value)]
+            if same:
+                names[name] = same[0]
+                continue
+            numbers = [int(end) for one in mine if (end := one["Spec"]["Name"].rpartition("-")[2]).isdecimal()]
+            names[name] = f"{self.stack}-{name}-{max(numbers, default=0) + 1}"
+            new.append(names[name])
+            if make:
+                salt = os.urandom(16)
+                labels = {
+                    STACK_LABEL: self.stack,
+                    FILE_LABEL: name,
+                    DIGEST_LABEL: f"{salt.hex()}:{digest(value, salt)}",
+                }
+                words = [word for key, text in labels.items() for word in ("--label", f"{key}={text}")]
+                self.docker.say("secret", "create", *words, names[name], "-", data=value)
+        return names, new
+
+    def remove_unused(self, services: Iterable[Mapping[str, Any]]) -> list[str]:
+        """Those that neither a service nor the way back of one asks for."""
+        used = {
+            secret["SecretName"]
+            for one in services
+            for spec in (one["Spec"], one.get("PreviousSpec") or {})
+            for secret in (((spec.get("TaskTemplate") or {}).get("ContainerSpec") or {}).get("Secrets") or [])
+        }
+        old = [one["Spec"]["Name"] for one in self.there() if one["Spec"]["Name"] not in used]
+        if old:
+            self.docker.say("secret", "rm", *old)
+        return old
+
+
+def says(labels: Mapping[str, str], value: bytes) -> bool:
+    """Whether a secret with these labels has this value."""
+    salt, dummy, told = labels.get(DIGEST_LABEL, "").partition(":")
+    try:
+        return bool(told) and hmac.compare_digest(digest(value, bytes.fromhex(salt)), told)
+    except ValueError:
+        return False
+
+
+# ---- Services ----
+
+
+def content(service: Mapping[str, Any]) -> str:
+    return str((service["Spec"].get("Labels") or {}).get(CONTENT_LABEL, ""))
+
+
+def content_of(name: str, stack: Mapping[str, Any], secrets: Mapping[str, str]) -> str:
+    """A digest of all that a service is, with its secrets' names, its networks and its volumes."""
+    said = stack["services"][name]
+    used = [secrets[one["source"]] for one in said.get("secrets") or []]
+    networks = {one: stack["networks"].get(one) for one in said.get("networks") or {}}
+    volumes = {
+        one["source"]: stack["volumes"].get(one["source"]) for one in said.get("volumes") or [] if "source" in one
+    }
+    text = json.dumps([said, used, networks, volumes], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def with_secrets(stack: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """The stack file with what Swarm calls the secrets, and with each service's digest: equal where nothing is new."""
+    services = {
+        name: {**said, "deploy": {**said["deploy"], "labels": {CONTENT_LABEL: content_of(name, stack, names)}}}
+        for name, said in stack["services"].items()
+    }
+    secrets = {name: {"external": True, "name": names[name]} for name in stack["secrets"]}
+    return {**stack, "services": services, "secrets": secrets}
+
+
+def alone(stack: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """The stack file with one copy of each of these."""
+    services = {
+        name: {**said, "deploy": {**said["deploy"], "replicas": 1}} if name in names else said
+        for name, said in stack["services"].items()
+    }
+    return {**stack, "services": services}
+
+
+def turns(stack: Mapping[str, Any], plan: Plan) -> Iterator[tuple[dict[str, Any], list[str]]]:
+    """The stack file as far as each turn with something new, and what that is."""
+    there: set[str] = set()
+    touched = {*plan.added, *plan.changed, *plan.put_right}
+    for names in stack["x-turns"]:
+        there |= set(names)
+        if new := [name for name in names if name in touched]:
+            yield {**stack, "services": {name: said for name, said in stack["services"].items() if name in there}}, new
+
+
+def at_once(stack: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """The stack file in which all containers of these end before a newer one starts: they cannot work beside it."""
+    order = {"order": "stop-first", "parallelism": 0}
+    services = dict(stack["services"])
+    for name in names:
+        deploy = services[name]["deploy"]
+        ways = {way: {**deploy[way], **order} for way in ("update_config", "rollback_config")}
+        services[name] = {**services[name], "deploy": {**deploy, **ways}}
+    return {**stack, "services": services}
+
+
+def short_name(service: Mapping[str, Any], stack: str) -> str:
+    return str(service["Spec"]["Name"]).removeprefix(f"{stack}_")
+
+
+def fingerprint(service: Mapping[str, Any]) -> str:
+    """Of what a service is told, by whomever."""
+    return hashlib.sha256(json.dumps(service["Spec"], sort_keys=True).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is new, what was changed by hand since, and what goes."""
+
+    added: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    put_right: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+
+    @property
+    def empty(self) -> bool:
+        return not (self.added or self.changed or self.put_right or self.removed)
+
+    def lines(self) -> list[str]:
+        words = {"add": self.added, "change": self.changed, "put right": self.put_right, "remove": self.removed}
+        return [f"{word} {name}" for word, names in words.items() for name in names]
+
+
+def plan(wanted: Mapping[str, Any], there: Iterable[Mapping[str, Any]], noted: Mapping[str, str], stack: str) -> Plan:
+    """Compares the stack file's services with those that the swarm has, and these with what they were left as."""
+    found = {short_name(one, stack): one for one in there}
+    added, changed, put_right = [], [], []
+    for name, said in wanted.items():
+        if name not in found:
+            added.append(name)
+        elif content(found[name]) != said["deploy"]["labels"][CONTENT_LABEL]:
+            changed.append(name)
+        elif fingerprint(found[name]) != noted.get(name):
+            put_right.append(name)
+    return Plan(added, changed, put_right, sorted(set(found) - set(wanted)))
+
+
+@dataclass(frozen=True)
+class Task:
+    """A container of a service, as Swarm lists it."""
+
+    service: str
+    id: str
+    node: str
+    state: str
+    wanted: str
+    error: str
+
+    @classmethod
+    def of(cls, service: str, told: Mapping[str, str]) -> Task:
+        return cls(
+            service,
+            told["ID"],
+            told.get("Node", ""),
+            told.get("CurrentState", "").split()[0].lower() if told.get("CurrentState") else "",
+            told.get("DesiredState", "").lower(),
+            told.get("Error", ""),
+        )
+
+
+def node_told(node: Mapping[str, Any]) -> dict[str, Any]:
+    """What a person asks of a node."""
+    labels = node["Spec"].get("Labels") or {}
+    manager = node.get("ManagerStatus") or {}
+    return {
+        "name": labels.get("inception_node") or node["Description"]["Hostname"],
+        "there": node["Status"]["State"] == "ready",
+        "availability": node["Spec"]["Availability"],
+        "role": "leader" if manager.get("Leader") else node["Spec"]["Role"],
+        "has_data": "inception_data" in labels,
+        # A manager alone does not know its own.
+        "address": manager.get("Addr", "").rpartition(":")[0] or node["Status"].get("Addr", ""),
+    }
+
+
+def problems(told: Mapping[str, Any], copies: Iterable[Mapping[str, Any]]) -> list[str]:
+    """What is not as it should be, a sentence each."""
+    found = [f"{node['name']} is away" for node in told["nodes"] if not node["there"]]
+    found += [
+        f"{one['name']}: {one['well']} of {one['wanted']} are well"
+        + (f" (update: {one['update']})" if one["update"] in UNDER_WAY + GIVEN_BACK else "")
+        for one in told["services"]
+        if one["well"] != one["wanted"]
+    ]
+    names = {node["address"]: node["name"] for node in told["nodes"]}
+    for copy in copies:
+        host = names.get(copy["host"], copy["host"])
+        if not copy["there"]:
+            found.append(f"the copy of the files on {host} is away")
+        if copy["to_heal"]:
+            found.append(
+                f"{copy['to_heal']} files on {host} are newer than on another node, where they are being brought"
+            )
+    return found
+
+
+def wanted_number(service: Mapping[str, Any], nodes: Iterable[Mapping[str, Any]]) -> int:
+    mode = service["Spec"]["Mode"]
+    if "Replicated" in mode:
+        return int(mode["Replicated"]["Replicas"])
+    return len([one for one in nodes if one["Spec"]["Availability"] == "active" and one["Status"]["State"] == "ready"])
+
+
+@dataclass
+class Stack:
+    """One stack of a swarm."""
+
+    docker: Docker
+    name: str
+
+    def services(self) -> list[dict[str, Any]]:
+        return self.docker.labelled("service", NAMESPACE_LABEL, self.name)
+
+    def nodes(self) -> list[dict[str, Any]]:
+        return self.docker.inspected("node", self.docker.say("node", "ls", "--quiet").split())
+
+    def tasks(self, service: str) -> list[Task]:
+        told = self.docker.say("service", "ps", "--no-trunc", "--format", "{{json .}}", f"{self.name}_{service}")
+        return [Task.of(service, json.loads(line)) for line in told.splitlines() if line.strip()]
+
+    def told(self) -> dict[str, list[dict[str, Any]]]:
+        """How the nodes and the services are."""
+        nodes = self.nodes()
+        services = []
+        for one in self.services():
+            name = short_name(one, self.name)
+            tasks = [task for task in self.tasks(name) if task.wanted == "running"]
+            well = [task.node for task in tasks if task.state == "running"]
+            services.append(
+                {
+                    "name": name,
+                    "well": len(well),
+                    "wanted": wanted_number(one, nodes),
+                    "nodes": sorted(well),
+                    "update": (one.get("UpdateStatus") or {}).get("State", ""),
+                }
+            )
+        return {"nodes": sorted(map(node_told, nodes), key=lambda node: str(node["name"])), "services": services}
+
+    def deploy(self, path: str, whole: bool = False) -> None:
+        # Images come as they are delivered, and are asked of no registry.
+        words = ("stack", "deploy", "--resolve-image", "never", *(["--prune"] if whole else []))
+        words += ("--compose-file", path, self.name)
+        for attempt in range(ATTEMPTS):
+            try:
+                self.docker.say(*words)
+                return
+            except SwarmProblem as problem:
+                # A network that is on its way out is still taken for one that is there (moby/moby#29293).
+                if attempt == ATTEMPTS - 1 or not re.search(r"network \S+ not found", str(problem)):
+                    raise
+                time.sleep(PAUSE * 3)
+
+    def works_beside(self, whole: Mapping[str, Any], name: str) -> bool:
+        """Whether a newer one can be there while the former still is: a container of its image is asked."""
+        said, command = whole["services"][name], whole["x-commands"].get(name, {}).get("beside")
+        if not command:
+            return True
+        places = [
+            f"{whole['volumes'][one['source']]['driver_opts']['device']}:{one['target']}:ro"
+            for one in said.get("volumes") or []
+            if one["type"] == "volume"
+        ]
+        words = ["--rm", "--network", "none", "--read-only", "--cap-drop", "ALL", "--user", said["user"]]
+        words += [word for place in places for word in ("--volume", place)]
+        code, output, errors = self.docker.run(
+            ["docker", "run", *words, "--entrypoint", command[0], said["image"], *command[1:]], None
+        )
+        # Docker's own: it was not asked.
+        if code in (125, 126, 127):
+            raise SwarmProblem(f"{name}: {' '.join(command)}: {(last_lines(errors or output, 1) or ['no word'])[0]}")
+        return code == 0
+
+    def finish(self, whole: Mapping[str, Any]) -> list[str]:
+        """What is done once all are well, in those containers that are on this node. What failed of it."""
+        failed = []
+        for name, commands in whole["x-commands"].items():
+            if not (command := commands.get("after_update")):
+                continue
+            label = f"label=com.docker.swarm.service.name={self.name}_{name}"
+            for one in self.docker.say("ps", "--quiet", "--filter", label).split()[:1]:
+                code, output, errors = self.docker.run(["docker", "exec", one, *command], None)
+                if code:
+                    failed.append(f"{name}: {' '.join(command)}: {(last_lines(errors or output, 1) or ['no word'])[0]}")
+        return failed
+
+    def waiting_for(self, wanted: Mapping[str, str]) -> tuple[list[str], list[str]]:
+        """What is not as it shall be yet, and what never will be: what runs in place of the content that is wanted."""
+        nodes = self.nodes()
+        waits, lost = [], []
+        for one in self.services():
+            name = short_name(one, self.name)
+            update = (one.get("UpdateStatus") or {}).get("State", "")
+            # Who wants the former one himself by now has what he wants.
+            if update in GIVEN_BACK and content(one) != wanted.get(name, content(one)):
+                said = (one.get("UpdateStatus") or {}).get("Message", "")
+                lost.append(f"{name}: the new one was not well, and Swarm went back to the former ({said})")
+                continue
+            tasks = [task for task in self.tasks(name) if task.wanted == "running"]
+            well = len([task for task in tasks if task.state == "running"])
+            number = wanted_number(one, nodes)
+            if update in UNDER_WAY or well != number or len(tasks) != number:
+                waits.append(f"{name} {well}/{number}")
+        return waits, lost
+
+    def wait(self, wanted: Mapping[str, Any], timeout: float) -> None:
+        """Until all are well; or says what is not, and why."""
+        contents = {name: said["deploy"]["labels"][CONTENT_LABEL] for name, said in wanted.items()}
+        end = time.monotonic() + timeout
+        calm = 0
+        while True:
+            waits, lost = self.waiting_for(contents)
+            # Once more: between two tasks of a service there is a moment in which nothing seems to be under way.
+            calm = calm + 1 if not waits else 0
+            if lost or (calm > 1):
+                break
+            if time.monotonic() > end:
+                lost = [f"{one} after {timeout:.0f} s" for one in waits]
+                break
+            time.sleep(PAUSE)
+        if lost:
+            raise SwarmProblem("\n".join(line for one in lost for line in (one, *self.why(one.split()[0].rstrip(":")))))
+
+    def why(self, service: str) -> list[str]:
+        """What Swarm says of the last task that ended, and its last words."""
+        ended = [task for task in self.tasks(service) if task.error]
+        lines = [f"  on {ended[0].node}: {shortened(ended[0].error)}"] if ended else []
+        code, output, errors = self.docker.run(
+            ["docker", "service", "logs", "--raw", "--tail", "5", f"{self.name}_{service}"], None
+        )
+        return lines + [f"  | {line}" for line in last_lines(output + errors, 5)] if not code else lines

@@ -1,0 +1,239 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, fortytwo.inception contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: swarm_stack
+short_description: The stack's services on a swarm, made of the compose file of one machine
+version_added: "1.1.0"
+author:
+  - fortytwo.inception contributors (@fortytwo-inception)
+description:
+  - Renders the compose file and C(.env) of the project, makes the stack file of a swarm out of them, and deploys it on
+    a manager with C(docker stack deploy).
+  - Makes Swarm secrets of the files in O(secrets_dir) on the manager. A file with another value is another secret, so
+    Swarm replaces the containers that read it, in the way of their C(update_order). What no service and no way back
+    asks for goes. No value comes to the control node, into an argument or into a result.
+  - A service that is new and has several copies begins with one, so that the first start is done once. The others
+    follow when that one is healthy.
+  - A service whose C(beside) says that a newer one cannot work beside the former has all its containers replaced at
+    once, and is away meanwhile. When all are well, the C(after_update) of those on this node is run.
+  - A service is new or replaced when those are well that it waits for (C(waits_for) in its description).
+  - Waits until every service has as many healthy containers as it shall have, and fails with the last words of one that
+    has not. A newer one that is not well gives way by itself to the former, which is Swarm's rollback.
+extends_documentation_fragment:
+  - fortytwo.inception._attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+  platform:
+    support: full
+    description: Linux, a manager of a swarm, with the command C(docker) from version 24 on.
+options:
+  name:
+    description: What the stack is called.
+    type: str
+    required: true
+  stack:
+    description: The stack file, which the control node makes of all the others; it is not to be given.
+    type: dict
+    default: {}
+  services:
+    description: The services, as M(fortytwo.inception.stack_services) returns them.
+    type: list
+    elements: dict
+    required: true
+  secrets_dir:
+    description: The folder of the secrets' files on the manager.
+    type: path
+    required: true
+  owner:
+    description: The user whose folder that is, as which the containers run.
+    type: str
+    required: true
+  shared_dir:
+    description: The folder that is the same on every node.
+    type: path
+    required: true
+  live_dir:
+    description: The same folder for services that only read it, and look anew each time.
+    type: path
+    required: true
+  data_dir:
+    description: The folder of the data that is on one node only.
+    type: path
+    required: true
+  encrypted:
+    description: Whether what services say to each other is encrypted between nodes.
+    type: bool
+    default: true
+  copies:
+    description: How many of each service that has several.
+    type: dict
+    default: {}
+  patience:
+    description: Seconds that a container may take until it is well. After them Swarm gives it up.
+    type: int
+    default: 600
+  folder:
+    description: Where the stack file is kept on the manager.
+    type: path
+    default: /var/lib/fortytwo.inception/cluster
+  timeout:
+    description: Seconds to wait until all services are well.
+    type: int
+    default: 900
+"""
+
+EXAMPLES = r"""
+- name: Run the services on the swarm
+  fortytwo.inception.swarm_stack:
+    name: inception
+    services: "{{ stack_rendered.services }}"
+    secrets_dir: /home/wil/inception/secrets
+    owner: wil
+    shared_dir: /var/lib/fortytwo.inception/shared
+    live_dir: /var/lib/fortytwo.inception/shared-live
+    data_dir: /home/wil/data
+    copies: {wordpress: 3}
+"""
+
+RETURN = r"""
+done:
+  description: What was done to which service.
+  returned: success
+  type: list
+  elements: str
+  sample: [add mariadb, change wordpress]
+secrets:
+  description: The Swarm secrets that are new, by their names.
+  returned: success
+  type: list
+  elements: str
+  sample: [inception-db_password-2]
+"""
+
+import json
+import os
+import pwd
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.fortytwo.inception.plugins.module_utils import _files, _swarm
+from ansible_collections.fortytwo.inception.plugins.module_utils._secret_files import Folder
+from ansible_collections.fortytwo.inception.plugins.module_utils._swarm import SwarmProblem
+
+
+def write(path: str, text: str) -> None:
+    """Root's alone: whoever deploys it says what runs."""
+    Path(path).parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    folder = _files.open_folder(os.path.dirname(path))
+    try:
+        _files.write_file(os.path.basename(path), folder, text.encode(), _files.Attributes(0o600, 0, 0))
+    finally:
+        os.close(folder)
+
+
+def text_of(stack: dict[str, Any]) -> str:
+    """JSON, which is YAML too: for that, the machine needs nothing more."""
+    return json.dumps(stack, indent=2) + "\n"
+
+
+def deploy(stack: _swarm.Stack, whole: dict[str, Any], plan: _swarm.Plan, path: str, timeout: float) -> None:
+    """One after the other, each when those are well that it waits for."""
+    several = [name for name in plan.added if int(whole["services"][name]["deploy"].get("replicas", 1)) > 1]
+    alone = [name for name in plan.changed if not stack.works_beside(whole, name)]
+    whole = _swarm.at_once(whole, alone)
+    try:
+        for part, new in _swarm.turns(whole, plan):
+            # The digests are those of all copies.
+            wanted = {name: whole["services"][name] for name in new}
+            if first := [name for name in new if name in several]:
+                write(path, text_of(_swarm.alone(part, first)))
+                stack.deploy(path)
+                stack.wait(wanted, timeout)
+            write(path, text_of(part))
+            stack.deploy(path)
+            stack.wait(wanted, timeout)
+    except SwarmProblem:
+        # What was given up may have left something on a volume.
+        stack.finish(whole)
+        raise
+    write(path, text_of(whole))
+    stack.deploy(path, whole=True)
+
+
+def run(module: AnsibleModule) -> dict[str, Any]:
+    given = module.params
+    docker = _swarm.Docker(lambda words, data: module.run_command(words, data=data, binary_data=True))
+    stack = _swarm.Stack(docker, given["name"])
+    secrets = _swarm.Secrets(docker, given["name"])
+    owner = pwd.getpwnam(given["owner"])
+    wanted = given["stack"]
+    with Folder.opened(given["secrets_dir"], frozenset({0, owner.pw_uid})) as folder:
+        values = {name: folder.read(file) for name, file in wanted["secrets"].items()}
+    missing = sorted(name for name, value in values.items() if not value)
+    if missing:
+        raise SwarmProblem(f"{given['secrets_dir']} has nothing for {', '.join(missing)}")
+    names, new = secrets.named(values, make=not module.check_mode)
+    whole = _swarm.with_secrets(wanted, names)
+    noted_path = os.path.join(given["folder"], "services.json")
+    noted = json.loads(Path(noted_path).read_text()) if os.path.exists(noted_path) else {}
+    plan = _swarm.plan(whole["services"], stack.services(), noted, given["name"])
+    result = {"changed": not plan.empty, "done": plan.lines(), "secrets": new}
+    if module.check_mode:
+        return result
+    path = os.path.join(given["folder"], "stack.json")
+    if not plan.empty:
+        deploy(stack, whole, plan, path, given["timeout"])
+    # What a run left that was cut off, or a node that was away, is waited for too.
+    stack.wait(whole["services"], given["timeout"])
+    services = stack.services()
+    left = {_swarm.short_name(one, given["name"]): _swarm.fingerprint(one) for one in services}
+    if left != noted:
+        write(noted_path, json.dumps(left, indent=2) + "\n")
+    secrets.remove_unused(services)
+    if not plan.empty:
+        for failed in stack.finish(whole):
+            module.warn(f"{failed}; the services run all the same")
+    return result
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "name": {"type": "str", "required": True},
+            "stack": {"type": "dict", "default": {}},
+            "services": {"type": "list", "elements": "dict", "required": True},
+            "shared_dir": {"type": "path", "required": True},
+            "live_dir": {"type": "path", "required": True},
+            "data_dir": {"type": "path", "required": True},
+            "encrypted": {"type": "bool", "default": True},
+            "copies": {"type": "dict", "default": {}},
+            "secrets_dir": {"type": "path", "required": True, "no_log": False},
+            "owner": {"type": "str", "required": True},
+            "patience": {"type": "int", "default": 600},
+            "folder": {"type": "path", "default": "/var/lib/fortytwo.inception/cluster"},
+            "timeout": {"type": "int", "default": 900},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        module.exit_json(**run(module))
+    except (SwarmProblem, _files.FileProblem) as problem:
+        module.fail_json(msg=str(problem))
+    except OSError as error:
+        module.fail_json(msg=f"{error.filename}: {error.strerror}")
+
+
+if __name__ == "__main__":
+    main()

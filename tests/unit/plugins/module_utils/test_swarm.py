@@ -1,0 +1,325 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A stack on a swarm, with a docker that is a table of answers."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, ClassVar
+
+import pytest
+from ansible_collections.fortytwo.inception.plugins.module_utils import _swarm
+
+
+class Engine:
+    """Secrets and services, kept as Swarm keeps them."""
+
+    def __init__(self) -> None:
+        self.secrets: dict[str, dict[str, Any]] = {}
+        self.values: dict[str, bytes | None] = {}
+        self.services: dict[str, dict[str, Any]] = {}
+        self.tasks: dict[str, list[dict[str, str]]] = {}
+        self.nodes = [
+            {"ID": str(number), "Spec": {"Availability": "active"}, "Status": {"State": "ready"}} for number in range(3)
+        ]
+        self.said: list[list[str]] = []
+
+    def run(self, words: list[str], data: bytes | None) -> tuple[int, str, str]:
+        self.said.append(words)
+        match words[1:3]:
+            case ["secret", "ls"]:
+                return 0, "\n".join(self.secrets), ""
+            case ["secret", "inspect"]:
+                return 0, json.dumps([self.secrets[name] for name in words[3:]]), ""
+            case ["secret", "create"]:
+                labels = dict(word.split("=", 1) for word in words if "=" in word)
+                self.secrets[words[-2]] = {"Spec": {"Name": words[-2], "Labels": labels}}
+                self.values[words[-2]] = data
+                return 0, "", ""
+            case ["secret", "rm"]:
+                for name in words[3:]:
+                    del self.secrets[name]
+                return 0, "", ""
+            case ["service", "ls"]:
+                return 0, "\n".join(self.services), ""
+            case ["service", "inspect"]:
+                return 0, json.dumps([self.services[name] for name in words[3:]]), ""
+            case ["service", "ps"]:
+                return 0, "\n".join(map(json.dumps, self.tasks.get(words[-1], []))), ""
+            case ["service", "logs"]:
+                return 0, "the last words\n", ""
+            case ["node", "ls"]:
+                return 0, "\n".join(str(one["ID"]) for one in self.nodes), ""
+            case ["node", "inspect"]:
+                return 0, json.dumps(self.nodes), ""
+        return 1, "", f"no answer to {words}"
+
+
+@pytest.fixture
+def engine() -> Engine:
+    return Engine()
+
+
+@pytest.fixture
+def secrets(engine: Engine) -> _swarm.Secrets:
+    return _swarm.Secrets(_swarm.Docker(engine.run), "inception")
+
+
+@pytest.fixture
+def stack(engine: Engine) -> _swarm.Stack:
+    return _swarm.Stack(_swarm.Docker(engine.run), "inception")
+
+
+class TestSecrets:
+    def test_a_new_value_is_another_secret(self, engine: Engine, secrets: _swarm.Secrets) -> None:
+        assert secrets.named({"word": b"one"}, make=True) == ({"word": "inception-word-1"}, ["inception-word-1"])
+        assert secrets.named({"word": b"one"}, make=True) == ({"word": "inception-word-1"}, [])
+        assert secrets.named({"word": b"two"}, make=True)[0] == {"word": "inception-word-2"}
+        assert secrets.named({"word": b"one"}, make=True)[0] == {"word": "inception-word-1"}
+        assert engine.values["inception-word-2"] == b"two"
+
+    def test_no_word_of_docker_s_has_a_value(self, engine: Engine, secrets: _swarm.Secrets) -> None:
+        secrets.named({"word": b"very-secret"}, make=True)
+        assert "very-secret" not in json.dumps(engine.said)
+
+    def test_equal_values_do_not_show(self, engine: Engine, secrets: _swarm.Secrets) -> None:
+        """Each digest has a salt of its own."""
+        secrets.named({"one": b"same", "other": b"same"}, make=True)
+        digests = {one["Spec"]["Labels"][_swarm.DIGEST_LABEL] for one in engine.secrets.values()}
+        assert len(digests) == 2
+
+    def test_check_mode_makes_none(self, engine: Engine, secrets: _swarm.Secrets) -> None:
+        assert secrets.named({"word": b"one"}, make=False) == ({"word": "inception-word-1"}, ["inception-word-1"])
+        assert engine.secrets == {}
+
+    def test_the_way_back_keeps_its_secret(self, engine: Engine, secrets: _swarm.Secrets) -> None:
+        for value in (b"one", b"two", b"three"):
+            secrets.named({"word": value}, make=True)
+
+        def spec(name: str) -> dict[str, Any]:
+            return {"TaskTemplate": {"ContainerSpec": {"Secrets": [{"SecretName": name}]}}}
+
+        service = {"Spec": spec("inception-word-3"), "PreviousSpec": spec("inception-word-2")}
+        assert secrets.remove_unused([service]) == ["inception-word-1"]
+        assert set(engine.secrets) == {"inception-word-2", "inception-word-3"}
+
+
+def wanted(**services: Any) -> dict[str, Any]:
+    return {
+        "services": {
+            name: {"image": image, "networks": {"net": None}, "deploy": {"replicas": 2}}
+            for name, image in services.items()
+        },
+        "networks": {"net": {"driver": "overlay"}},
+        "volumes": {},
+        "secrets": {},
+    }
+
+
+def running(name: str, content: str, replicas: int = 2, **more: Any) -> dict[str, Any]:
+    return {
+        "Spec": {
+            "Name": f"inception_{name}",
+            "Labels": {_swarm.CONTENT_LABEL: content},
+            "Mode": {"Replicated": {"Replicas": replicas}},
+        },
+        **more,
+    }
+
+
+class TestPlan:
+    def test_what_is_new_changed_and_gone(self) -> None:
+        whole = _swarm.with_secrets(wanted(new="a:1", other="b:1", same="c:1"), {})
+        same = running("same", whole["services"]["same"]["deploy"]["labels"][_swarm.CONTENT_LABEL])
+        there = [same, running("other", "0"), running("gone", "0")]
+        plan = _swarm.plan(whole["services"], there, {"same": _swarm.fingerprint(same)}, "inception")
+        assert plan.lines() == ["add new", "change other", "remove gone"]
+
+    def test_what_somebody_changed_by_hand_is_put_right(self) -> None:
+        whole = _swarm.with_secrets(wanted(same="c:1"), {})
+        content = whole["services"]["same"]["deploy"]["labels"][_swarm.CONTENT_LABEL]
+        noted = {"same": _swarm.fingerprint(running("same", content))}
+        assert _swarm.plan(whole["services"], [running("same", content)], noted, "inception").empty
+        scaled = _swarm.plan(whole["services"], [running("same", content, replicas=1)], noted, "inception")
+        assert scaled.lines() == ["put right same"]
+
+    def test_a_secret_or_a_volume_of_another_name_is_a_change(self) -> None:
+        stack = wanted(one="a:1")
+        stack["services"]["one"]["secrets"] = [{"source": "word"}]
+        stack["services"]["one"]["volumes"] = [{"type": "volume", "source": "data"}]
+        stack["volumes"] = {"data": {"name": "a"}}
+        first = _swarm.content_of("one", stack, {"word": "w-1"})
+        assert first != _swarm.content_of("one", stack, {"word": "w-2"})
+        stack["volumes"] = {"data": {"name": "b"}}
+        assert first != _swarm.content_of("one", stack, {"word": "w-1"})
+
+
+def task(state: str, desired: str = "Running", error: str = "") -> dict[str, str]:
+    return {"ID": "1", "Node": "two", "CurrentState": f"{state} 3 seconds ago", "DesiredState": desired, "Error": error}
+
+
+class TestDeploying:
+    def test_a_network_on_its_way_out_is_waited_for(
+        self, engine: Engine, stack: _swarm.Stack, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        answers = [(1, "", "failed to create service: network inception_a not found"), (0, "", "")]
+        monkeypatch.setattr(_swarm, "PAUSE", 0)
+        stack.docker.run = lambda words, data: answers.pop(0)
+        stack.deploy("stack.json")
+        assert answers == []
+
+    def test_another_failure_is_told_at_once(self, stack: _swarm.Stack) -> None:
+        stack.docker.run = lambda words, data: (1, "", "no such thing")
+        with pytest.raises(_swarm.SwarmProblem, match="docker stack deploy: no such thing"):
+            stack.deploy("stack.json")
+
+
+class TestWaiting:
+    def test_until_all_are_there(self, engine: Engine, stack: _swarm.Stack) -> None:
+        engine.services = {"inception_site": running("site", "0")}
+        engine.tasks = {"inception_site": [task("Running"), task("Starting"), task("Shutdown", "Shutdown")]}
+        assert stack.waiting_for({}) == (["site 1/2"], [])
+        engine.tasks = {"inception_site": [task("Running"), task("Running"), task("Failed", "Shutdown", "x")]}
+        assert stack.waiting_for({}) == ([], [])
+
+    def test_one_that_the_update_is_still_at(self, engine: Engine, stack: _swarm.Stack) -> None:
+        engine.services = {"inception_site": running("site", "0", UpdateStatus={"State": "updating"})}
+        engine.tasks = {"inception_site": [task("Running"), task("Running")]}
+        assert stack.waiting_for({}) == (["site 2/2"], [])
+
+    def test_one_that_gave_way_is_told_with_its_last_words(self, engine: Engine, stack: _swarm.Stack) -> None:
+        status = {"State": "rollback_completed", "Message": "rollback completed"}
+        engine.services = {"inception_site": running("site", "0", UpdateStatus=status)}
+        engine.tasks = {"inception_site": [task("Running"), task("Failed", "Shutdown", "task: non-zero exit (1)")]}
+        with pytest.raises(_swarm.SwarmProblem) as failure:
+            stack.wait(_swarm.with_secrets(wanted(site="new:1"), {})["services"], 5)
+        assert str(failure.value).splitlines() == [
+            "site: the new one was not well, and Swarm went back to the former (rollback completed)",
+            "  on two: task: non-zero exit (1)",
+            "  | the last words",
+        ]
+
+    def test_who_wants_the_former_one_again_has_it(self, engine: Engine, stack: _swarm.Stack) -> None:
+        status = {"State": "rollback_completed", "Message": "rollback completed"}
+        engine.services = {"inception_site": running("site", "0", UpdateStatus=status)}
+        engine.tasks = {"inception_site": [task("Running"), task("Running")]}
+        assert stack.waiting_for({"site": "0"}) == ([], [])
+
+    def test_of_a_service_on_every_node_there_is_one_for_each_that_is_there(self, engine: Engine) -> None:
+        service: dict[str, Any] = {"Spec": {"Mode": {"Global": {}}}}
+        engine.nodes[0]["Status"] = {"State": "down"}
+        engine.nodes[1]["Spec"] = {"Availability": "drain"}
+        assert _swarm.wanted_number(service, engine.nodes) == 1
+
+
+class TestCommands:
+    """What a service says is done before and after it is replaced."""
+
+    WHOLE: ClassVar[dict[str, Any]] = {
+        "services": {
+            "site": {
+                "image": "site:2",
+                "user": "1000:1000",
+                "volumes": [
+                    {"type": "volume", "source": "files", "target": "/srv"},
+                    {"type": "tmpfs", "target": "/tmp"},
+                ],
+                "deploy": {
+                    "update_config": {"order": "start-first", "parallelism": 1, "monitor": "15s"},
+                    "rollback_config": {"order": "start-first", "parallelism": 1},
+                },
+            }
+        },
+        "volumes": {"files": {"driver_opts": {"device": "/shared/files"}}},
+        "x-commands": {"site": {"beside": ["cmp", "-s", "a", "b"], "after_update": ["bring"]}},
+    }
+
+    @pytest.mark.parametrize(("code", "good"), [(0, True), (1, False)])
+    def test_a_container_of_the_new_image_says_whether_it_works_beside(self, code: int, good: bool) -> None:
+        said: list[list[str]] = []
+
+        def run(words: list[str], data: bytes | None) -> tuple[int, str, str]:
+            said.append(words)
+            return code, "", ""
+
+        stack = _swarm.Stack(_swarm.Docker(run), "inception")
+        assert stack.works_beside(self.WHOLE, "site") is good
+        assert said[0][-6:] == ["--entrypoint", "cmp", "site:2", "-s", "a", "b"]
+        assert "/shared/files:/srv:ro" in said[0]
+
+    def test_one_that_was_not_asked_has_not_said_so(self) -> None:
+        stack = _swarm.Stack(_swarm.Docker(lambda words, data: (125, "", "no such image")), "inception")
+        with pytest.raises(_swarm.SwarmProblem, match="site: cmp -s a b: no such image"):
+            stack.works_beside(self.WHOLE, "site")
+
+    def test_one_that_does_not_is_replaced_at_once(self) -> None:
+        deploy = _swarm.at_once(self.WHOLE, ["site"])["services"]["site"]["deploy"]
+        assert deploy["update_config"] == {"order": "stop-first", "parallelism": 0, "monitor": "15s"}
+        assert deploy["rollback_config"] == {"order": "stop-first", "parallelism": 0}
+        assert _swarm.at_once(self.WHOLE, []) == self.WHOLE
+
+    def test_what_fails_afterwards_is_told(self) -> None:
+        def run(words: list[str], data: bytes | None) -> tuple[int, str, str]:
+            return (0, "abc\n", "") if words[1] == "ps" else (1, "", "no room")
+
+        assert _swarm.Stack(_swarm.Docker(run), "inception").finish(self.WHOLE) == ["site: bring: no room"]
+
+
+class TestTold:
+    """What a person is told of a cluster."""
+
+    def test_of_a_cluster_that_is_well_nothing_is_wrong(self) -> None:
+        told = {
+            "nodes": [{"name": "one", "there": True, "address": "192.0.2.11"}],
+            "services": [{"name": "nginx", "well": 1, "wanted": 1, "update": "completed"}],
+        }
+        assert _swarm.problems(told, [{"host": "192.0.2.11", "there": True, "to_heal": 0}]) == []
+
+    def test_what_is_wrong_is_named(self) -> None:
+        told = {
+            "nodes": [
+                {"name": "one", "there": True, "address": "192.0.2.11"},
+                {"name": "two", "there": False, "address": "192.0.2.12"},
+            ],
+            "services": [
+                {"name": "wordpress", "well": 1, "wanted": 2, "update": "updating"},
+                {"name": "redis", "well": 0, "wanted": 1, "update": ""},
+            ],
+        }
+        copies = [
+            {"host": "192.0.2.11", "there": True, "to_heal": 3},
+            {"host": "192.0.2.12", "there": False, "to_heal": 0},
+        ]
+        assert _swarm.problems(told, copies) == [
+            "two is away",
+            "wordpress: 1 of 2 are well (update: updating)",
+            "redis: 0 of 1 are well",
+            "3 files on one are newer than on another node, where they are being brought",
+            "the copy of the files on two is away",
+        ]
+
+    def test_a_node_has_its_name_of_the_inventory(self) -> None:
+        node = {
+            "Spec": {
+                "Labels": {"inception_node": "one", "inception_data": "x"},
+                "Role": "manager",
+                "Availability": "drain",
+            },
+            "Description": {"Hostname": "abc"},
+            "Status": {"State": "ready", "Addr": "0.0.0.0"},
+            "ManagerStatus": {"Leader": True, "Addr": "192.0.2.11:2377"},
+        }
+        assert _swarm.node_told(node) == {
+            "name": "one",
+            "there": True,
+            "availability": "drain",
+            "role": "leader",
+            "has_data": True,
+            "address": "192.0.2.11",
+        }
+
+
+def test_a_turn_has_all_before_it_and_says_what_is_new() -> None:
+    whole = {"services": {"db": 1, "cache": 2, "site": 3, "door": 4}, "x-turns": [["cache", "db"], ["site"], ["door"]]}
+    plan = _swarm.Plan(added=["door"], changed=["db"])
+    told = [(sorted(part["services"]), new) for part, new in _swarm.turns(whole, plan)]
+    assert told == [(["cache", "db"], ["db"]), (["cache", "db", "door", "site"], ["door"])]

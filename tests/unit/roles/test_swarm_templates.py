@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the role's own services are in a swarm: of every variant of the project a stack file is made."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.fortytwo.inception.plugins.plugin_utils import _swarm_file as swarm_file
+from ansible_collections.fortytwo.inception.tests.unit import rendering
+
+REQUIREMENTS = rendering.ROLE / "templates/requirements"
+
+
+def described(name: str, said: dict[str, Any]) -> dict[str, Any]:
+    """As far as the stack file asks."""
+    text = (REQUIREMENTS / name / "service.yml").read_text()
+    several = re.search(r"(?m)^in_cluster: (\w+)$", text)
+    return {
+        "name": name,
+        "in_cluster": several[1] if several else "one",
+        "volumes": [{"name": line.split(":")[0]} for line in said.get("volumes") or []],
+        "ports": said.get("ports") or [],
+        "listens": re.findall(r"(?m)^listens:", text),
+        "update_order": "start_first" if "update_order: start_first" in text else "stop_first",
+    }
+
+
+@pytest.fixture(params=rendering.VARIANTS)
+def stack(request: pytest.FixtureRequest, collections_path: Path) -> dict[str, Any]:
+    files = rendering.project(request.param, str(collections_path))
+    compose = files["srcs/docker-compose.yml"]
+    services = [described(name, said) for name, said in yaml.safe_load(compose)["services"].items()]
+    cluster = swarm_file.Cluster("inception", "/shared", "/live", "/home/wil/data", True, {"wordpress": 3})
+    found: dict[str, Any] = swarm_file.stack_file(compose, swarm_file.env_of(files["srcs/.env"]), services, cluster)
+    return found
+
+
+def test_nothing_is_left_to_fill_in(stack: dict[str, Any]) -> None:
+    """No name of .env is there any more; a dollar sign that is left is one of a value, and doubled."""
+    text = json.dumps(stack)
+    assert not re.search(r"(?<!\$)(?:\$\$)*\$(?!\$)", text)
+
+
+def test_there_is_one_database_and_a_door_on_each_node(stack: dict[str, Any]) -> None:
+    deploy = {name: said["deploy"] for name, said in stack["services"].items()}
+    assert deploy["mariadb"]["replicas"] == 1
+    assert deploy["mariadb"]["placement"]["constraints"] == ["node.labels.inception_data==inception"]
+    assert deploy["nginx"]["mode"] == "global"
+    assert (deploy["wordpress"]["replicas"], deploy["wordpress"]["update_config"]["order"]) == (3, "start-first")
+
+
+def test_the_website_s_files_are_shared_and_the_database_s_are_not(stack: dict[str, Any]) -> None:
+    places = {name: of["driver_opts"]["device"] for name, of in stack["volumes"].items()}
+    assert (places["wordpress"], places["mariadb"]) == ("/shared/wordpress", "/home/wil/data/mariadb")
+
+
+def test_who_has_no_way_out_has_none_here(stack: dict[str, Any]) -> None:
+    """Networks of two are internal, as they are on one machine."""
+    pairs = [of for name, of in stack["networks"].items() if "-to-" in name]
+    assert pairs
+    assert all(of["internal"] for of in pairs)
+    names = set(stack["services"]["mariadb"]["networks"])
+    assert all(stack["networks"][name].get("internal") for name in names)
