@@ -1256,7 +1256,7 @@ RULES: tuple[Rule, ...] = (
     Rule("stack_health_webhook", check_webhook, _always("https://hooks.example.org/services/inception")),
     Rule("stack_start_timeout", number_from(1, 86400, " (seconds)"), _always("3600")),
     Rule("stack_start_patience", number_from(1, 86400, " (seconds)"), _always("120")),
-    Rule("stack_rotate_timeout", number_from(1, 86400, " (seconds)"), _always("600")),
+    Rule("stack_rotate_timeout", number_from(1, 86400, " (seconds)"), _always("300")),
     Rule(
         "stack_tls_certificate",
         file_for("inception_tls: provided", _provided, "CERTIFICATE"),
