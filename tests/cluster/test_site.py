@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -49,6 +50,30 @@ def test_a_file_is_everywhere(cluster: Cluster) -> None:
         cluster.inside(name, "wordpress", f"sh -c 'echo {word} >/var/www/html/wp-content/uploads/{word}.txt'")
         for other in NODES:
             assert cluster.page(other, f"/wp-content/uploads/{word}.txt") == (200, f"{word}\n")
+
+
+def test_code_that_one_node_changes_is_everywhere(cluster: Cluster) -> None:
+    """PHP seldom looks at files of code: who changes one by WordPress's own functions tells all nodes."""
+    folder = "/var/www/html/wp-content/mu-plugins"
+
+    def shown() -> set[str]:
+        # Behind each NGINX, one WordPress is asked after the other.
+        asked = [cluster.site(name).get("/", {"Cookie": "asked_by=test"}) for name in NODES * 4]
+        return {page.headers.get("X-Code", "") for page in asked}
+
+    try:
+        for word in ("first", "second", "third"):
+            code = base64.b64encode(f"<?php header('X-Code: {word}');".encode()).decode()
+            into = "mkdir -p /tmp/code && base64 -d >/tmp/code/changed.php"
+            cluster.inside("one", "wordpress", f"sh -c 'echo {code} | ({into})'")
+            update = f"WP_Filesystem(); copy_dir('/tmp/code', '{folder}');"
+            wordpress(cluster, "one", f"require ABSPATH . 'wp-admin/includes/file.php'; {update}")
+            until(lambda word=word: shown() == {word}, 8, f"not all show the {word}")  # type: ignore[misc]
+            # What is so new, PHP does not keep yet.
+            sleep(3)
+            assert shown() == {word}
+    finally:
+        cluster.inside("one", "wordpress", f"rm -f {folder}/changed.php")
 
 
 def test_a_second_run_changes_nothing(cluster: Cluster) -> None:

@@ -287,3 +287,53 @@ final class Inception_Names
 }
 
 Inception_Names::register();
+{% if __docker_is_node | default(false) %}
+
+/**
+ * Each node's PHP keeps the code that it has compiled, and seldom looks at its files (conf/php.ini): they are on storage of which each look costs
+ * all nodes some work. So who changes code tells the others, by another file under one name, and they forget what they had compiled.
+ */
+final class Inception_Code_Of_Nodes
+{
+    private const CHANGED = WP_CONTENT_DIR . '/.code-changed';
+    /** What this container knows of it. */
+    private const KNOWN = '/tmp/code-changed';
+
+    /** @var bool Whether this request has changed code. */
+    private static $changed = false;
+
+    public static function register(): void
+    {
+        if (PHP_SAPI === 'fpm-fcgi') {
+            self::look();
+        }
+        // WordPress asks this of each file of code that it has written.
+        add_filter('wp_opcache_invalidate_file', static function ($may) {
+            self::$changed = true;
+            return $may;
+        });
+        // What was written of it stays, even if the program ends amid it.
+        register_shutdown_function([self::class, 'tell']);
+    }
+
+    private static function look(): void
+    {
+        $found = @stat(self::CHANGED);
+        $now = $found ? "$found[ino] $found[mtime]" : 'never';
+        $known = @file_get_contents(self::KNOWN);
+        if ($known !== $now) {
+            file_put_contents(self::KNOWN, $now);
+            $known === false || opcache_reset();
+        }
+    }
+
+    public static function tell(): void
+    {
+        if (self::$changed && touch($new = self::CHANGED . '.' . bin2hex(random_bytes(8)))) {
+            rename($new, self::CHANGED);
+        }
+    }
+}
+
+Inception_Code_Of_Nodes::register();
+{% endif %}
