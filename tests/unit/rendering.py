@@ -85,6 +85,9 @@ PUBLIC: dict[str, dict[str, Any]] = {
 }
 PUBLIC["redirect"] = {**PUBLIC["tls-alpn-01"], "inception_http_redirect": True}
 
+# On a node of a cluster.
+NODE = {"node": {"inception_bonus_services": ["redis"], "__docker_is_node": True}}
+
 # On a base image that the machine has an archive of.
 KEPT = {"kept": {"base_image_archive_path": FACTS["base_image_kept"]}}
 
@@ -167,4 +170,4 @@ def project(variant: str, collections: str, seed: str = "random") -> dict[str, s
 
 
 if __name__ == "__main__":
-    print(json.dumps(render((VARIANTS | PUBLIC | KEPT)[sys.argv[1]], sys.argv[2])))
+    print(json.dumps(render((VARIANTS | PUBLIC | NODE | KEPT)[sys.argv[1]], sys.argv[2])))
