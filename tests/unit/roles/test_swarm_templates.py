@@ -68,10 +68,11 @@ def test_who_has_no_way_out_has_none_here(stack: dict[str, Any]) -> None:
     assert all(stack["networks"][name].get("internal") for name in names)
 
 
-@pytest.mark.parametrize(("variant", "seconds"), [("node", 60), ("debian-mandatory-package", 2)])
+@pytest.mark.parametrize(("variant", "seconds"), [("node", 60), ("debian-archive", 0), ("debian-mandatory-package", 2)])
 def test_only_on_a_node_php_seldom_looks_at_its_code(variant: str, seconds: int, collections_path: Path) -> None:
     """And there who changes code tells the others, which on one machine is nobody's need."""
     files = rendering.project(variant, str(collections_path))
     conf = "srcs/requirements/wordpress/conf"
     assert f"opcache.revalidate_freq = {seconds}\n" in files[f"{conf}/php.ini"]
     assert ("opcache_reset" in files[f"{conf}/inception.php"]) == (variant == "node")
+    assert (".code-changed" in files["srcs/requirements/wordpress/tools/code.php"]) == (variant == "node")

@@ -283,6 +283,12 @@ function bring_all(): void
     foreach (array_keys($new) as $path) {
         take(CONTENT . "/$path");
     }
+{% if __docker_is_node | default(false) %}
+    if ($new !== []) {
+        // What other nodes have compiled of it is of before (conf/inception.php).
+        put(bin2hex(random_bytes(8)), CONTENT . '/.code-changed');
+    }
+{% endif %}
     foreach (array_keys($new) as $path) {
         say("Brought wp-content/$path" . ($said[$path]['commit'] === '' ? '.' : " at {$said[$path]['commit']}."));
     }
