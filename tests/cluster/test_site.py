@@ -68,7 +68,7 @@ def test_code_that_one_node_changes_is_everywhere(cluster: Cluster) -> None:
             cluster.inside("one", "wordpress", f"sh -c 'echo {code} | ({into})'")
             update = f"WP_Filesystem(); copy_dir('/tmp/code', '{folder}');"
             wordpress(cluster, "one", f"require ABSPATH . 'wp-admin/includes/file.php'; {update}")
-            until(lambda word=word: shown() == {word}, 8, f"not all show the {word}")  # type: ignore[misc]
+            until(lambda word=word: shown() == {word}, 30, f"not all show the {word}")  # type: ignore[misc]
             # What is so new, PHP does not keep yet.
             sleep(3)
             assert shown() == {word}
