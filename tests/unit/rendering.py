@@ -86,7 +86,14 @@ PUBLIC: dict[str, dict[str, Any]] = {
 PUBLIC["redirect"] = {**PUBLIC["tls-alpn-01"], "inception_http_redirect": True}
 
 # On a node of a cluster.
-NODE = {"node": {**VARIANTS["debian-archive"], "inception_bonus_services": ["redis"], "__docker_is_node": True}}
+NODE = {
+    "node": {
+        **VARIANTS["debian-archive"],
+        "inception_bonus_services": ["redis"],
+        "stack_page_cache": True,
+        "__docker_is_node": True,
+    }
+}
 
 # On a base image that the machine has an archive of.
 KEPT = {"kept": {"base_image_archive_path": FACTS["base_image_kept"]}}

@@ -76,3 +76,11 @@ def test_only_on_a_node_php_seldom_looks_at_its_code(variant: str, seconds: int,
     assert f"opcache.revalidate_freq = {seconds}\n" in files[f"{conf}/php.ini"]
     assert ("opcache_reset" in files[f"{conf}/inception.php"]) == (variant == "node")
     assert (".code-changed" in files["srcs/requirements/wordpress/tools/code.php"]) == (variant == "node")
+
+
+@pytest.mark.parametrize(("variant", "of_a_minute"), [("node", True), ("debian-package", False)])
+def test_on_a_node_pages_have_a_folder_of_a_minute(variant: str, of_a_minute: bool, collections_path: Path) -> None:
+    """What a folder that is being healed holds is nobody's to change; on one machine nothing is healed."""
+    text = rendering.project(variant, str(collections_path))["srcs/requirements/wordpress/conf/pages.php"]
+    assert ("'of-' . intdiv(time(), 60)" in text) == of_a_minute
+    assert ("HEALED_MINUTES" in text) == of_a_minute

@@ -21,6 +21,11 @@ final class Inception_Pages
     private const SHORT_SECONDS = 60;
     /** After this time no request still looks for a folder that was replaced, in seconds. */
     private const OLD_SECONDS = 60;
+{% if __docker_is_node | default(false) %}
+    /** The same for the folder of a minute, which may have to be healed first. */
+    private const HEALED_MINUTES = 30;
+    private const FEW = 20;
+{% endif %}
     /** There once this container has made nginx forget what was kept before its start. */
     private const STARTED = '/tmp/pages.started';
 
@@ -267,7 +272,13 @@ final class Inception_Pages
     {
         self::$changed = true;
         $folder = WP_CONTENT_DIR . '/.pages';
+{% if __docker_is_node | default(false) %}
+        // A folder in which much changed while a node was away is healed name by name when it comes back, and whoever changes something in it
+        // waits: so each minute has one of its own.
+        $name = 'of-' . intdiv(time(), 60) . '/' . bin2hex(random_bytes(8));
+{% else %}
         $name = bin2hex(random_bytes(8));
+{% endif %}
         $made = @mkdir("$folder/$name", 0755, true)
             && @symlink($name, "$folder/$name/link")
             && @rename("$folder/$name/link", "$folder/current");
@@ -297,6 +308,21 @@ final class Inception_Pages
         }
         self::forget();
         $folder = WP_CONTENT_DIR . '/.pages';
+{% if __docker_is_node | default(false) %}
+        $current = strtok((string) @readlink("$folder/current"), '/');
+        foreach (glob("$folder/*", GLOB_ONLYDIR) ?: [] as $old) {
+            $minute = preg_match('~/of-(\d+)$~', $old, $found) ? (int) $found[1] : intdiv((int) @filemtime($old), 60);
+            if (!is_link($old) && basename($old) !== $current && $minute < intdiv(time(), 60) - self::HEALED_MINUTES) {
+                // A few with each change.
+                foreach (array_slice(glob("$old/*", GLOB_ONLYDIR) ?: [], 0, self::FEW) as $one) {
+                    @unlink("$one/link");
+                    @rmdir($one);
+                }
+                @rmdir($old);
+                break;
+            }
+        }
+{% else %}
         $current = @readlink("$folder/current");
         foreach (glob("$folder/*", GLOB_ONLYDIR) ?: [] as $old) {
             if (!is_link($old) && basename($old) !== $current && @filemtime($old) < time() - self::OLD_SECONDS) {
@@ -304,6 +330,7 @@ final class Inception_Pages
                 @rmdir($old);
             }
         }
+{% endif %}
     }
 
     /** A page is judged when it is complete, so it is made in a buffer. */
