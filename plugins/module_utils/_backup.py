@@ -95,6 +95,12 @@ class Stack:
         return sorted(name for name, owners in self.volumes.items() if not set(owners) & set(said))
 
     @property
+    def lasting(self) -> set[str]:
+        """The volumes that a restore leaves as they are."""
+        volumes = [volume for one in self.services for volume in one.get("volumes") or []]
+        return {volume["name"] for volume in volumes if volume.get("outlasts_restores")}
+
+    @property
     def said_volumes(self) -> list[str]:
         return sorted(set(self.volumes) - set(self.copied))
 
@@ -337,6 +343,16 @@ def listed(snapshots: list[Snapshot]) -> list[str]:
     """For people, the newest first."""
     lines = [f"{one.short}  {one.when}  {one.host}  {one.why}" for one in reversed(snapshots)]
     return lines or ["There is no backup yet."]
+
+
+def moment_of(wanted: str) -> str:
+    """The moment that is meant, to the second; nothing where it is no time."""
+    for form in ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d"):
+        try:
+            return time.strftime("%Y-%m-%d %H:%M:%S", time.strptime(wanted.removesuffix(" UTC").strip(), form))
+        except ValueError:
+            continue
+    return ""
 
 
 def find(snapshots: list[Snapshot], wanted: str) -> Snapshot:

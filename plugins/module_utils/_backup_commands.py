@@ -204,6 +204,10 @@ def restore(
     # Of another site only one that is named.
     named = options.wanted not in ("", "latest") and options.wanted[4:5] != "-"
     snapshot = _backup.find(snapshots if named else own, options.wanted)
+    moment = _backup.moment_of(options.wanted) if any(one.get("since") for one in stack.said.values()) else ""
+    if moment and snapshot.when >= moment:
+        # A minute is meant from its beginning on, and that backup is of later.
+        snapshot = _backup.find([one for one in own if one.when < moment] or own[:1], "latest")
     say(f"Restoring {snapshot.short} of {snapshot.when} ({snapshot.why}).")
     work = _restore.Restore(store, history, lease, who, tell)
     part = options.table or (options.only if options.only != _restore.ALL else "")
@@ -217,8 +221,9 @@ def restore(
                 "nothing: --without-backup (make restore WITHOUT_BACKUP=yes)"
             ) from problem
         say(f"What there was is kept as {before.short}.")
-    work.run(repository, snapshot, options.only, options.table)
+    work.run(repository, snapshot, options.only, options.table, moment if snapshot.when < moment else "")
     for line in work.warnings:
         say(f"WARNING: {line}")
-    say(f"Restored: {snapshot.short} of {snapshot.when}{f', only {part}' if part else ''}. The site runs.")
+    until = f", and what its database was told until {moment} UTC" if work.followed else ""
+    say(f"Restored: {snapshot.short} of {snapshot.when}{until}{f', only {part}' if part else ''}. The site runs.")
     return 0

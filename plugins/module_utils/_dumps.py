@@ -23,6 +23,8 @@ TABLE = re.compile(rb"-- Table structure for table `(.+)`\n")
 # What concerns all of the tables: events, routines, views.
 REST = re.compile(rb"-- (Dumping (events|routines) for database|(Temporary table|Final view) structure for view) ")
 SERVER = re.compile(rb"-- Server version\s+(\S+)")
+# The place in the server's logs from which all later changes are (--master-data=2).
+LOGGED = re.compile(rb"-- CHANGE MASTER TO MASTER_LOG_FILE='([\w.-]+)', MASTER_LOG_POS=(\d+);")
 OF_MARIADB = re.compile(rb"-- (MariaDB|MySQL) dump ")
 END = b"-- Dump completed"
 # It switches a client to a mode that older ones do not know (mariadb.org, "MariaDB dump file compatibility change");
@@ -47,6 +49,8 @@ class Dump:
     # Tables that no transaction protects: what was written to them meanwhile may be there by half.
     unprotected: list[str] = field(default_factory=list)
     bytes: int = 0
+    # A log and the place in it.
+    logged: list[str] = field(default_factory=list)
 
     def told(self) -> dict[str, Any]:
         return asdict(self)
@@ -75,6 +79,8 @@ def split(stream: IO[bytes], folder: Path, dump: Dump) -> None:
                 file = (folder / name).open("wb")
             elif (server := SERVER.match(line)) and not dump.server:
                 dump.server = server[1].decode(errors="replace")
+            elif name == BEGIN and (logged := LOGGED.match(line)):
+                dump.logged = [one.decode() for one in logged.groups()]
             elif table and (engine := ENGINE.match(line)) and engine[1].decode() not in TRANSACTIONAL:
                 dump.unprotected.append(table)
             file.write(line)
@@ -118,6 +124,21 @@ def take(service: str, container: str, command: list[str], folder: Path) -> Dump
             break
     reason = "; ".join(last_lines(said, 2)) or str(problem or f"it ended with {code}")
     raise BackupProblem(f"{service} did not say its data: {reason}")
+
+
+def since(service: str, container: str, command: list[str], logged: list[str], moment: str, file: Path) -> None:
+    """Has a running service say what was written since a dump, up to a moment."""
+    with file.open("wb") as output:
+        done = subprocess.run(
+            ["docker", "exec", container, *command, *logged, moment],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    if done.returncode != 0:
+        reason = "; ".join(last_lines(done.stderr.decode(errors="replace"), 2)) or f"it ended with {done.returncode}"
+        raise BackupProblem(f"{service} does not say what was written since: {reason}")
 
 
 def load(service: str, container: str, command: list[str], chunks: Iterable[bytes]) -> None:

@@ -291,6 +291,8 @@ class Work:
         modes = {name: stat.S_IMODE(os.lstat(f"{self.stack.data}/{name}").st_mode) for name in (DATABASE, WEBSITE)}
         _as_owner.make(self.stack.uid, self.stack.gid, self.folder, mode=0o700)
         _as_owner.make(self.stack.uid, self.stack.gid, f"{self.folder}/{DATABASE}", mode=modes[DATABASE])
+        # What the site's own goes on with; of this one, nothing is kept.
+        _as_owner.make(self.stack.uid, self.stack.gid, *(f"{self.folder}/{name}" for name in self.stack.lasting))
 
         def left(folder: str, names: list[str]) -> list[str]:
             below = os.path.relpath(folder, source)

@@ -17,6 +17,7 @@ import stat
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from ansible_collections.fortytwo.inception.plugins.module_utils import (
@@ -38,6 +39,8 @@ ALL, FILES, DATABASE = "all", "files", "database"
 ONLY = (ALL, FILES, DATABASE, SECRETS)
 # Beside the data, and beside the secrets, which may be another file system: what is new, and what was there.
 NEW, FORMER = ".restore", ".former"
+# Beside a dump: what was written after it.
+SINCE = "since"
 # They belong to a name: those of this machine stay where the backup is of another one.
 OF_THE_DOMAIN = ("tls.crt", "tls.key", "ca.crt", "ca.key")
 SPARE = 256 << 20
@@ -87,6 +90,12 @@ def settle(store: Store, lease: Lease, who: str, tell: Callable[[str], None]) ->
         take_back(store)
 
 
+def chunks_of(file: Path) -> Iterator[bytes]:
+    with file.open("rb") as opened:
+        while chunk := opened.read(CHUNK):
+            yield chunk
+
+
 @dataclass
 class Restore:
     """One restore, for whoever has the lock."""
@@ -97,6 +106,8 @@ class Restore:
     who: str
     tell: Callable[[str], None]
     warnings: list[str] = field(default_factory=list)
+    # Whether what was written since the backup came back as well.
+    followed: bool = False
 
     # -- what is in a backup --
 
@@ -112,10 +123,12 @@ class Restore:
 
     # -- the work --
 
-    def run(self, repository: Repository, snapshot: Snapshot, only: str = ALL, table: str = "") -> None:
+    def run(
+        self, repository: Repository, snapshot: Snapshot, only: str = ALL, table: str = "", moment: str = ""
+    ) -> None:
         stack = Stack.deployed(self.history)
         manifest = self.manifest(repository, snapshot)
-        work = Work(self, stack, repository, snapshot, manifest, only, table)
+        work = Work(self, stack, repository, snapshot, manifest, only, table, moment)
         work.refuse()
         work.clear()
         try:
@@ -137,6 +150,8 @@ class Work:
     manifest: dict[str, Any]
     only: str
     table: str
+    # Up to which what was written since is restored as well, where the machine still has that.
+    moment: str = ""
 
     def home(self, name: str) -> str:
         """The folder in which one of those that are restored lies."""
@@ -184,7 +199,10 @@ class Work:
     def fresh_volumes(self) -> list[str]:
         """Of those who take their data from a dump: they begin with nothing, whatever was there."""
         owners = set(self.dumps)
-        return [name for name in self.stack.said_volumes if set(self.stack.volumes[name]) & owners]
+        lasting = self.stack.lasting
+        return [
+            name for name in self.stack.said_volumes if set(self.stack.volumes[name]) & owners and name not in lasting
+        ]
 
     # -- before anything is changed --
 
@@ -230,11 +248,48 @@ class Work:
             for file in _dumps.chosen(dump, self.table):
                 (target / file).write_bytes(b"")
                 self._fetch_file(f"{self.manifest['stage']}/dumps/{name}/{file}", target / file)
+            if self.moment:
+                self._follow(name, dump, target / SINCE)
         fresh = [] if self.table else self.fresh_volumes()
         for name in fresh:
             _as_owner.make(uid, gid, self.new(name), mode=self.mode(name))
         if SECRETS in self.folders:
             self._keep_what_is_the_domain_s()
+
+    def _follow(self, name: str, dump: dict[str, Any], file: Path) -> None:
+        """What was written after the dump, out of the logs of the service that runs."""
+        said = self.stack.said[name]
+        if not said.get("since"):
+            return
+        if self.table or not dump.get("logged"):
+            why = "of one table" if self.table else "when it was made, inception_backup_point_in_time was off, and"
+            self.restore.warnings.append(f"{why} it is {name} as of the backup; what was written since is not restored")
+            return
+        self.restore.tell(f"asking {name} for what was written until {self.moment} UTC")
+        try:
+            if not self._logs_are_whole(name):
+                raise BackupProblem(f"{name} kept no logs all the time since")
+            container = _backup.container_of(self.stack.project, name)
+            _dumps.since(name, container, said["since"], dump["logged"], self.moment, file)
+            self.restore.followed = True
+        except BackupProblem as problem:
+            raise BackupProblem(
+                f"{self.snapshot.short} of {self.snapshot.when} is the last backup of before, and from there to "
+                f"{self.moment} UTC: {problem}. Nothing was restored; {self.snapshot.short} as WHICH (TO) brings back "
+                "that backup as it is"
+            ) from problem
+
+    def _logs_are_whole(self, name: str) -> bool:
+        """Whether the service had its logs in each deployment since; of one that is forgotten nobody knows."""
+        history, made = self.restore.history, int(self.manifest["deployment"])
+        entries = [one for one in history.entries() if one.result != _history.REFUSED]
+        if not any(one.number <= made for one in entries):
+            return False
+        later = [one for one in entries if one.number > made]
+        plans = [history.plan(one.number).get("services") or [] for one in later]
+        return all(
+            any(one["name"] == name and (one.get("backup") or {}).get("since") for one in each) for each in plans
+        )
 
     def _fetch_file(self, path: str, target: Any) -> None:
         with target.open("wb") as file:
@@ -296,12 +351,13 @@ class Work:
             self._do(*UP, "--no-deps", name)
             container = _backup.container_of(self.stack.project, name)
             _dumps.load(name, container, self.stack.said[name]["load"], self._chunks(name))
+            if (since := self.restore.store.stage / "restore" / name / SINCE).exists():
+                self.restore.tell(f"giving {name} what was written since")
+                _dumps.load(name, container, self.stack.said[name]["replay"], chunks_of(since))
 
     def _chunks(self, name: str) -> Iterator[bytes]:
         for file in _dumps.chosen(self.dumps[name], self.table):
-            with (self.restore.store.stage / "restore" / name / file).open("rb") as opened:
-                while chunk := opened.read(CHUNK):
-                    yield chunk
+            yield from chunks_of(self.restore.store.stage / "restore" / name / file)
 
     def _do(self, *words: str) -> None:
         if said := compose(self.stack.root, self.stack.uid, self.stack.gid, *words):

@@ -251,6 +251,11 @@ VOLUME = Record(
         ),
         "path": Key(MOUNT, "where the container sees it", required=True),
         "read_only": Key(Flag(), "the container cannot write to it", default=False),
+        "outlasts_restores": Key(
+            Flag(),
+            "of a service with `backup`: a restore leaves it as it is, and does not begin it anew",
+            default=False,
+        ),
     },
     "{name: cache, path: /var/cache}",
 )
@@ -296,6 +301,12 @@ BACKUP = Record(
     {
         "dump": Key(COMMAND, "writes all of its data to its output, as it is at one moment", required=True),
         "load": Key(COMMAND, "reads that from its input, into a service that has just begun", required=True),
+        "since": Key(
+            COMMAND,
+            "writes to its output what was written since a dump of MariaDB's; it is given the log and the place in it "
+            "that the dump names, and a moment such as '2026-11-28 05:00:00' in UTC",
+        ),
+        "replay": Key(COMMAND, "reads that from its input, after `load`"),
     },
     "{dump: [dump-all], load: [load-all]}",
 )

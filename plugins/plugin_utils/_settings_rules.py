@@ -338,6 +338,12 @@ def check_storage_authority(value: Any, settings: Settings) -> Iterator[str]:
         yield f"{shown(value)} {problem}"
 
 
+def check_point_in_time(value: Any, settings: Settings) -> Iterator[str]:
+    yield from check_truth(value, settings)
+    if truth(value) and not settings.get("inception_backup_place"):
+        yield "wants backups to go on from; name inception_backup_place"
+
+
 KEPT_UNITS = ("last", "hourly", "daily", "weekly", "monthly", "yearly")
 
 
@@ -1187,6 +1193,7 @@ RULES: tuple[Rule, ...] = (
     Rule("inception_backup_keep", check_backup_keep, _always("{daily: 7, weekly: 5, monthly: 12}")),
     Rule("inception_backup_append_only", check_truth, _always("false")),
     Rule("inception_backup_trial", one_of("weekly", "monthly", "never"), _always("monthly")),
+    Rule("inception_backup_point_in_time", check_point_in_time, _always("false")),
     Rule("inception_updates", one_of("none", "security", "all"), _always("security")),
     Rule("inception_update_schedule", one_of("daily", "weekly"), _always("daily")),
     Rule("inception_secrets", check_secrets, _always('{db_password: "{{ vault_db_password }}"}')),

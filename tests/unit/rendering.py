@@ -52,6 +52,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "inception_https_port": 8443,
         "inception_aliases": ["www.wil.42.fr", "blog.wil.42.fr", "shop.wil.42.fr", "*.wil.test"],
         "inception_admin_user": "wil the great",
+        "inception_backup_place": "/mnt/backup",
+        "inception_backup_point_in_time": True,
         "stack_page_cache": False,
         "inception_bonus_services": BONUS,
         # Any folder with files serves as a site.
@@ -72,6 +74,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "inception_bonus_services": BONUS,
         "inception_tls": "provided",
         "stack_env": {"MARIADB_PORT": 3307},
+        "inception_backup_place": "/mnt/backup",
+        "inception_backup_point_in_time": True,
         "inception_proxy": "http://10.0.0.1:3128",
         "inception_no_proxy": ["mirror.lan", ".example.org"],
         "base_image_engine": {"host_info": {"CpuCfsQuota": False, "NCPU": 2}, "images": []},

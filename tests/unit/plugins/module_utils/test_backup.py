@@ -15,10 +15,13 @@ from ansible_collections.fortytwo.inception.plugins.module_utils import (
     _backup,
     _backup_state,
     _dumps,
+    _history,
     _restic,
+    _restore,
     _trial_restore,
 )
 from ansible_collections.fortytwo.inception.plugins.module_utils._backup_state import BackupProblem, State, Store
+from ansible_collections.fortytwo.inception.plugins.module_utils._lease import Lease
 from ansible_collections.fortytwo.inception.plugins.module_utils._restic import Snapshot
 from ansible_collections.fortytwo.inception.plugins.modules.backup import address
 
@@ -48,6 +51,69 @@ def test_a_dump_is_a_file_for_each_table(tmp_path: Path) -> None:
     assert _dumps.chosen(dump.told(), "wp_posts") == ["begin.sql", "table.wp_posts.sql"]
     with pytest.raises(BackupProblem, match="no table wp_x; those of mariadb: a/b, wp_posts"):
         _dumps.chosen(dump.told(), "wp_x")
+
+
+def test_where_the_logs_go_on_from_a_dump(tmp_path: Path) -> None:
+    assert split(tmp_path, DUMP).logged == []
+    place = b"-- CHANGE MASTER TO MASTER_LOG_FILE='log-20261129120000.000003', MASTER_LOG_POS=342;\n"
+    first, rest = DUMP.split(b"/*!40101", 1)
+    assert split(tmp_path, first + place + b"/*!40101" + rest).logged == ["log-20261129120000.000003", "342"]
+    # Not what somebody has written.
+    assert split(tmp_path, DUMP.replace(b"INSERT", place + b"INSERT")).logged == []
+
+
+@pytest.mark.parametrize(
+    ("wanted", "moment"),
+    [
+        ("2026-11-28 05:00", "2026-11-28 05:00:00"),
+        ("2026-11-28 05:00:07 UTC", "2026-11-28 05:00:07"),
+        ("2026-11-28", "2026-11-28 00:00:00"),
+        ("latest", ""),
+        ("4f1c2d3e", ""),
+    ],
+)
+def test_a_moment_is_one_second(wanted: str, moment: str) -> None:
+    assert _backup.moment_of(wanted) == moment
+
+
+LOGGING = {
+    "name": "mariadb",
+    "backup": {"dump": ["say"], "load": ["read"], "since": ["moment", "since"]},
+    "volumes": [{"name": "mariadb"}, {"name": "mariadb_logs", "outlasts_restores": True}],
+}
+SILENT = {**LOGGING, "backup": {"dump": ["say"], "load": ["read"]}}
+
+
+def work_of(tmp_path: Path, *plans: dict[str, Any] | None) -> _restore.Work:
+    """The restore of a backup of deployment 1, on a machine that has had others since."""
+    history = _history.History(tmp_path / "a/b/c/history")
+    for number, service in enumerate((LOGGING, *plans), 1):
+        what = _history.Entry(number, "then", "wil", "a deployment", digest=str(number))
+        if service is None:
+            what.result = _history.GAVE_WAY
+        history.add(what, {} if service else None, {"services": [service]})
+    store, manifest = Store(tmp_path), {"deployment": 1, "dumps": {"mariadb": {}}, "folders": {}}
+    stack = _backup.Stack(1, "/srv/project", "inception", [LOGGING], {}, {"DATA_DIR": "/srv/data"})
+    restore = _restore.Restore(store, history, Lease(tmp_path / "lease"), "wil", lambda line: None)
+    snapshot = Snapshot("4f1c2d3e", "2026-11-28 05:00:00 UTC", "wil.42.fr")
+    return _restore.Work(restore, stack, _restic.Repository(store, "/mnt/backup"), snapshot, manifest, "all", "")
+
+
+def test_the_logs_outlast_a_restore(tmp_path: Path) -> None:
+    work = work_of(tmp_path)
+    assert work.fresh_volumes() == ["mariadb"]
+    assert [place for _new, place, _former in work.pairs()] == ["/srv/data/mariadb"]
+
+
+@pytest.mark.parametrize(
+    ("since", "whole"),
+    [([], True), ([LOGGING], True), ([LOGGING, SILENT, LOGGING], False), ([None], False), ([LOGGING] * 9, False)],
+    ids=["none", "with logs", "without in between", "one that gave way", "more than are remembered"],
+)
+def test_logs_that_were_off_for_a_while_are_not_whole(
+    tmp_path: Path, since: list[dict[str, Any] | None], whole: bool
+) -> None:
+    assert work_of(tmp_path, *since)._logs_are_whole("mariadb") is whole
 
 
 @pytest.mark.parametrize("text", [b"", DUMP.removesuffix(b"-- Dump completed\n"), DUMP[: len(DUMP) // 2]])

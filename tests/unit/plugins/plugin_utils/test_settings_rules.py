@@ -66,6 +66,7 @@ GOOD: dict[str, Any] = {
     "inception_backup_keep": {"daily": 7},
     "inception_backup_append_only": False,
     "inception_backup_trial": "monthly",
+    "inception_backup_point_in_time": False,
     "inception_timezone": "",
     "inception_wordpress_code": [],
     "inception_proxy": "",
@@ -139,6 +140,7 @@ GOOD_VALUES: dict[str, list[Any]] = {
     "inception_backup_keep": [{}, {"last": "3"}],
     "inception_backup_append_only": [True],
     "inception_backup_trial": ["never"],
+    "inception_backup_point_in_time": ["no"],
     "inception_timezone": [
         "",
         "UTC",
@@ -493,6 +495,10 @@ BAD_VALUES: dict[str, list[tuple[Any, str]]] = {
     ],
     "inception_backup_append_only": [("maybe", "is neither true nor false")],
     "inception_backup_trial": [("daily", "is not one of weekly, monthly, never")],
+    "inception_backup_point_in_time": [
+        ("maybe", "is neither true nor false"),
+        (True, "wants backups to go on from; name inception_backup_place"),
+    ],
     "inception_mail_port": [(0, "0 is less than 1"), ("smtp", "is not a whole number")],
     "inception_mail_tls": [(True, "True is not one of starttls, tls, none"), ("ssl", "is not one of")],
     "inception_mail_user": [("a\nb", "is not a line of text"), (5, "is not a line of text")],

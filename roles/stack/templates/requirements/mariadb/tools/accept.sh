@@ -58,7 +58,7 @@ change() {
         ways="${ways:+$ways OR }mysql_native_password USING PASSWORD($(sql_string "$value"))"
     done
     before=$(as_root "SHOW CREATE USER $2")
-    as_root "ALTER USER $2 IDENTIFIED VIA $ways"
+    as_root "{{ 'SET SESSION sql_log_bin = 0; ' if inception_backup_place and (inception_backup_point_in_time | bool) }}ALTER USER $2 IDENTIFIED VIA $ways"
     [ "$1" != db_root_password ] || root_password=$value
     [ "$before" = "$(as_root "SHOW CREATE USER $2")" ] || echo "The account of $1 was changed."
 }

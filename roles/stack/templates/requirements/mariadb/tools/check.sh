@@ -3,6 +3,9 @@
 set -eu
 
 mariadb --defaults-file=/run/mysqld/client.cnf --execute='SELECT 1'
+{% if inception_backup_place and (inception_backup_point_in_time | bool) %}
+moment tidy
+{% endif %}
 if [ -e /run/mysqld/full ] && room 128; then
     kill -TERM 1
 fi

@@ -67,6 +67,9 @@ Lock_tables_priv, Create_view_priv, Show_view_priv, Create_routine_priv, Alter_r
 
 # The server reads this before its first connection, on every start: the accounts follow the secrets.
 cat >"$run/init.sql" <<SQL
+{% if inception_backup_place and (inception_backup_point_in_time | bool) %}
+SET SESSION sql_log_bin = 0;
+{% endif %}
 CREATE DATABASE IF NOT EXISTS \`$MARIADB_DATABASE\` CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci;
 $(renamed_tables)
 CREATE USER IF NOT EXISTS $user@'%';
@@ -86,6 +89,11 @@ reserve=$volume/reserve
 if room 64; then
     rm -f "$run/full"
     [ -e "$reserve" ] || { head -c 33554432 /dev/zero >"$reserve.new" && mv "$reserve.new" "$reserve"; }
+{% if inception_backup_place and (inception_backup_point_in_time | bool) %}
+    # A data folder that was made anew, by a restore for example, has logs of another name: no place in the former ones fits it.
+    [ -e "$volume/series" ] || { date -u +log-%Y%m%d%H%M%S >"$volume/series.new" && mv "$volume/series.new" "$volume/series"; }
+    set -- "$@" --log-bin="/var/lib/mysql-logs/$(cat "$volume/series")"
+{% endif %}
 else
     echo "The disk is full: what there is is shown, and nothing is written until 128 MiB are free." >&2
     rm -f "$reserve"
