@@ -7,19 +7,20 @@ A part of `make test-backup-long`, since each base has its images built.
 
 from __future__ import annotations
 
-import json
-import os
+import hashlib
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from tests.backup.test_backup import different, newest, playbook, settled, whole, write_post
 from tests.faults.bench import Bench
 from tests.upgrade.notes import rows
-from tests.verify.support import ROOT
+from tests.verify.support import ROOT, wait_until
 
 pytestmark = pytest.mark.long
 
@@ -27,25 +28,9 @@ TWELVE = {"inception_base_release": "bookworm"}
 THIRTEEN = {"inception_base_release": "trixie", "inception_base_release_forced": True}
 
 
-# As in the scenario alpine-images.
-ALPINE = {
-    "inception_base_family": "alpine",
-    "inception_base_release": "3.23",
-    "inception_base_source": "bootstrap",
-    "base_image_alpine_mirror": "http://10.231.43.2",
-}
-# Beside the one of the scenarios alpine-images and alpine, and where no Docker makes networks by itself.
-NETWORK = "inception-alpine-backup"
-# In such a network names are Docker's, by rules in the machine that our firewall would close.
-NAMES = {"host_open_ports": [53, "53/udp"]}
-STAND_IN = {
-    "stand_in_network": NETWORK,
-    "stand_in_subnet": "10.231.43.0/24",
-    "stand_in_address": "10.231.43.2",
-    "stand_in_machine": "inception-alpine-machine:{{ stand_in_tag }}-backup",
-    # Made once, as theirs: its address is in it.
-    "stand_in_dir": "{{ stand_in_cache }}/alpine-stand-in-{{ stand_in_tag }}-backup",
-}
+# As in the scenario alpine-images; its mirror, and where WordPress comes from, are told by the fixture.
+ALPINE = {"inception_base_family": "alpine", "inception_base_release": "3.23", "inception_base_source": "bootstrap"}
+PORT = 9323
 
 
 def version(bench: Bench) -> str:
@@ -96,59 +81,54 @@ def test_debian_13_and_back_by_a_restore(bench: Bench) -> None:
 
 
 @pytest.fixture
-def mirror(bench: Bench) -> Iterator[dict[str, str]]:
-    """Alpine's packages for the control node and for the machine: the settings that lead there."""
-    folder, machine = (
-        Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]),
-        bench.host.ansible.get_variables()["machine_name"],
-    )
-
-    settings = STAND_IN | {
-        "molecule_ephemeral_directory": str(folder),
-        "stand_in_users": str(bench.folder / "stand-in-users"),
-    }
-
-    def play(name: str) -> None:
-        command = [str(Path(sys.executable).parent / "ansible-playbook"), f"molecule/alpine/{name}.yml"]
-        done = subprocess.run(
-            [*command, f"--extra-vars={json.dumps(settings)}"],
-            cwd=ROOT,
-            env=bench.environment() | {"MOLECULE_SCENARIO_NAME": "backup"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout[-3000:]
-
-    play("mirror")
-    connected = subprocess.run(["docker", "network", "connect", NETWORK, machine], capture_output=True, text=True)
-    try:
-        assert connected.returncode == 0 or "already exists" in connected.stderr, connected.stderr
-        yield ALPINE | {"base_image_cache_dir": str(bench.folder / "cache")}
-    finally:
-        subprocess.run(["docker", "network", "disconnect", NETWORK, machine], check=False)
-        (folder / "inventory/sources.yml").unlink()
-        play("mirror_away")
+def mirror(bench: Bench) -> Iterator[dict[str, Any]]:
+    """Alpine's packages, served to the control node and to the machine: the settings that lead there."""
+    address = bench.root("ip -4 route show default").split()[2]
+    url = f"http://{address}:{PORT}"
+    made_of = "".join((ROOT / "tests/alpine" / name).read_text() for name in ("facts.yml", "mirror.py"))
+    # Made once: it takes minutes.
+    tag = hashlib.sha256(f"{made_of} {url}".encode()).hexdigest()[:12]
+    folder = Path.home() / f".cache/fortytwo.inception/alpine-stand-in-{tag}-backup"
+    make = [sys.executable, "-m", "tests.alpine.mirror", str(folder), f"--url={url}", "--release=3.23"]
+    subprocess.run(make, cwd=ROOT, check=True, capture_output=True)
+    serve = [sys.executable, "-m", "http.server", str(PORT), "--bind", address, "--directory", str(folder)]
+    with (
+        (bench.folder / "mirror.log").open("w") as log,
+        subprocess.Popen(serve, stdout=log, stderr=subprocess.STDOUT) as server,
+    ):
+        try:
+            wait_until(
+                "the mirror answers", lambda: bench.host.run(f"bash -c '</dev/tcp/{address}/{PORT}'").rc == 0, 60
+            )
+            yield {
+                **ALPINE,
+                **yaml.safe_load((folder / "checksums.yml").read_text()),
+                "base_image_alpine_mirror": url,
+                "base_image_cache_dir": str(bench.folder / "cache"),
+                "stack_wordpress_archive_url": f"{url}/sources/wordpress.tar.gz",
+                "stack_wp_cli_url": f"{url}/sources/wp-cli.phar",
+            }
+        finally:
+            server.terminate()
 
 
-def test_from_debian_to_alpine_and_back(bench: Bench, mirror: dict[str, str]) -> None:
+def test_from_debian_to_alpine_and_back(bench: Bench, mirror: dict[str, Any]) -> None:
     """Each on a stack that was removed before."""
 
     def family() -> str:
         return bench.stack.execute("mariadb", "sh", "-c", ". /etc/os-release; echo $ID").stdout.strip()
 
-    def anew(settings: dict[str, object]) -> None:
+    def anew(settings: dict[str, Any]) -> None:
         gone = playbook(bench, "remove", inception_yes="true")
         assert gone.status == 0, gone.output[-3000:]
-        made = bench.deploy({**settings, **NAMES})
+        made = bench.deploy(settings)
         assert made.status == 0, made.output[-3000:]
 
     write_post(bench, "ofdebian")
     of_debian = rows(bench.stack)
     bench.root("inception backup")
     wanted, kept = newest(bench), whole(bench)
-    anew({**mirror})
+    anew(mirror)
     assert family() == "alpine"
     assert rows(bench.stack) != of_debian
     bench.root(f"inception restore {wanted} --without-backup")
@@ -160,7 +140,7 @@ def test_from_debian_to_alpine_and_back(bench: Bench, mirror: dict[str, str]) ->
     bench.root("inception backup; inception trial")
     wanted_later = newest(bench)
 
-    anew({**TWELVE})
+    anew(TWELVE)
     assert family() == "debian"
     bench.root(f"inception restore {wanted_later} --without-backup")
     assert rows(bench.stack) == of_alpine
@@ -169,6 +149,5 @@ def test_from_debian_to_alpine_and_back(bench: Bench, mirror: dict[str, str]) ->
     bench.root(f"inception restore {wanted}")
     assert different(kept, whole(bench)) == []
     # The authority is the old one again, which the control node learns.
-    assert bench.deploy(NAMES).changed == 1
-    again = bench.deploy(NAMES)
-    assert (again.status, again.changed) == (0, 0), again.output[-3000:]
+    assert bench.deploy().changed == 1
+    settled(bench)
