@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A disk without room under the database: its commands `room` and `check`, with stand-ins for df and the client."""
+"""A disk without room under the database: its start, `room` and `check`, with stand-ins for df, server and client."""
 
 from __future__ import annotations
 
@@ -92,6 +92,46 @@ class TestRoom:
     def test_a_folder_that_cannot_be_asked_has_none(self, place: Path) -> None:
         (place / "volume").rmdir()
         assert run(place, "room", "64").returncode != 0
+
+
+class TestStart:
+    """With the logs of what is written, which a start after a kill reads (decision 0203)."""
+
+    @pytest.fixture
+    def began(self, place: Path, collections_path: Path) -> Path:
+        """A data folder that is there, and the server that says what it is started with."""
+        files = rendering.project("debian-archive", str(collections_path))
+        text = files[f"{ROOM}entrypoint.sh"].replace("/var/lib/mysql-logs", f"{place}/logs")
+        for former, new in {"/var/lib/mysql": "volume", "/run/mysqld": "run", "/run/secrets": "run"}.items():
+            text = text.replace(former, f"{place}/{new}")
+        command(place, "entrypoint", text.replace("/usr/local/lib/inception/quote.sh", f"{place}/quote.sh"))
+        (place / "quote.sh").write_text(files[f"{ROOM}quote.sh"].replace("/run/mysqld", f"{place}/run"))
+        command(place, "trial", "#!/bin/sh\n")
+        command(place, "mariadbd", '#!/bin/sh\necho "$*"\n')
+        (place / "volume/data").mkdir()
+        for name in ("db_password", "db_root_password"):
+            (place / "run" / name).write_text("a password\n")
+        return place
+
+    @pytest.mark.parametrize(("free", "says"), [(500 * MIB, ""), (0, "--read-only ")], ids=["room", "full"])
+    def test_its_logs_are_read_on_a_full_disk_too(self, began: Path, free: int, says: str) -> None:
+        disk(began, 100 << 30, free)
+        for _start in range(2):
+            done = subprocess.run(
+                [began / "bin/entrypoint", "mariadbd"],
+                env={
+                    "PATH": f"{began}/bin:{os.environ['PATH']}",
+                    **{f"MARIADB_{name}": "wordpress" for name in ("USER", "DATABASE")},
+                    "MARIADB_PORT": "3306",
+                },
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+            series = (began / "volume/series").read_text().strip()
+            started = f"{says}--log-bin={began}/logs/{series} --port=3306\n"
+            assert (done.returncode, done.stdout) == (0, started), done.stderr
 
 
 class TestCheck:

@@ -89,16 +89,18 @@ reserve=$volume/reserve
 if room 64; then
     rm -f "$run/full"
     [ -e "$reserve" ] || { head -c 33554432 /dev/zero >"$reserve.new" && mv "$reserve.new" "$reserve"; }
-{% if inception_backup_place and (inception_backup_point_in_time | bool) %}
-    # A data folder that was made anew, by a restore for example, has logs of another name: no place in the former ones fits it.
-    [ -e "$volume/series" ] || { date -u +log-%Y%m%d%H%M%S >"$volume/series.new" && mv "$volume/series.new" "$volume/series"; }
-    set -- "$@" --log-bin="/var/lib/mysql-logs/$(cat "$volume/series")"
-{% endif %}
 else
     echo "The disk is full: what there is is shown, and nothing is written until 128 MiB are free." >&2
     rm -f "$reserve"
     touch "$run/full"
     set -- "$@" --read-only
 fi
+{% if inception_backup_place and (inception_backup_point_in_time | bool) %}
+
+# A data folder that was made anew, by a restore for example, has logs of another name: no place in the former ones fits it. On a full disk too:
+# after a kill the logs know which transactions are whole, and without them the server does not start.
+[ -e "$volume/series" ] || { date -u +log-%Y%m%d%H%M%S >"$volume/series.new" && mv "$volume/series.new" "$volume/series"; }
+set -- "$@" --log-bin="/var/lib/mysql-logs/$(cat "$volume/series")"
+{% endif %}
 
 exec "$@" --port="$MARIADB_PORT"
