@@ -21,6 +21,12 @@ if [ ! -d "$volume/data" ]; then
     mv "$volume/data.new" "$volume/data"
 fi
 
+# Made at each start; where the power failed just then there is nothing in it, and no server starts with it.
+coordinator=$volume/data/tc.log
+if [ -e "$coordinator" ] && [ -z "$(head -c 4 "$coordinator" | tr -d '\000')" ]; then
+    rm -f "$coordinator"
+fi
+
 # From here on nothing is written that is there already: a database starts on a full disk too.
 server=$(mariadbd --version)
 if [ "$(cat "$volume/server" 2>/dev/null)" != "$server" ]; then
