@@ -14,14 +14,14 @@ most_kib=1048576
 # On the disk's last MiB the database comes first. Of the newest ones the server may read after a failure.
 tidy() {
     # shellcheck disable=SC2012 # their names are ours
-    ls -t "$logs"/log-*.[0-9]* 2>/dev/null | tail -n +5 | tac | while read -r log; do
+    ls -t "$logs"/log-*.[0-9]*[0-9] 2>/dev/null | tail -n +5 | tac | while read -r log; do
         if room 512 && [ "$(du -sk "$logs" | cut -f1)" -le "$most_kib" ] && [ -z "$(find "$log" -mtime "+$oldest_days")" ]; then
             break
         fi
         rm -f "$log"
     done
     for index in "$logs"/log-*.index; do
-        [ -n "$(find "$logs" -name "$(basename "$index" .index).[0-9]*" | head -n 1)" ] || rm -f "$index"
+        [ -n "$(find "$logs" -name "$(basename "$index" .index).[0-9]*[0-9]" | head -n 1)" ] || rm -f "$index"
     done
 }
 
@@ -33,7 +33,7 @@ refuse() {
 # When a series was written to last, or its server ended.
 last() {
     # shellcheck disable=SC2012
-    newest=$(ls -t "$logs/$1".[0-9]* 2>/dev/null | head -n 1)
+    newest=$(ls -t "$logs/$1".[0-9]*[0-9] 2>/dev/null | head -n 1)
     if [ -n "$newest" ]; then date -u -r "$newest" +%Y%m%d%H%M%S; else echo 0; fi
 }
 
@@ -52,7 +52,7 @@ since() {
     done
     first=${1##*.} place=$2 end=$3
     set --
-    for log in "$logs/$series".[0-9]*; do
+    for log in "$logs/$series".[0-9]*[0-9]; do
         [ "${log##*.}" -lt "$first" ] || set -- "$@" "$log"
     done
     TZ=UTC exec mariadb-binlog --no-defaults --database="$MARIADB_DATABASE" --start-position="$place" --stop-datetime="$end" "$@"
