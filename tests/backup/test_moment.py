@@ -148,11 +148,14 @@ def test_any_moment_comes_back_and_what_it_costs(bench: Bench, capsys: pytest.Ca
     for _log in range(6):
         bench.stack.execute("mariadb", "sh", "-c", "kill -HUP 1")
         time.sleep(1)
-    logs = bench.root(f"ls -t {LOGS} | grep -v index").split()
+    logs = bench.root(f"ls -t {LOGS} | grep '[0-9]$'").split()
     bench.root(f"cd {LOGS} && touch -d '9 days ago' {' '.join(logs[4:])}")
     assert bench.stack.execute("mariadb", "moment", "tidy").rc == 0
-    left = bench.root(f"ls -t {LOGS} | grep -v index").split()
+    left = bench.root(f"ls -t {LOGS} | grep '[0-9]$'").split()
     assert left == logs[:4], logs
+    # Of the former data folders' there is nothing any more.
+    series = logs[0].partition(".")[0]
+    assert bench.root(f"ls {LOGS} | grep -v ^{series} || true") == ""
     bench.root("inception backup; inception trial")
 
     # Without them for a while, nobody knows what was written.

@@ -35,7 +35,8 @@ def place(collections_path: Path, tmp_path: Path) -> Path:
                 log.touch()
                 at = f"{name[4:8]}-{name[8:10]}-{name[10:12]} 0{2 + number // 2}:00:00 UTC"
                 subprocess.run(["touch", "-d", at, log], check=True)
-        (tmp_path / f"logs/{name}.index").touch()
+        for end in ("index", "state"):
+            (tmp_path / f"logs/{name}.{end}").touch()
     (tmp_path / "logs/#binlog_cache_files").mkdir()
     return tmp_path
 
@@ -95,4 +96,7 @@ def test_what_is_too_old_goes_and_the_newest_four_stay(place: Path) -> None:
         f"{SERIES}.{number:06}" for number in (4, 5, 6, 7)
     ]
     # Of a series that is gone nothing stays that names it.
-    assert [log.name for log in place.glob("logs/*.index")] == [f"{SERIES}.index"]
+    assert sorted(log.name for end in ("index", "state") for log in place.glob(f"logs/*.{end}")) == [
+        f"{SERIES}.index",
+        f"{SERIES}.state",
+    ]

@@ -21,7 +21,7 @@ tidy() {
         rm -f "$log"
     done
     for index in "$logs"/log-*.index; do
-        [ -n "$(find "$logs" -name "$(basename "$index" .index).[0-9]*[0-9]" | head -n 1)" ] || rm -f "$index"
+        [ -n "$(find "$logs" -name "$(basename "$index" .index).[0-9]*[0-9]" | head -n 1)" ] || rm -f "$index" "${index%.index}.state"
     done
 }
 
