@@ -98,13 +98,15 @@ def test_any_moment_comes_back_and_what_it_costs(bench: Bench, capsys: pytest.Ca
         print(f"\n{cost(bench)}")
 
     bench.root("inception backup")
-    post = write_post(bench, "wanted")
+    # On a machine that was kept there are those of before.
+    wanted, unwanted = f"wanted-{time.time_ns()}", f"unwanted-{time.time_ns()}"
+    post = write_post(bench, wanted)
     bench.stack.sql(
         "UPDATE wp_options SET option_value = CONCAT(option_value, ' of then') WHERE option_name = 'blogname'"
     )
     then, kept = moment(bench), rows(bench.stack)
     bench.stack.sql(f"DELETE FROM wp_posts WHERE ID = {post}")
-    write_post(bench, "later")
+    write_post(bench, unwanted)
     later, kept_later = moment(bench), rows(bench.stack)
     assert kept != kept_later
 
@@ -113,8 +115,8 @@ def test_any_moment_comes_back_and_what_it_costs(bench: Bench, capsys: pytest.Ca
     assert f"what its database was told until {then} UTC" in said
     assert rows(bench.stack) == kept
     front = bench.site.own().get("/").text
-    assert "/wanted/" in front
-    assert "/later/" not in front
+    assert f"/{wanted}/" in front
+    assert f"/{unwanted}/" not in front
     # And what there was before that restore, which is the moment before it.
     bench.root(f"inception restore '{later}' --only database")
     assert rows(bench.stack) == kept_later
