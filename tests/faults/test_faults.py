@@ -82,7 +82,7 @@ BAD: dict[str, Bad] = {
         says=("The image of broken was not built", "Nothing was replaced"),
     ),
     "a disk without room for the image": Bad(
-        service=service("true", more={"Dockerfile": f"{FROM}RUN echo x >/dev/full\n"}),
+        service=service("true", more={"Dockerfile": f"{FROM}RUN cat /etc/hostname >/dev/full\n"}),
         says=("The image of broken was not built", "No space left on device", "Nothing was replaced"),
     ),
     "a service that was taken away and is talked to": Bad(
