@@ -25,6 +25,7 @@ from ansible_collections.fortytwo.inception.plugins.module_utils import (
     _connection,
     _decided,
     _engine,
+    _facts,
     _history,
     _listeners,
 )
@@ -88,7 +89,7 @@ class Asked:
     ports: Sequence[Mapping[str, Any]] = ()
     volumes: Sequence[str] = ()
     networks: Sequence[str] = ()
-    packages: Sequence[str] = ()
+    packages: Mapping[str, Sequence[str]] = field(default_factory=dict)
     docker_source: str = "distribution"
     firewall: bool = True
     open_ports: Sequence[str] = ()
@@ -191,6 +192,10 @@ class Host:
     # ---- The rest ----
 
     @cached_property
+    def facts(self) -> dict[str, Any]:
+        return _facts.facts()
+
+    @cached_property
     def deployed(self) -> bool:
         """Whether a deployment of ours was here, as far as the project folder."""
         return os.path.exists(self.asked.manifest) and os.path.exists(f"{self.asked.project_dir}/srcs/.env")
@@ -207,7 +212,8 @@ class Host:
     def missing_packages(self) -> list[str]:
         if not DPKG.exists():
             return []
-        return [name for name in self.asked.packages if not self.packages.get(name, "").endswith(" installed")]
+        wanted = self.asked.packages.get(self.facts["ansible_distribution"], ())
+        return [name for name in wanted if not self.packages.get(name, "").endswith(" installed")]
 
     @cached_property
     def firewall_is_on(self) -> bool:

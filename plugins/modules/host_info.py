@@ -19,6 +19,7 @@ description:
   - What belongs to the stack is told by more than its name - a container by the folder that its project is in, a volume
     by the folder that it stands for, a file by what is written in it.
   - What only a first deployment needs, such as free space, is asked only where there was none.
+  - With O(facts) it says what the roles ask of a host, too, in the time of one module.
   - Docker is asked at C(/run/docker.sock), whatever the client of root has been told.
 extends_documentation_fragment:
   - fortytwo.inception._info_module
@@ -60,10 +61,9 @@ options:
     type: dict
     default: {}
   packages:
-    description: The packages that the deployment will install where they are missing.
-    type: list
-    elements: str
-    default: []
+    description: The packages that the deployment will install where they are missing, by the name of the distribution.
+    type: dict
+    default: {}
   docker_source:
     description: Whose packages of Docker they are.
     type: str
@@ -100,6 +100,28 @@ options:
     type: list
     elements: str
     default: []
+  facts:
+    description:
+      - Whether its name, distribution, kernel, architecture, Python, package and service manager, and whether it is a
+        container, become facts, by the names of M(ansible.builtin.setup).
+    type: bool
+    default: false
+  distributions:
+    description:
+      - The distributions that are supported, each with its oldest version. Of another host nothing more is asked.
+        Left out, any is.
+    type: dict
+    default: {}
+  architectures:
+    description: The architectures that are supported, as C(uname -m) has them. Left out, any is.
+    type: list
+    elements: str
+    default: []
+  pythons:
+    description: The versions of Python that are supported, such as V(3.13). Left out, any is.
+    type: list
+    elements: str
+    default: []
   memory_mb:
     description: The memory that is needed, in MiB.
     type: int
@@ -126,6 +148,56 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+ansible_facts:
+  description: What the roles ask of the host. Its version is that of os-release.
+  returned: with O(facts=true)
+  type: dict
+  contains:
+    ansible_architecture:
+      description: As C(uname -m) has it.
+      type: str
+    ansible_distribution:
+      description: Its name.
+      type: str
+      sample: Debian
+    ansible_distribution_major_version:
+      description: What its version begins with.
+      type: str
+      sample: "13"
+    ansible_distribution_release:
+      description: The name of its release; empty where it has none.
+      type: str
+      sample: trixie
+    ansible_distribution_version:
+      description: Its version; empty where it has none.
+      type: str
+      sample: "13"
+    ansible_hostname:
+      description: Its name, as far as the first dot.
+      type: str
+      sample: web1
+    ansible_kernel:
+      description: As C(uname -r) has it.
+      type: str
+      sample: 6.12.48+deb13-amd64
+    ansible_os_family:
+      description: The family.
+      type: str
+      sample: Debian
+    ansible_pkg_mgr:
+      description: V(apt), V(apk) or V(unknown).
+      type: str
+    ansible_python_version:
+      description: The version of the Python that runs there.
+      type: str
+      sample: 3.13.5
+    ansible_service_mgr:
+      description: V(systemd), V(openrc) or V(service).
+      type: str
+    ansible_virtualization_tech_guest:
+      description: V(container) where it is one, whatever else it is.
+      type: list
+      elements: str
 obstacles:
   description:
     - A sentence for each thing that stands in the way, with what to type.
@@ -222,7 +294,7 @@ import urllib.request
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.fortytwo.inception.plugins.module_utils import _engine, _host_look
+from ansible_collections.fortytwo.inception.plugins.module_utils import _engine, _facts, _host_look
 
 ASK_TIMEOUT = 20
 
@@ -263,7 +335,7 @@ def main() -> None:
             "data_dir": {"type": "path", "required": True},
             "base_image": {"type": "str", "default": ""},
             "stack": {"type": "dict", "default": {}},
-            "packages": {"type": "list", "elements": "str", "default": []},
+            "packages": {"type": "dict", "default": {}},
             "docker_source": {"type": "str", "choices": ["distribution", "docker"], "default": "distribution"},
             "docker_settings": {"type": "dict", "default": {}},
             "docker_settings_own": {"type": "list", "elements": "str", "default": []},
@@ -272,6 +344,10 @@ def main() -> None:
             "open_ports": {"type": "list", "elements": "str", "default": []},
             "ssh_port": {"type": "int", "default": 22},
             "trusted_interfaces": {"type": "list", "elements": "str", "default": []},
+            "facts": {"type": "bool", "default": False},
+            "distributions": {"type": "dict", "default": {}},
+            "architectures": {"type": "list", "elements": "str", "default": []},
+            "pythons": {"type": "list", "elements": "str", "default": []},
             "memory_mb": {"type": "int", "default": 0},
             "mirror": {"type": "str"},
         },
@@ -280,14 +356,19 @@ def main() -> None:
     # What a program says is read: in one language.
     module.run_command_environ_update = {"LC_ALL": "C.UTF-8", "LANGUAGE": "C"}
     host = _host_look.Host(asked(module.params), lambda command: module.run_command(command, handle_exceptions=False))
+    given = module.params
+    facts = {"ansible_facts": host.facts} if given["facts"] else {}
+    wants = (given["distributions"], given["architectures"], given["pythons"])
+    if unfit := list(_facts.unfit(host.facts, *wants, module.ansible_version)):
+        module.exit_json(changed=False, obstacles=unfit, **facts)
     try:
         obstacles = _host_look.obstacles(host)
-        if not host.deployed and (silence := silent_mirror(module.params["mirror"])):
+        if not host.deployed and (silence := silent_mirror(given["mirror"])):
             obstacles.append(silence)
         result = _host_look.found(host)
     except OSError as error:
         module.fail_json(msg=f"{error.filename}: {error.strerror}")
-    module.exit_json(changed=False, obstacles=obstacles, **result)
+    module.exit_json(changed=False, obstacles=obstacles, **result, **facts)
 
 
 if __name__ == "__main__":

@@ -138,3 +138,18 @@ def test_data_has_a_folder_per_volume(stack: Stack, settings: Settings, compose_
         assert folder.is_directory
         assert folder.user == settings.login
         assert stack.entries(folder.path), f"{name} is empty"
+
+
+def test_facts_are_those_of_ansible(host: Any) -> None:
+    """What the look finds out for the roles is what Ansible's own module says, which takes longer."""
+    about = "login=wil domain=wil.42.fr project=inception project_dir=/nowhere data_dir=/nowhere facts=true"
+    found = host.ansible("fortytwo.inception.host_info", about, become=True)["ansible_facts"]
+    known = host.ansible("ansible.builtin.setup", become=True)["ansible_facts"]
+    major, guest = "ansible_distribution_version", "ansible_virtualization_tech_guest"
+    assert found.pop(major).split(".")[0] == known[major].split(".")[0]
+    assert ("container" in found.pop(guest)) == ("container" in known[guest])
+    # Of a service manager the roles ask whether it is systemd; a release without a name has none here, and "NA" there.
+    manager = "ansible_service_mgr"
+    assert (found.pop(manager) == "systemd") == (known[manager] == "systemd")
+    assert (found.pop("ansible_distribution_release") or "NA") == (known["ansible_distribution_release"] or "NA")
+    assert found == {name: known[name] for name in found}

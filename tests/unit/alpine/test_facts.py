@@ -62,7 +62,7 @@ def test_where_the_engine_s_service_has_its_settings() -> None:
 
 
 def test_what_installs_python_before_there_is_any() -> None:
-    task = (ROOT / "roles/host/tasks/bootstrap.yml").read_text(encoding="utf-8")
+    task = (ROOT / "roles/inception/tasks/bootstrap.yml").read_text(encoding="utf-8")
     [packages] = re.findall(r"apk add --no-cache (.+?);", task)
     assert set(packages.split()) <= set(TABLE.packages)
 

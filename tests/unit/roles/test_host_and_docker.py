@@ -228,7 +228,7 @@ def first(**given: Any) -> str:
     """What the first task says to a shell."""
     (task,) = [
         task
-        for task in yaml.safe_load((ROLES / "host/tasks/bootstrap.yml").read_text())
+        for task in yaml.safe_load((ROLES / "inception/tasks/bootstrap.yml").read_text())
         if "ansible.builtin.raw" in task
     ]
     # Ansible's raw warns of one, and leaves it out.

@@ -29,7 +29,7 @@ def test_an_image_has_what_the_roles_install(repository: Path) -> None:
     docker = variables(repository, "docker", "vars/debian.yml")
     wanted = {*host["__host_packages"], host["__host_clock_package"], *host["__host_updates_packages"]}
     wanted |= {*docker["__docker_packages"], *docker["__docker_packages_by_distribution"]["Debian"]}
-    bootstrap = (repository / "roles/host/tasks/bootstrap.yml").read_text()
+    bootstrap = (repository / "roles/inception/tasks/bootstrap.yml").read_text()
     wanted |= set(re.findall(r"(?<=--no-install-recommends )[^;]+", bootstrap)[0].split())
     assert wanted - prepared(repository, inception_docker_source="distribution", vm_release="trixie") == set()
 
