@@ -134,7 +134,7 @@ def tables() -> list[str]:
     )
     if series := notes[BOUNDS]:
         lines += [
-            "What small changes leave.",
+            "What small changes leave, and changes of the base.",
             "",
             "| after | tags of nginx | images | MiB of images | MiB of build cache |",
             "|---|---|---|---|---|",

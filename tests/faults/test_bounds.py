@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Many small changes one after the other: of what they leave, only what rollback offers is kept.
 
-INCEPTION_CHANGES says how many (8).
+INCEPTION_CHANGES says how many (8), INCEPTION_BASES how many other bases come after them (1).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from tests.faults.bench import Bench
 from tests.faults.test_faults import service
 
 TIMES = int(os.environ.get("INCEPTION_CHANGES", "8"))
+BASES = int(os.environ.get("INCEPTION_BASES", "1"))
 # The one that runs, and those that rollback offers.
 KEPT = 1 + 5
 ROUTE = "contributes_to/nginx/conf/routes/broken.conf"
@@ -36,22 +37,55 @@ def tags(bench: Bench, name: str) -> list[str]:
     return bench.root(f"docker image ls --format '{{{{.Tag}}}}' {name}").split()
 
 
-def test_what_small_changes_leave_has_a_bound(bench: Bench) -> None:
+# What makes another base of the one that is there, as a registry has it: it says nothing of ours.
+BASE, BEFORE = "debian:bookworm", "tests/base:before"
+ANOTHER = "FROM {before}\\nLABEL inception.base=\\nRUN echo {number} >/etc/base-of-tests\\n"
+
+
+def look(bench: Bench, what: str, *, shown: bool) -> dict[str, int]:
+    found = {**held(bench), "tags": len(tags(bench, "nginx"))}
+    notes.note(notes.BOUNDS, what=what, shown=shown, **found)
+    assert found["tags"] <= KEPT, tags(bench, "nginx")
+    return found
+
+
+def changed(bench: Bench, number: int) -> None:
+    done = bench.deploy(None, service("sleep 100000", more={ROUTE: f"# change {number}\n"}))
+    assert done.status == 0, done.output[-3000:]
+
+
+def bounded(looks: list[dict[str, int]], full: dict[str, int]) -> None:
+    for what, room in (("images", 0), ("images_mib", 1), ("cache_mib", 1)):
+        assert max(one[what] for one in looks) <= full[what] + room, (full, looks)
+
+
+def test_what_small_changes_and_other_bases_leave_has_a_bound(bench: Bench) -> None:
     notes.begin(notes.BOUNDS)
-    looks = [held(bench)]
-    for number in range(TIMES):
-        done = bench.deploy(None, service("sleep 100000", more={ROUTE: f"# change {number}\n"}))
-        assert done.status == 0, done.output[-3000:]
-        looks.append(held(bench))
-        what = f"{number + 1} changes of one line"
-        shown = (number + 1) % 10 == 0 or number + 1 in (1, KEPT, TIMES)
-        notes.note(notes.BOUNDS, what=what, shown=shown, **looks[-1], tags=len(tags(bench, "nginx")))
-        assert len(tags(bench, "nginx")) <= KEPT, tags(bench, "nginx")
+    look(bench, "no change", shown=True)
+    looks = []
+    for number in range(1, TIMES + 1):
+        changed(bench, number)
+        shown = number % 10 == 0 or number in (1, KEPT, TIMES)
+        looks.append(look(bench, f"{number} changes of one line", shown=shown))
     # From the moment when all that is kept is there, nothing is added.
     if full := looks[KEPT:]:
-        assert max(one["images"] for one in full) == full[0]["images"], looks
-        assert max(one["images_mib"] for one in full) <= full[0]["images_mib"] + 1, looks
-        assert max(one["cache_mib"] for one in full) <= full[0]["cache_mib"] + 1, looks
+        bounded(full, full[0])
+    bench.root(f"docker tag {BASE} {BEFORE}")
+    try:
+        for number in range(1, BASES + 1):
+            dockerfile = ANOTHER.format(before=BEFORE, number=number)
+            bench.root(f"printf '{dockerfile}' | docker build --quiet --tag {BASE} -")
+            done = bench.deploy()
+            assert done.status == 0, done.output[-3000:]
+            look(bench, f"{number} changes of the base after them", shown=True)
+    finally:
+        bench.root(f"docker tag {BEFORE} {BASE}; docker image rm {BEFORE}")
+    # Of the other bases nothing is left when rollback offers none of them any more.
+    for number in range(KEPT + 1):
+        changed(bench, -number)
+    last = look(bench, f"{KEPT + 1} changes of one line after those", shown=True)
+    if full:
+        bounded([last], full[0])
     # What is offered is there.
     back = bench.finish(bench.start(playbook="playbooks/rollback.yml"))
     assert back.status == 0, back.output[-3000:]
