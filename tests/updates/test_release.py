@@ -4,8 +4,11 @@
 from __future__ import annotations
 
 import datetime
+import json
+import os
 import shutil
 import subprocess
+import sys
 import sysconfig
 from pathlib import Path
 
@@ -78,6 +81,27 @@ def test_up_to_trixie_with_its_data_and_there_it_stays(bench: Bench) -> None:
     bench.settled()
     froms = bench.root("grep -rhi '^FROM' /home/wil/inception/srcs/requirements").splitlines()
     assert {line.split()[1] for line in froms} == {"debian:trixie"}
+
+
+def test_the_rules_hold_of_trixie_s_images_too(bench: Bench, tmp_path: Path) -> None:
+    """All that is verified of bookworm's, a clean-out and make after it included."""
+    inventory = tmp_path / "inventory"
+    shutil.copytree(Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"], "inventory"), inventory)
+    (inventory / "trixie.yml").write_text(json.dumps({"inception": {"vars": TRIXIE}}))
+    verified = subprocess.run(
+        [
+            *(sys.executable, "-m", "pytest", "-q", "-m", "rule", "-p", "no:cacheprovider", "tests/verify"),
+            *("--connection", "ansible", "--hosts=ansible://inception", f"--ansible-inventory={inventory}"),
+        ],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    print(verified.stdout.splitlines()[-1])
+    assert verified.returncode == 0, verified.stdout[-6000:]
 
 
 def test_after_debian_14_a_new_site_gets_the_penultimate_and_says_why(bench: Bench, tmp_path: Path) -> None:
