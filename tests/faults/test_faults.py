@@ -101,9 +101,8 @@ BAD: dict[str, Bad] = {
         says=("The new nginx was tried", "no-such", "Nothing was replaced"),
     ),
     "an NGINX that starts and answers nobody": Bad(
-        settings={"stack_start_patience": 5},
         service=service("sleep 100000", more={"contributes_to/nginx/conf/routes/broken.conf": "return 503;\n"}),
-        says=("nginx did not become healthy", "It gave way: deployment"),
+        says=("The new nginx was tried", "its health check fails", "error: 503", "Nothing was replaced"),
     ),
     "a port that somebody has": Bad(
         service=service("sleep 100000", more={"service.yml": f"{SERVICE}ports: [{{published: 22}}]\n"}),

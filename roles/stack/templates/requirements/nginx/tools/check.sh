@@ -2,7 +2,7 @@
 # Healthy is an NGINX that answers. And each check notes where WordPress is, for a time when Docker's name server is away (conf/nginx.conf).
 set -eu
 
-curl --fail --silent --insecure --output /dev/null --resolve "$DOMAIN:$HTTPS_PORT:127.0.0.1" "https://$DOMAIN:$HTTPS_PORT/healthz"
+curl --fail --silent --show-error --insecure --output /dev/null --resolve "$DOMAIN:$HTTPS_PORT:127.0.0.1" "https://$DOMAIN:$HTTPS_PORT/healthz"
 
 address=$(getent ahostsv4 wordpress | sed -n '1s/[^0-9.].*//p')
 if [ -n "$address" ] && [ "$(readlink /tmp/known/wordpress)" != "$address" ]; then
