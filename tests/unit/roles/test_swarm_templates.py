@@ -78,9 +78,13 @@ def test_only_on_a_node_php_seldom_looks_at_its_code(variant: str, seconds: int,
     assert (".code-changed" in files["srcs/requirements/wordpress/tools/code.php"]) == (variant == "node")
 
 
-@pytest.mark.parametrize(("variant", "of_a_minute"), [("node", True), ("debian-package", False)])
-def test_on_a_node_pages_have_a_folder_of_a_minute(variant: str, of_a_minute: bool, collections_path: Path) -> None:
-    """What a folder that is being healed holds is nobody's to change; on one machine nothing is healed."""
+@pytest.mark.parametrize(("variant", "seconds", "on_a_node"), [("node", 10, True), ("debian-package", 60, False)])
+def test_on_a_node_few_folders_of_pages_are_there(
+    variant: str, seconds: int, on_a_node: bool, collections_path: Path
+) -> None:
+    """Each that is there while a node is away is healed when it comes back; on one machine nothing is healed."""
     text = rendering.project(variant, str(collections_path))["srcs/requirements/wordpress/conf/pages.php"]
-    assert ("'of-' . intdiv(time(), 60)" in text) == of_a_minute
-    assert ("HEALED_MINUTES" in text) == of_a_minute
+    assert re.findall(r"const OLD_SECONDS = (\d+);", text) == [str(seconds)]
+    assert ("ONE_SECONDS" in text) == on_a_node
+    # A change is never the last one and left out.
+    assert ("self::$forgot = 0.0;\n        self::forget();" in text) == on_a_node

@@ -20,11 +20,13 @@ final class Inception_Pages
     /** The same for what there may be any number of: searches, pages that are not there. Feeds are asked for by machines. */
     private const SHORT_SECONDS = 60;
     /** After this time no request still looks for a folder that was replaced, in seconds. */
-    private const OLD_SECONDS = 60;
 {% if __docker_is_node | default(false) %}
-    /** The same for the folder of a minute, which may have to be healed first. */
-    private const HEALED_MINUTES = 30;
-    private const FEW = 20;
+    /** Not longer: while they are there they are healed, one by one, when a node comes back. */
+    private const OLD_SECONDS = 10;
+    /** Changes of one request within so many seconds are one: each is a folder on all nodes. */
+    private const ONE_SECONDS = 1.0;
+{% else %}
+    private const OLD_SECONDS = 60;
 {% endif %}
     /** There once this container has made nginx forget what was kept before its start. */
     private const STARTED = '/tmp/pages.started';
@@ -74,6 +76,10 @@ final class Inception_Pages
 
     /** @var bool Whether this request has changed something. */
     private static $changed = false;
+{% if __docker_is_node | default(false) %}
+    /** @var float When it made pages new, in seconds. */
+    private static $forgot = 0.0;
+{% endif %}
     /** @var ?array The last write past WordPress's functions: its text, its kind, and what the object cache keeps of it. */
     private static $written;
     /** @var bool[] Whether this request's kinds of writes made pages new. */
@@ -270,15 +276,15 @@ final class Inception_Pages
     /** At once, for who asks next, and again at the request's end: what it does until then may be half of a change. */
     public static function forget(): void
     {
+{% if __docker_is_node | default(false) %}
+        if (self::$forgot > microtime(true) - self::ONE_SECONDS) {
+            return;
+        }
+        self::$forgot = microtime(true);
+{% endif %}
         self::$changed = true;
         $folder = WP_CONTENT_DIR . '/.pages';
-{% if __docker_is_node | default(false) %}
-        // A folder in which much changed while a node was away is healed name by name when it comes back, and whoever changes something in it
-        // waits: so each minute has one of its own.
-        $name = 'of-' . intdiv(time(), 60) . '/' . bin2hex(random_bytes(8));
-{% else %}
         $name = bin2hex(random_bytes(8));
-{% endif %}
         $made = @mkdir("$folder/$name", 0755, true)
             && @symlink($name, "$folder/$name/link")
             && @rename("$folder/$name/link", "$folder/current");
@@ -306,23 +312,12 @@ final class Inception_Pages
         if (!self::$changed) {
             return;
         }
+{% if __docker_is_node | default(false) %}
+        // The last one of a request is left out never.
+        self::$forgot = 0.0;
+{% endif %}
         self::forget();
         $folder = WP_CONTENT_DIR . '/.pages';
-{% if __docker_is_node | default(false) %}
-        $current = strtok((string) @readlink("$folder/current"), '/');
-        foreach (glob("$folder/*", GLOB_ONLYDIR) ?: [] as $old) {
-            $minute = preg_match('~/of-(\d+)$~', $old, $found) ? (int) $found[1] : intdiv((int) @filemtime($old), 60);
-            if (!is_link($old) && basename($old) !== $current && $minute < intdiv(time(), 60) - self::HEALED_MINUTES) {
-                // A few with each change.
-                foreach (array_slice(glob("$old/*", GLOB_ONLYDIR) ?: [], 0, self::FEW) as $one) {
-                    @unlink("$one/link");
-                    @rmdir($one);
-                }
-                @rmdir($old);
-                break;
-            }
-        }
-{% else %}
         $current = @readlink("$folder/current");
         foreach (glob("$folder/*", GLOB_ONLYDIR) ?: [] as $old) {
             if (!is_link($old) && basename($old) !== $current && @filemtime($old) < time() - self::OLD_SECONDS) {
@@ -330,7 +325,6 @@ final class Inception_Pages
                 @rmdir($old);
             }
         }
-{% endif %}
     }
 
     /** A page is judged when it is complete, so it is made in a buffer. */
@@ -339,6 +333,11 @@ final class Inception_Pages
         if (is_user_logged_in()) {
             return;
         }
+{% if __docker_is_node | default(false) %}
+        // Where nodes' clocks are apart, one may have taken away the folder of another one's change.
+        $current = WP_CONTENT_DIR . '/.pages/current';
+        is_link($current) && !is_dir($current) && self::forget();
+{% endif %}
         ob_start([self::class, 'judge']);
         // WordPress 6.1 goes on with a theme's old styles for a minute, which a page that is kept would have for an hour.
         foreach (['global_styles_', 'global_styles_svg_filters_'] as $styles) {
