@@ -104,6 +104,19 @@ BAD: dict[str, Bad] = {
         service=service("sleep 100000", more={"contributes_to/nginx/conf/routes/broken.conf": "return 503;\n"}),
         says=("The new nginx was tried", "its health check fails", "error: 503", "Nothing was replaced"),
     ),
+    "an NGINX that shows nobody a page and is healthy": Bad(
+        service=service(
+            "sleep 100000", more={"contributes_to/nginx/conf/routes/broken.conf": "location ~ . { return 503; }\n"}
+        ),
+        says=("The new nginx was tried", "the front page is gone: it answers 503", "Nothing was replaced"),
+    ),
+    "an NGINX that leads everybody in a circle": Bad(
+        service=service(
+            "sleep 100000",
+            more={"contributes_to/nginx/conf/routes/broken.conf": "return 301 https://$host$request_uri;\n"},
+        ),
+        says=("The new nginx was tried", "its health check fails", "answers 301", "Nothing was replaced"),
+    ),
     "a port that somebody has": Bad(
         service=service("sleep 100000", more={"service.yml": f"{SERVICE}ports: [{{published: 22}}]\n"}),
         says=("port 22", "taken"),
