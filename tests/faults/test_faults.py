@@ -183,6 +183,16 @@ DONE_BY_HAND: dict[str, str] = {
     "a file was edited": "sed -i 's/^WORDPRESS_PORT=.*/WORDPRESS_PORT=9999/' /home/wil/inception/srcs/.env",
     "an image was removed": "docker rm --force inception-nginx-1; docker image rm $(docker image ls -q nginx)",
     "a container hangs": "docker pause inception-nginx-1",
+    # docker/compose#1573, #4834: its names in between are left by one that was killed.
+    "compose was killed before it gave a name back": (
+        "docker stop inception-nginx-1; docker rename inception-nginx-1 0123456789ab_inception-nginx-1"
+    ),
+    "compose was killed when a successor was made": (
+        "docker run --detach --name 0123456789ab_inception-nginx-1 --label com.docker.compose.project=inception"
+        " --label com.docker.compose.service=nginx --label com.docker.compose.oneoff=False"
+        " --label com.docker.compose.container-number=1 --entrypoint true"
+        " $(docker inspect --format '{{.Config.Image}}' inception-nginx-1)"
+    ),
 }
 
 
