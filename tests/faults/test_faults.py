@@ -190,7 +190,8 @@ DONE_BY_HAND: dict[str, str] = {
     "compose was killed when a successor was made": (
         "docker run --detach --name 0123456789ab_inception-nginx-1 --label com.docker.compose.project=inception"
         " --label com.docker.compose.service=nginx --label com.docker.compose.oneoff=False"
-        " --label com.docker.compose.container-number=1 --entrypoint true"
+        " --label com.docker.compose.container-number=1"
+        " --label com.docker.compose.project.working_dir=/home/wil/inception/srcs --entrypoint true"
         " $(docker inspect --format '{{.Config.Image}}' inception-nginx-1)"
     ),
 }
