@@ -24,12 +24,12 @@ def held(bench: Bench) -> dict[str, int]:
     """Images, and MiB of what the engine holds."""
     of = {"Images": "images_mib", "Build Cache": "cache_mib"}
     found = {"images": len(set(bench.root("docker image ls --all --quiet --no-trunc").split()))}
-    units = {"B": 1e-6, "kB": 1e-3, "MB": 1.0, "GB": 1e3}
+    units = {"B": 1.0, "kB": 1e3, "MB": 1e6, "GB": 1e9}
     for line in bench.root("docker system df --format json").splitlines():
         one = json.loads(line)
         if one["Type"] in of:
             number = one["Size"].rstrip("BkMG")
-            found[of[one["Type"]]] = round(float(number) * units[one["Size"].removeprefix(number)])
+            found[of[one["Type"]]] = round(float(number) * units[one["Size"].removeprefix(number)] / (1 << 20))
     return found
 
 
