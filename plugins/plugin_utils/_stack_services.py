@@ -17,7 +17,7 @@ from ansible_collections.fortytwo.inception.plugins.plugin_utils import _service
 from ansible_collections.fortytwo.inception.plugins.plugin_utils._service_description import Description
 
 # The anchor in the compose file of the environment that every service has.
-INSIDE = "inside"
+INSIDE = "inside-{}"
 CONTRIBUTED_FILE = re.compile(r"contributes_to/([^/]+)/(.+)")
 # What Docker takes for the name of an image, and compose for that of a service.
 SERVICE_NAME = re.compile(r"(?=.{1,63}$)[a-z][a-z0-9]*(?:(?:__?|-+)[a-z0-9]+)*")
@@ -561,7 +561,7 @@ def service(folder: Folder, bonus: Iterable[str], base: str, its_networks: dict[
     return {
         **described,
         "name": name,
-        "compose": compose_text.with_environment(folder.compose, INSIDE),
+        "compose": compose_text.with_environment(folder.compose, INSIDE.format(name)),
         "context": context,
         "tag": tag,
         "content": content,

@@ -221,6 +221,17 @@ def test_builds_have_the_proxy_in_both_ways_of_writing(files: dict[str, str], co
         assert service["build"].get("args", {}) == wanted
 
 
+def test_a_service_s_own_words_go_through_no_proxy_and_name_its_neighbours_alone(compose: dict[str, Any]) -> None:
+    """One that is added elsewhere makes no other container of it."""
+    services = compose["services"]
+    for service in services.values():
+        near = {other for other in services if set(services[other]["networks"]) & set(service["networks"])}
+        told = service["environment"]["no_proxy"].split(",")
+        assert service["environment"]["NO_PROXY"].split(",") == told
+        assert {"localhost", "127.0.0.1", "::1", "${DOMAIN}"} <= set(told)
+        assert set(told) & set(services) == near
+
+
 def test_hard_values_come_out_of_env_as_they_went_in(files: dict[str, str], variant: str) -> None:
     given = rendering.VARIANTS[variant]
     found = settings(files)
