@@ -200,6 +200,7 @@ class Backup:
         repository = Repository(self.store, settings.place, patient=self.patience > 0)
         state = self.store.state()
         self.store.make()
+        ask_for_a_place_outside(settings.place, Stack.deployed(self.history), self.store)
         identity = repository.ready(state.repository)
         if identity != state.repository:
             state.repository = identity
@@ -286,6 +287,19 @@ def before(history: History, who: str, why: str, tell: Callable[[str], None]) ->
     if store.settings().place:
         with store.alone():
             Backup(store, history, None, who, tell, tidies=False).run(why)
+
+
+def ask_for_a_place_outside(place: str, stack: Stack, store: Store) -> None:
+    """A link may lead into what a removal takes; what is written there is checked on the control node."""
+    if not place.startswith("/"):
+        return
+    real = os.path.realpath(place)
+    for folder in (stack.data, stack.root, str(store.folder.parent)):
+        if f"{real}/".startswith(f"{os.path.realpath(folder)}/"):
+            raise BackupProblem(
+                f"{place} leads to {real}, in {folder}, which goes when the stack does, and these backups with it; let "
+                "inception_backup_place lead elsewhere"
+            )
 
 
 def ask_for_room(stage: Path, source: str) -> None:

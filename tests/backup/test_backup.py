@@ -26,7 +26,7 @@ PLACE, KEY, DATA = "/mnt/backup/wil", "/etc/fortytwo.inception/backup.key", "/ho
 STATE, JOURNAL = "/var/lib/fortytwo.inception/backup", "/var/lib/fortytwo.inception/backup/restore.json"
 RESTIC = f"restic --repository-file {STATE}/repository --password-file {KEY} --no-cache"
 LARGE = f"{DATA}/wordpress/wp-content/uploads/large"
-CUTS = 8
+CUTS, BACKUPS_CUT = 8, 20
 
 
 def signed_in(bench: Bench) -> Editor:
@@ -221,7 +221,7 @@ def run_apart(bench: Bench, unit: str, command: str) -> None:
 
 def test_backups_that_are_cut_off_spoil_nothing(bench: Bench) -> None:
     bench.root("inception backup")
-    for _time in range(CUTS):
+    for _time in range(BACKUPS_CUT):
         bench.root(f"head -c 8M /dev/urandom >{LARGE}; chown wil: {LARGE}")
         run_apart(bench, "cut-backup", "backup")
         time.sleep(random.uniform(0.2, 5.0))
@@ -278,6 +278,25 @@ def test_a_disk_that_is_not_mounted_is_not_written_beside(bench: Bench) -> None:
             "inception tend; inception status"
         )
         assert bench.root(f"ls -A {PLACE}") == ""
+    bench.root("inception backup")
+
+
+def test_a_place_that_leads_into_what_a_removal_takes_is_refused(bench: Bench) -> None:
+    """By a link, which the control node does not see; and a removal that wants a backup before goes no further."""
+    kept = f"{DATA}/kept"
+    with changed(
+        bench,
+        f"mv {PLACE} {PLACE}.away; mkdir {kept}; ln -s {kept} {PLACE}",
+        f"rm -r {PLACE} {kept}; mv {PLACE}.away {PLACE}",
+    ):
+        assert f"{PLACE} leads to {kept}, in {DATA}, which goes when the stack does" in refused(
+            bench, "inception backup"
+        )
+        gone = playbook(bench, "remove", inception_yes="true")
+        assert gone.status != 0
+        assert "nothing was removed: what there is could not be backed up first" in gone.screen(), gone.output[-3000:]
+        assert bench.root(f"ls -A {kept}") == ""
+    assert not bench.unwell()
     bench.root("inception backup")
 
 

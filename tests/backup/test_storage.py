@@ -9,9 +9,11 @@ looks at signatures and at what a user may do, as Amazon's does. A part of `make
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import subprocess
 import sys
+import time
 import urllib.parse
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +23,19 @@ from typing import Any
 
 import pytest
 
-from tests.backup.test_backup import DATA, KEY, RESTIC, STATE, different, newest, refused, whole, write_post
+from tests.backup.test_backup import (
+    DATA,
+    KEY,
+    RESTIC,
+    STATE,
+    different,
+    newest,
+    nothing_is_left,
+    refused,
+    timers,
+    whole,
+    write_post,
+)
 from tests.faults.bench import Bench
 from tests.verify.support import wait_until
 
@@ -101,6 +115,16 @@ while True:
 """
 
 
+A_WEEK_LATER = f"""
+import json, pathlib, time
+file = pathlib.Path("{STATE}/state.json")
+state = json.loads(file.read_text())
+state["since"] = state["succeeded"] = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(time.time() - 7 * 86400))
+state["failed"] = state["said"] = ""
+file.write_text(json.dumps(state))
+"""
+
+
 @dataclass
 class Storage:
     """A place, and what opens it."""
@@ -164,8 +188,8 @@ def served(bench: Bench, unit: str, command: str, port: int) -> Iterator[None]:
         bench.root(f"systemctl stop {unit}")
 
 
-def is_kept_and_comes_back(bench: Bench, storage: Storage, folder: Path) -> None:
-    """A backup while somebody looks for what opens the place, and a site that was ruined."""
+def is_kept_and_comes_back(bench: Bench, storage: Storage, folder: Path) -> tuple[str, dict[str, str]]:
+    """A backup while somebody looks for what opens the place, and a site that was ruined. That backup, and its data."""
     done = bench.deploy(storage.settings(folder))
     assert done.status == 0, done.output[-3000:]
     assert "the first one" in bench.root("inception backups")
@@ -197,6 +221,12 @@ def is_kept_and_comes_back(bench: Bench, storage: Storage, folder: Path) -> None
     assert "does not let this machine in" in refused(bench, "inception backups")
     bench.root(f"cp -p /root/watch/right {file}; rm -r /root/watch")
     bench.root("inception backup")
+    return wanted, kept
+
+
+def activity(bench: Bench) -> str:
+    """Of the scheduled backup."""
+    return str(bench.host.run("systemctl is-active inception-backup.service").stdout.strip())
 
 
 def nothing_can_be_removed(bench: Bench, command: str) -> None:
@@ -258,10 +288,18 @@ def test_a_server_of_restic_s_own_lets_nothing_be_removed(bench: Bench, tmp_path
         file="repository",
     )
     with served(bench, "rest-server", command, REST_PORT):
-        is_kept_and_comes_back(bench, storage, tmp_path)
+        wanted, kept = is_kept_and_comes_back(bench, storage, tmp_path)
         again = bench.deploy(storage.settings(tmp_path))
         assert (again.status, again.changed) == (0, 0), again.output[-6000:]
+        # An intruder has all that the machine has: what is encrypted is backed up as well, and what there was stays.
+        encrypt = 'openssl enc -aes-256-ctr -pbkdf2 -pass file:/root/intruder -in "$1" -out "$1.locked" && rm "$1"'
+        bench.root("head -c 24 /dev/urandom | base64 >/root/intruder")
+        bench.root(f"find {DATA}/wordpress -type f -exec sh -c '{encrypt}' - {{}} ';'; rm /root/intruder")
+        bench.stack.sql("DELETE FROM wp_posts")
+        bench.root("inception backup")
         nothing_can_be_removed(bench, f"{RESTIC} --cacert {CERTIFICATE}")
+        bench.root(f"inception restore {wanted} --without-backup")
+        assert different(kept, whole(bench)) == []
         # Nor written over.
         first = bench.root("ls /srv/rest/kept/wil/snapshots").split()[0]
         put(bench, "/srv/rest/user", f'user = "wil:{PASSWORD}"\n')
@@ -273,9 +311,36 @@ def test_a_server_of_restic_s_own_lets_nothing_be_removed(bench: Bench, tmp_path
         )
         assert code == "403"
         bench.root(f"{RESTIC} --cacert {CERTIFICATE} check")
+        bench.root("inception tend; inception tend")
+        before = bench.root("inception backups")
     # It is away: said within a minute, and the site goes on.
     assert "cannot be reached" in refused(bench, "inception backup")
     assert not bench.unwell()
+    # For a week: a person is told. When it is there again, the machine makes one by itself, as if nothing was.
+    timers(bench, "stop")
+    stack = bench.stack
+    stack.root("python3 -c %s", A_WEEK_LATER)
+    told = bench.root("inception tend; inception tend; inception status")
+    assert "the last backup is of" in told, told
+    assert "cannot be reached" in refused(bench, "inception backup")
+    told = bench.root("inception tend; inception tend; inception status")
+    assert re.search(r"the backup of .* failed: .* cannot be reached", told), told
+    with bench.visitors():
+        bench.root("systemctl start --no-block inception-backup.service")
+        time.sleep(20)
+        assert activity(bench) == "activating"
+        with served(bench, "rest-server", command, REST_PORT):
+            wait_until("it has ended", lambda: activity(bench) != "activating", 600)
+            assert activity(bench) == "inactive"
+            after = bench.root("inception backups")
+            bench.root(f"{RESTIC} --cacert {CERTIFICATE} check --read-data")
+    assert after.endswith(before)
+    assert "scheduled" in after.splitlines()[0]
+    told = bench.root("for look in 1 2 3 4 5 6; do inception tend; done; inception status")
+    assert "the last backup is of" not in told, told
+    assert "cannot be reached" not in told, told
+    timers(bench, "start")
+    nothing_is_left(bench)
 
 
 @contextmanager

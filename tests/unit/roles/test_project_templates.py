@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import datetime
 import os
+import pty
 import re
 import shutil
 import stat
@@ -323,9 +324,46 @@ def test_make_credentials_has_a_value_for_every_user(folder: Path, compose: dict
 
 
 def test_make_help_names_every_command(files: dict[str, str], folder: Path) -> None:
-    targets = set(re.findall(r"^([a-z]+):", files["Makefile"], flags=re.MULTILINE)) - {"all", "up", "prepare", "help"}
+    inner = {"all", "up", "prepare", "sure", "help"}
+    targets = set(re.findall(r"^([a-z]+):", files["Makefile"], flags=re.MULTILINE)) - inner
     told = run(folder, "make", "--silent", "help")
     assert {target for target in targets if not re.search(rf"\b{target}\b", told.replace("make ", ""))} == set()
+
+
+@pytest.mark.parametrize(
+    ("answer", "filled", "gone"),
+    [
+        ("yes", True, True),
+        ("no", True, False),
+        ("", True, False),
+        # Whoever has no terminal, such as an evaluator's script, is not asked; nor is anybody where nothing is lost.
+        (None, True, True),
+        ("no", False, True),
+    ],
+)
+def test_make_fclean_asks_at_a_terminal(folder: Path, answer: str | None, filled: bool, gone: bool) -> None:
+    volume = folder.parent / "data/wordpress"
+    if filled:
+        volume.mkdir(parents=True)
+    # Docker is not there.
+    command = ["make", "fclean", f"DATA={volume.parent}", "COMPOSE=true", "IMAGES=true"]
+    ours, terminal = pty.openpty()
+    try:
+        os.write(ours, f"{answer or ''}\n".encode())
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            stdin=subprocess.DEVNULL if answer is None else terminal,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    finally:
+        os.close(ours)
+        os.close(terminal)
+    assert (done.returncode == 0, volume.exists()) == (gone, not gone), done.stdout + done.stderr
+    assert ("Type yes to remove it" in done.stdout) == (filled and answer is not None)
 
 
 def test_prepare_makes_what_is_missing_and_nothing_else(folder: Path, compose: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import io
 import os
 import tarfile
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -288,6 +289,28 @@ def test_a_place_that_answers_late_is_waited_for(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(repository, "command", lambda *words: ["sh", "-c", script])
     assert repository.ask("cat", "config") == "{}\n"
     assert repository.patience is None
+
+
+@pytest.mark.parametrize(
+    ("leads_to", "inside"),
+    [
+        ("home/wil/data/kept", True),
+        ("home/wil/inception", True),
+        ("var/lib/fortytwo.inception/kept", True),
+        ("home/wil/data2", False),
+        ("mnt/disk", False),
+    ],
+)
+def test_a_place_that_leads_into_what_a_removal_takes(tmp_path: Path, leads_to: str, inside: bool) -> None:
+    """By whatever link."""
+    root = tmp_path.resolve()
+    (root / leads_to).mkdir(parents=True)
+    (root / "link").symlink_to(root / leads_to)
+    stack = _backup.Stack(1, f"{root}/home/wil/inception", "inception", [], {}, {"DATA_DIR": f"{root}/home/wil/data"})
+    for place in ("link", "link/wil", leads_to):
+        with pytest.raises(BackupProblem, match="which goes when the stack does") if inside else nullcontext():
+            _backup.ask_for_a_place_outside(f"{root}/{place}", stack, Store(root))
+    _backup.ask_for_a_place_outside("sftp:wil@host:/home/wil/data", stack, Store(root))
 
 
 def test_a_password_may_have_what_has_a_meaning_in_an_address(tmp_path: Path) -> None:
