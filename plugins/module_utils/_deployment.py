@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.fortytwo.inception.plugins.module_utils import _backup, _history, _takeover
+from ansible_collections.fortytwo.inception.plugins.module_utils import _history, _takeover
 from ansible_collections.fortytwo.inception.plugins.module_utils._backup_state import BackupProblem
 from ansible_collections.fortytwo.inception.plugins.module_utils._failures import Cause, Failure, last_lines
 from ansible_collections.fortytwo.inception.plugins.module_utils._history import Entry, File, Files, History, Project
@@ -177,6 +177,9 @@ class Deployment:
         anew = built_anew(self.wish.services, self.history.files(former.number), self.project.read())
         if not anew:
             return
+        # Whoever only asks what would be done reads nothing of it: a look that changes nothing starts sooner.
+        from ansible_collections.fortytwo.inception.plugins.module_utils import _backup
+
         try:
             _backup.before(self.history, self.who, f"before another {anew[0]}", self.tell)
         except (BackupProblem, OSError) as problem:

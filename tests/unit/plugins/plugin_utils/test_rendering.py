@@ -14,6 +14,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 from ansible_collections.fortytwo.inception.plugins.plugin_utils import _rendering as rendering
 
+ANSIBLES, OURS = "ansible.builtin.template", "fortytwo.inception.rendered"
 FILES = {
     "plain.txt": "no template\n",
     "sub/.hidden": "{{ word }}\\n\n",
@@ -77,24 +78,56 @@ def test_each_file_is_what_ansible_makes_of_it(folder: Path, collections_path: P
             "fortytwo.inception.tree": {"path": f"{root}/tree", "manifest": f"{root}/tree.json", "src": "place"},
             "vars": {"word": "{{ other }}", "other": "heard"},
         },
-        {
-            "ansible.builtin.copy": {
-                "content": "{{ dict(paths | zip(query('ansible.builtin.template', *sources))) | to_json }}",
-                "dest": f"{root}/found.json",
-            },
-            "vars": {
-                "paths": paths,
-                "sources": [f"place/{path}" for path in paths],
-                "word": "{{ other }}",
-                "other": "heard",
-            },
-        },
+        *(
+            {
+                "ansible.builtin.copy": {
+                    "content": f"{{{{ dict(paths | zip(query('{lookup}', *sources))) | to_json }}}}",
+                    "dest": f"{root}/{lookup}.json",
+                },
+                "vars": {
+                    "paths": paths,
+                    "sources": [f"place/{path}" for path in paths],
+                    "word": "{{ other }}",
+                    "other": "heard",
+                },
+            }
+            for lookup in (ANSIBLES, OURS)
+        ),
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    ansibles = json.loads((root / "found.json").read_text())
+    ansibles = json.loads((root / f"{ANSIBLES}.json").read_text())
+    assert json.loads((root / f"{OURS}.json").read_text()) == ansibles
     ours = {path: (root / "tree" / path).read_text() for path in rendering.files_below(root / "tree")}
     assert ours == ansibles == rendered(folder)
     assert ours["imports.conf"] == "beside<heard>\n"
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [("place/sub", "Is a directory"), ("nowhere.conf", "There is no template nowhere.conf")],
+)
+def test_a_template_that_is_not_there(folder: Path, collections_path: Path, place: str, said: str) -> None:
+    done = play(
+        folder.parents[1],
+        collections_path,
+        {"ansible.builtin.debug": {"msg": f"{{{{ lookup('{OURS}', '{place}') }}}}"}},
+    )
+    assert done.returncode != 0
+    assert said in done.stdout + done.stderr
+
+
+def test_who_manages_a_file(folder: Path, collections_path: Path) -> None:
+    """As Ansible's own lookup says it, and as people say it."""
+    root = folder.parents[1]
+    (root / "templates/managed.conf").write_text("# {{ ansible_managed }} {{ word }}\n")
+    tasks = [
+        {"ansible.builtin.copy": {"content": f"{{{{ lookup('{name}', 'managed.conf') }}}}", "dest": f"{root}/{name}"}}
+        for name in (ANSIBLES, OURS)
+    ]
+    for managed, wanted in (({}, "# Ansible managed w\n"), ({"ansible_managed": "{{ word }}s"}, "# ws w\n")):
+        done = play(root, collections_path, *tasks, word="w", **managed)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert {(root / name).read_text() for name in (ANSIBLES, OURS)} == {wanted}
 
 
 def test_a_tree_without_its_folder_says_so(tmp_path: Path, collections_path: Path) -> None:
