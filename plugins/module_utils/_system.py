@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.fortytwo.inception.plugins.module_utils._failures import clean
@@ -23,17 +24,33 @@ OURS = re.compile(r"(docker|containerd|runc|moby|linux-(image|virt|lts|headers|b
 ENGINE = {"dockerd": "docker", "containerd": "containerd"}
 REQUIRED = ("run/reboot-required", "var/run/reboot-required")
 SECONDS = 60
+# What apt says of packages from Docker's own repository. That has no archive of security fixes, so no daily update of
+# the distribution's takes any from it.
+DOCKER_S_OWN = "Docker CE:"
+GO_ON = "containers go on, and who connects in that second may be refused"
 
 
-def waiting() -> list[str] | None:
-    """The packages that are newer, with their versions; nothing where nobody can tell."""
+@dataclass(frozen=True)
+class Waiting:
+    """A package that is newer, and what is said of where it comes from."""
+
+    name: str
+    version: str
+    source: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}"
+
+
+def waiting() -> list[Waiting] | None:
+    """The packages that are newer; nothing where nobody can tell."""
     if shutil.which("apt-get"):
         argv, form = (
             ["apt-get", "-s", "-o", "Debug::NoLocking=true", "dist-upgrade"],
-            r"Inst (\S+) (?:\[\S+\] )?\((\S+)",
+            r"Inst (\S+) (?:\[\S+\] )?\((\S+)(.*)",
         )
     elif shutil.which("apk"):
-        argv, form = ["apk", "upgrade", "--simulate"], r"\(\d+/\d+\) Upgrading (\S+) \(\S+ -> (\S+)\)"
+        argv, form = ["apk", "upgrade", "--simulate"], r"\(\d+/\d+\) Upgrading (\S+) \(\S+ -> ([^\s)]+)(.*)"
     else:
         return None
     try:
@@ -51,7 +68,7 @@ def waiting() -> list[str] | None:
         return None
     if done.returncode != 0:
         return None
-    return [f"{name} {version}" for name, version in re.findall(rf"(?m)^{form}", done.stdout)]
+    return [Waiting(*found) for found in re.findall(rf"(?m)^{form}", done.stdout)]
 
 
 def numbers(release: str) -> tuple[int, ...]:
@@ -107,16 +124,20 @@ def status() -> list[str]:
     if found is None:
         lines = ["the machine's updates: its package manager does not say what is newer"]
     else:
-        ours = [line for line in found if OURS.match(line)]
+        ours = [str(one) for one in found if OURS.match(one.name)]
         named = f", of Docker and the kernel: {', '.join(ours)}" if ours else ""
         lines = [f"the machine's updates: {len(found)} wait{named}"] if found else ["the machine's updates: none waits"]
+        if by_hand := [one.name for one in found if DOCKER_S_OWN in one.source]:
+            lines.append(
+                "what waits in Docker's own repository does not come by itself: as root `apt-get install "
+                f"--only-upgrade {' '.join(by_hand)}` (it starts Docker anew; {GO_ON})"
+            )
     if old := replaced():
         openrc = shutil.which("rc-service")
         order = (
             " && ".join(f"rc-service {one} restart" for one in old) if openrc else f"systemctl restart {' '.join(old)}"
         )
         lines.append(
-            f"{' and '.join(old)} was updated and goes on as it was: as root `{order}` "
-            "(a reboot does it, too); containers go on, and who connects in that second may be refused"
+            f"{' and '.join(old)} was updated and goes on as it was: as root `{order}` (a reboot does it, too); {GO_ON}"
         )
     return [*lines, *(f"a reboot is needed: {why}" for why in reboot_reasons())]

@@ -77,6 +77,40 @@ Inst docker.io [26.1.5+dfsg1-9] (26.1.5+dfsg1-9+deb13u1 Debian-Security:13/stabl
 Inst linux-image-6.12.63+deb13-amd64 (6.12.63-1 Debian-Security:13/stable-security [amd64])
 Inst tzdata [1] (2 Debian:13/stable [all])
 """
+# As Docker's own repository calls itself.
+DOCKER_S_OWN = """\
+Inst containerd.io [2.1.5-1~debian.13~trixie] (2.2.0-2~debian.13~trixie Docker CE:trixie [amd64])
+Inst docker-ce-cli [5:28.5.2-1~debian.13~trixie] (5:29.0.1-1~debian.13~trixie Docker CE:trixie [amd64]) []
+Inst docker-ce [5:28.5.2-1~debian.13~trixie] (5:29.0.1-1~debian.13~trixie Docker CE:trixie [amd64])
+Inst docker.io [26.1.5] (26.1.6 Debian-Security:13/stable-security [amd64])
+Inst tzdata [1] (2 Debian:13/stable [all])
+"""
+
+
+def told(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str, program: str = "apt-get") -> list[str]:
+    place = folder / program
+    place.write_text(f"#!/bin/sh\n{script}\n")
+    place.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+    monkeypatch.setattr(shutil, "which", lambda name: str(place) if name == program else None)
+    monkeypatch.setattr(system, "reboot_reasons", lambda: ["dbus wants it"])
+    monkeypatch.setattr(system, "replaced", list)
+    return system.status()
+
+
+def test_what_waits_in_docker_s_own_repository_is_told_with_what_to_type(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = told(tmp_path, monkeypatch, f"cat <<'EOF'\n{DOCKER_S_OWN}EOF")
+    assert said[0].startswith("the machine's updates: 5 wait, of Docker and the kernel: containerd.io 2.2.0-2")
+    assert "`apt-get install --only-upgrade containerd.io docker-ce-cli docker-ce`" in said[1]
+
+
+def test_apk_says_what_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = "(1/2) Upgrading docker (28.3.3-r3 -> 28.3.3-r4)\n(2/2) Upgrading tzdata (2025b-r0 -> 2025c-r0)\n"
+    said = told(tmp_path, monkeypatch, f"printf '%s' '{lines}'", "apk")
+    assert said[0] == "the machine's updates: 2 wait, of Docker and the kernel: docker 28.3.3-r4"
+    assert len(said) == 2
 
 
 @pytest.mark.parametrize(
@@ -94,10 +128,4 @@ Inst tzdata [1] (2 Debian:13/stable [all])
 def test_the_status_names_docker_and_the_kernel(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, line: str
 ) -> None:
-    program = tmp_path / "apt-get"
-    program.write_text(f"#!/bin/sh\n{script}\n")
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    monkeypatch.setattr(system, "reboot_reasons", lambda: ["dbus wants it"])
-    monkeypatch.setattr(system, "replaced", list)
-    assert system.status() == [line, "a reboot is needed: dbus wants it"]
+    assert told(tmp_path, monkeypatch, script) == [line, "a reboot is needed: dbus wants it"]
