@@ -60,8 +60,9 @@ def docker(module: AnsibleModule) -> str:
 
 def of_project(module: AnsibleModule, project: str) -> list[Container]:
     """The containers of a project's services, running or not, by service and number."""
-    label = f"label={PROJECT}={project}"
-    listed = [docker(module), "ps", "--all", "--quiet", "--no-trunc", "--filter", label]
+    # One that somebody starts by hand has its image's labels, which say the project, but no number.
+    made = ("--filter", f"label={PROJECT}={project}", "--filter", f"label={NUMBER}")
+    listed = [docker(module), "ps", "--all", "--quiet", "--no-trunc", *made]
     dummy, output, dummy = module.run_command(listed, check_rc=True)
     names = output.split()
     if not names:

@@ -30,6 +30,8 @@ from ansible_collections.fortytwo.inception.plugins.module_utils._images import 
 
 PROJECT_LABEL = "com.docker.compose.project"
 SERVICE_LABEL = "com.docker.compose.service"
+# Of each container that compose made; one that somebody starts by hand has its image's labels, which say the project.
+NUMBER_LABEL = "com.docker.compose.container-number"
 # Seconds between two looks.
 PAUSE = 2.0
 # For so many seconds after the start it is looked at more often.
@@ -412,9 +414,8 @@ class Stack:
         return {name: json.loads(line) or {} for name, line in zip(names, told.splitlines(), strict=True)}
 
     def containers(self) -> list[Container]:
-        ids = self.ask(
-            "ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={PROJECT_LABEL}={self.project}"
-        ).split()
+        made = ("--filter", f"label={PROJECT_LABEL}={self.project}", "--filter", f"label={NUMBER_LABEL}")
+        ids = self.ask("ps", "--all", "--quiet", "--no-trunc", *made).split()
         if not ids:
             return []
         # One may be gone by now; then those that are left are told of.

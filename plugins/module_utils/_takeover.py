@@ -26,6 +26,7 @@ from typing import Any
 
 from ansible_collections.fortytwo.inception.plugins.module_utils._failures import Failure, last_lines, likely
 from ansible_collections.fortytwo.inception.plugins.module_utils._stack_start import (
+    NUMBER_LABEL,
     PROJECT_LABEL,
     SERVICE_LABEL,
     GivenUp,
@@ -228,7 +229,8 @@ class Takeover:
         return [read_running(one) for one in json.JSONDecoder().raw_decode(told.strip() or "[]")[0]]
 
     def containers(self) -> list[Running]:
-        return [one for one in self.inspect(f"label={PROJECT_LABEL}={self.stack.project}") if not one.one_off]
+        found = self.inspect(f"label={PROJECT_LABEL}={self.stack.project}", f"label={NUMBER_LABEL}")
+        return [one for one in found if not one.one_off]
 
     def plan(self) -> Plan:
         """What there is to do, by what runs. A plan that compose cannot make is made without it."""

@@ -27,6 +27,7 @@ from ansible_collections.fortytwo.inception.plugins.module_utils import (
     _backup_state,
     _decided,
     _deployment,
+    _engine,
     _history,
     _images,
     _places,
@@ -65,6 +66,8 @@ TAKEN = "/usr/local/share/inception/packages"
 # By which proxy this machine reaches the world (_stack_start, settle_environment).
 PROXIES = ("http_proxy", "https_proxy", "no_proxy")
 LABEL = "inception.asks"
+# A container has the labels of its image, which say the project's name: it is none of the project's all the same.
+OF_NOBODY = ("--label", f"{LABEL}=1", *(f"--label={name}=" for name in (_engine.PROJECT, _engine.SERVICE)))
 # The name of base images of before.
 FORMER = "inception-base"
 # What is newer, by service.
@@ -367,7 +370,7 @@ class Asker:
         for folder in (lists, cache):
             folder.mkdir(mode=0o755, parents=True, exist_ok=True)
         return docker(
-            *("run", "--rm", "--user", "0:0", "--entrypoint", "sh", "--label", f"{LABEL}=1", "--pull", "never"),
+            *("run", "--rm", "--user", "0:0", "--entrypoint", "sh", *OF_NOBODY, "--pull", "never"),
             *by_proxy(),
             *("--volume", f"{lists}:/var/lib/apt/lists", "--volume", f"{cache}:/var/cache/apk"),
             *(image, "-c", script, "sh", *words),
@@ -489,7 +492,7 @@ class Base:
         tree = self.new_archive.with_suffix(".tree")
         try:
             said = docker(
-                *("run", "--name", container, "--user", "0:0", "--label", f"{LABEL}=1", "--pull", "never"),
+                *("run", "--name", container, "--user", "0:0", *OF_NOBODY, "--pull", "never"),
                 *by_proxy(),
                 *("--volume", f"{lists}:/var/lib/apt/lists", "--entrypoint", "sh", self.reference, "-c", RENEW),
             )

@@ -758,3 +758,16 @@ def test_what_is_asked_for_is_asked_for_by_the_machine_s_proxy(monkeypatch: pyte
     assert updates.by_proxy() == []
     monkeypatch.setenv("http_proxy", "http://10.0.0.1:3128")
     assert updates.by_proxy() == ["--env", "http_proxy"]
+
+
+def test_a_container_that_asks_is_none_of_the_project_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its image's labels say so; who looked at that moment took it for one of nginx."""
+    calls: list[tuple[str, ...]] = []
+
+    def docker(*argv: str, **_options: Any) -> str:
+        calls.append(argv)
+        return ""
+
+    monkeypatch.setattr(updates, "docker", docker)
+    updates.Asker(Store(tmp_path), print).run("nginx:0123", "true")
+    assert {"--label=com.docker.compose.project=", "--label=com.docker.compose.service="} <= set(calls[0])
