@@ -20,6 +20,7 @@ from tests.verify.support import ROOT
 
 TABLE = "plugins/module_utils/_releases.py"
 NEWEST = '        _release("13", "trixie", "2025-08-09", "2030-06-30"),\n'
+PROGRAM = "/usr/local/sbin/inception"
 TRIXIE = {"inception_base_release": "trixie", "inception_base_release_forced": True}
 
 
@@ -59,6 +60,12 @@ def called(bench: Bench, collections: Path, playbook: str) -> str:
     return " ".join(done.stdout.split())
 
 
+def site_of(bench: Bench) -> str:
+    """All that a deployment could have changed of the site: its containers, its project, its deployments."""
+    files = f"find {bench.stack.settings.project} -type f -exec sha256sum {{}} + | sort"
+    return bench.root(f"docker ps --no-trunc --quiet | sort; {files}; inception history")
+
+
 def the_rules_hold(folder: Path, settings: Mapping[str, object]) -> None:
     """All that is verified of the exercise's rules, a clean-out and make after it included, with these settings."""
     inventory = folder / "inventory"
@@ -84,9 +91,14 @@ def test_after_debian_14_a_running_site_keeps_its_release_and_says_why(bench: Be
     collections = newer_collection(tmp_path)
     checked = called(bench, collections, "check")
     assert "debian:bookworm, what runs here keeps its release. Since debian 14 (forky) came out" in checked
+    before, program = site_of(bench), bench.root(f"sha256sum {PROGRAM}")
     deployed = called(bench, collections, "deploy")
-    assert "changed=0" in deployed
     assert "debian:bookworm, what runs here keeps its release" in deployed
+    # The machine's own program knows the table, too; nothing else is another one.
+    assert "changed=1 " in deployed
+    assert bench.root(f"sha256sum {PROGRAM}") != program
+    assert site_of(bench) == before
+    assert "changed=0 " in called(bench, collections, "deploy")
 
 
 def test_the_rules_hold_of_bookworm_s_images(tmp_path: Path) -> None:
