@@ -28,7 +28,7 @@ PROJECT = "com.docker.compose.project"
 SERVICE = "com.docker.compose.service"
 # What compose gives each container that it makes, and no image: one that somebody starts by hand from an image of ours
 # has the project's name from that.
-NUMBER = "com.docker.compose.container-number"
+NUMBER_LABEL = "com.docker.compose.container-number"
 WORKING_DIR = "com.docker.compose.project.working_dir"
 NAMESPACE = "com.docker.stack.namespace"
 OPENRC_SETTINGS = Path("/etc/conf.d/docker")
@@ -165,7 +165,7 @@ class Container:
         return cls(
             name=str((told.get("Names") or [told.get("Id", "")])[0]).lstrip("/"),
             running=told.get("State") in ("running", "paused", "restarting"),
-            project=labels.get(PROJECT, "") if NUMBER in labels else "",
+            project=labels.get(PROJECT, "") if NUMBER_LABEL in labels else "",
             working_dir=labels.get(WORKING_DIR, ""),
             ports=frozenset(
                 (port["Type"], port["PublicPort"])

@@ -323,7 +323,7 @@ class Engine:
     @classmethod
     def ask(cls, project: str) -> Engine | None:
         """Nothing when it does not answer."""
-        wanted = quote(json.dumps({"label": [f"{PROJECT_LABEL}={project}", _engine.NUMBER]}))
+        wanted = quote(json.dumps({"label": [f"{PROJECT_LABEL}={project}", _engine.NUMBER_LABEL]}))
         listed = _engine.ask(f"/containers/json?all=1&filters={wanted}", timeout=ANSWER_SECONDS)
         if listed is None:
             return None

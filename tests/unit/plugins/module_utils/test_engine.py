@@ -194,7 +194,7 @@ def test_whether_the_kernel_has_the_engines_rules(
 
 def test_a_container_is_ours_by_its_folder_and_not_by_its_name() -> None:
     def told(folder: str) -> _engine.Container:
-        labels = {_engine.PROJECT: "inception", _engine.NUMBER: "1", _engine.WORKING_DIR: folder}
+        labels = {_engine.PROJECT: "inception", "com.docker.compose.container-number": "1", _engine.WORKING_DIR: folder}
         ports = [
             {"IP": "0.0.0.0", "PrivatePort": 80, "PublicPort": 8080, "Type": "tcp"},
             {"IP": "127.0.0.1", "PrivatePort": 81, "PublicPort": 8081, "Type": "tcp"},
@@ -213,10 +213,17 @@ def test_a_container_is_ours_by_its_folder_and_not_by_its_name() -> None:
 @pytest.mark.parametrize(
     ("labels", "project"),
     [
-        ({_engine.PROJECT: "inception", _engine.NUMBER: "1", _engine.WORKING_DIR: "/srv/theirs"}, "inception"),
+        (
+            {
+                _engine.PROJECT: "inception",
+                "com.docker.compose.container-number": "1",
+                _engine.WORKING_DIR: "/srv/theirs",
+            },
+            "inception",
+        ),
         ({}, ""),
         # Somebody's shell, or a question of ours, from an image that compose built.
-        ({_engine.PROJECT: "inception", _engine.SERVICE: "nginx"}, ""),
+        ({"com.docker.compose.project": "inception", "com.docker.compose.service": "nginx"}, ""),
     ],
 )
 def test_who_is_of_a_project_was_made_by_compose(labels: dict[str, str], project: str) -> None:
