@@ -10,8 +10,7 @@ short_description: Whether a certificate is of some names, by an authority, and 
 version_added: "1.0.0"
 author: fortytwo.inception contributors (@fortytwo-inception)
 description:
-  - Judges what the filter P(fortytwo.inception.certificate_known#filter) tells of a certificate, or
-    P(community.crypto.x509_certificate_info#filter).
+  - Judges what the filter P(community.crypto.x509_certificate_info#filter) tells of a certificate.
 positional: names, authority, days, most
 options:
   _input:
@@ -42,7 +41,7 @@ EXAMPLES = r"""
   ansible.builtin.include_tasks: sign.yml
   when: not certificate | fortytwo.inception.certificate_is_good(['wil.42.fr'], 'Inception of wil')
   vars:
-    certificate: "{{ lookup('ansible.builtin.file', 'tls.crt') | fortytwo.inception.certificate_known }}"
+    certificate: "{{ lookup('ansible.builtin.file', 'tls.crt') | community.crypto.x509_certificate_info }}"
 """
 
 RETURN = r"""
