@@ -346,7 +346,8 @@ def test_make_fclean_asks_at_a_terminal(folder: Path, answer: str | None, filled
     if filled:
         volume.mkdir(parents=True)
     # Docker is not there.
-    command = ["make", "fclean", f"DATA={volume.parent}", "COMPOSE=true", "IMAGES=true"]
+    # By several at once, too.
+    command = ["make", "--jobs=4", "fclean", f"DATA={volume.parent}", "COMPOSE=echo compose", "IMAGES=true"]
     ours, terminal = pty.openpty()
     try:
         os.write(ours, f"{answer or ''}\n".encode())
@@ -363,6 +364,7 @@ def test_make_fclean_asks_at_a_terminal(folder: Path, answer: str | None, filled
         os.close(ours)
         os.close(terminal)
     assert (done.returncode == 0, volume.exists()) == (gone, not gone), done.stdout + done.stderr
+    assert ("compose down" in done.stdout) == gone
     assert ("Type yes to remove it" in done.stdout) == (filled and answer is not None)
 
 
