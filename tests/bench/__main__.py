@@ -38,7 +38,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench import changes, cost, deploy, fleet, freshness, report
-from tests.bench.lab import Failed, Lab
+from tests.bench.lab import Failed, Lab, setting
 from tests.bench.lab import fleet as fresh_fleet
 from tests.verify.changes import Editor
 from tests.verify.support import ROOT
@@ -50,14 +50,6 @@ OF_A_MACHINE = ("site", "changes", "freshness")
 ROUNDS_OF_DEPLOYMENTS = 3
 # Of each kind, and how many visitors read meanwhile.
 CHANGES, READERS = 100, 16
-
-
-def setting(name: str, default: int) -> int:
-    """A number of the environment."""
-    value = os.environ.get(name, str(default))
-    if not value.isdecimal() or int(value) == 0:
-        sys.exit(f"{name} is {value!r}, and has to be a whole number from 1 on, for example {name}={default}")
-    return int(value)
 
 
 def machine() -> dict[str, Any]:

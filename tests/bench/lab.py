@@ -24,6 +24,14 @@ class Failed(Exception):
     """A part of the benchmark could not be done."""
 
 
+def setting(name: str, default: int) -> int:
+    """A number of the environment."""
+    value = os.environ.get(name, str(default))
+    if not value.isdecimal() or int(value) == 0:
+        sys.exit(f"{name} is {value!r}, and has to be a whole number from 1 on, for example {name}={default}")
+    return int(value)
+
+
 def run(*command: str, environment: dict[str, str] | None = None, show: bool = False) -> str:
     """The output of a command; with `show`, people see it at once too. One that fails says what it said."""
     said = []

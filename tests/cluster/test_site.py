@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.cluster.conftest import ANSWER_SECONDS, NODES, Cluster, Load, until
+from tests.cluster.conftest import ADDRESSES, ANSWER_SECONDS, NODES, Cluster, Load, until
 
 # How often each node dies.
 TIMES = int(os.environ.get("INCEPTION_NODE_DEATHS", "1"))
@@ -128,6 +128,41 @@ def test_a_node_that_dies_is_not_missed(cluster: Cluster, load: Callable[..., Lo
     assert seen.longest <= ANSWER_SECONDS
     assert seen.longest_write <= ANSWER_SECONDS
     assert len(seen.taken) > 30
+    assert set(seen.taken) - cluster.comments() == set()
+
+
+# Nothing comes from the others or gets to them, while visitors still find it.
+CUT_OFF = (
+    "nft 'table inet cut {{ chain in {{ type filter hook input priority -300; ip saddr {0} drop; }};"
+    " chain out {{ type filter hook output priority -300; ip daddr {0} drop; }}; }}'"
+)
+
+
+@pytest.mark.parametrize("name", ["two", "three"])
+def test_a_node_that_is_cut_off_shows_nothing_old(cluster: Cluster, load: Callable[..., Load], name: str) -> None:
+    """For a minute it hears of nobody: whoever asks it asks another one soon, and afterwards it is as the others."""
+    others = ", ".join(address for node, address in ADDRESSES.items() if node != name)
+    with load() as seen:
+        sleep(5)
+        wordpress(cluster, "one", "update_option('blogdescription', 'before the cut');")
+        assert [text.count("before the cut") > 0 for text in (cluster.page(name)[1], cluster.page(name)[1])] == [
+            True
+        ] * 2
+        cluster.root(name, CUT_OFF.format(f"{{ {others} }}"))
+        try:
+            # By then it knows.
+            sleep(15)
+            wordpress(cluster, "one", "update_option('blogdescription', 'after the cut');")
+            for _turn in range(45):
+                assert "before the cut" not in cluster.page(name, timeout=5)[1]
+                sleep(1)
+        finally:
+            cluster.root(name, "nft delete table inet cut")
+        until(lambda: cluster.page(name, "/?now", Cookie="asked_by=test")[0] == 200, 120, f"{name} has no site")
+        cluster.settled()
+    assert seen.longest <= ANSWER_SECONDS
+    assert seen.longest_write <= ANSWER_SECONDS
+    assert len(seen.taken) > 40
     assert set(seen.taken) - cluster.comments() == set()
 
 
