@@ -82,6 +82,7 @@ HOPELESS = ("Kernel panic - not syncing", "Dropping to a shell!", "You are in em
 PROBE_SECONDS = 20.0
 # How long QEMU may take until its monitor answers: files and ports are opened before.
 LAUNCH_SECONDS = 60.0
+LAST_WORDS_SECONDS = 10.0
 # A guest that breaks out into QEMU finds a process that may start none, and become nobody else.
 SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
 # The kernel's first line, on every architecture.
@@ -614,6 +615,7 @@ class Machine:
         self.dir = os.path.abspath(state_dir)
         self.config = read_json(self.path("config.json"))
         self.run = read_json(self.path("run.json"))
+        self.keeper: int | None = None
 
     def path(self, name: str) -> str:
         return os.path.join(self.dir, name)
@@ -658,7 +660,7 @@ class Machine:
             if self._is_ours(number):
                 signal.pidfd_send_signal(handle, name)
         except ProcessLookupError:
-            pass
+            self._wait_for_last_words()
         finally:
             os.close(handle)
 
@@ -818,6 +820,7 @@ class Machine:
             )
             # It goes on without this process.
             keeper.returncode = 0
+            self.keeper = keeper.pid
             yield write
         finally:
             os.close(read)
@@ -852,6 +855,7 @@ class Machine:
 
     def _stop_if_hopeless(self) -> None:
         if self.pid() is None:
+            self._wait_for_last_words()
             raise VmError(
                 f"QEMU ended while the machine was starting:\n{tail(self.path('qemu.log'), 5)}\n{self.serial_end()}"
             )
@@ -861,6 +865,13 @@ class Machine:
             message = f"the machine gave up ({hopeless}); it has been switched off.\n{self.serial_end()}"
             self.kill()
             raise VmError(message)
+
+    def _wait_for_last_words(self) -> None:
+        """On a busy machine QEMU is gone before its keeper has written what it said. Of another run's, it has."""
+        end = time.monotonic() + LAST_WORDS_SECONDS
+        with contextlib.suppress(ChildProcessError):
+            while self.keeper and os.waitpid(self.keeper, os.WNOHANG) == (0, 0) and time.monotonic() < end:
+                time.sleep(0.05)
 
     def serial_end(self) -> str:
         path = self.path("serial.log")
@@ -970,7 +981,7 @@ class Knock:
         except TimeoutError:
             return False
         except OSError:
-            pass
+            self._wait_for_last_words()
         self.leave()
         return False
 

@@ -328,6 +328,15 @@ def test_a_qemu_that_ends_early(lab: Lab, run: RunModule, module_failed: type[Ex
         run(lab.args())
 
 
+def test_the_last_words_of_a_qemu_on_a_busy_machine(
+    lab: Lab, run: RunModule, module_failed: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_qemu, "KEEP_SERIAL", "import time\ntime.sleep(2)\n" + _qemu.KEEP_SERIAL)
+    lab.behave("dies silent")
+    with pytest.raises(module_failed, match=r"(?s)QEMU ended while the machine was starting.*Linux version 6"):
+        run(lab.args())
+
+
 def test_a_qemu_that_does_not_start(lab: Lab, run: RunModule, module_failed: type[Exception]) -> None:
     lab.behave("broken")
     with pytest.raises(module_failed, match=r"(?s)did not start.*could not set up host forwarding"):
