@@ -116,7 +116,9 @@ class Deployment:
             tried = self.history.under_way().get("tried") == digest
             self._begin(entry, tried=digest if tried else "")
             takeover.stack.build(missing)
-            done = self._forward(takeover, tried, lambda: self._begin(entry, tried=digest))
+            if missing:
+                plan = takeover.plan()
+            done = self._forward(takeover, plan, tried, lambda: self._begin(entry, tried=digest))
         except GivenUp as error:
             self._backward(entry, former, error, before)
             raise
@@ -145,10 +147,10 @@ class Deployment:
             return []
         return _history.differences(self.history.files(former.number), files)
 
-    def _forward(self, takeover: Takeover, tried: bool, note: Callable[[], None]) -> list[str]:
+    def _forward(self, takeover: Takeover, plan: Plan, tried: bool, note: Callable[[], None]) -> list[str]:
         """Tries, takes over, and looks."""
         takeover.remove_trials()
-        plan = takeover.plan()
+        plan = takeover.settled(plan)
         if plan.empty:
             return []
         if not [one for one in takeover.containers() if one.running]:
@@ -225,7 +227,9 @@ class Deployment:
         if touched:
             # It was well before: no trial, and an image that is gone is built.
             takeover.stack.build(takeover.stack.missing())
-            takeover.take(takeover.plan())
+            plan = takeover.plan()
+            # Gone on with after the machine's start, nobody is well yet.
+            takeover.take(plan if before else takeover.settled(plan))
         # What was given up may have left something on a volume before it went.
         takeover.finish()
         for line in takeover.stack.warnings:

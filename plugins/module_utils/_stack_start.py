@@ -382,7 +382,10 @@ class Stack:
 
     def read(self) -> None:
         """The project as compose reads it."""
-        told = json.loads(self.ask("compose", "config", "--format", "json"))
+        self.understand(json.loads(self.ask("compose", "config", "--format", "json")))
+
+    def understand(self, told: dict[str, Any]) -> None:
+        """What compose said of the project, here or to somebody who has asked it already."""
         self.told: dict[str, Any] = told
         self.project: str = told["name"]
         self.described: dict[str, Any] = told["services"]

@@ -9,6 +9,7 @@ in the order that its description names.
 
 from __future__ import annotations
 
+import calendar
 import contextlib
 import json
 import os
@@ -58,6 +59,9 @@ HELD_AT_MOST = 120.0
 ASKING_SECONDS = 1.0
 # NGINX keeps a name's addresses for a second (nginx.conf: valid), which it counts in whole ones.
 NAMES_SECONDS = 2.0
+# How long a container that has just started may take until it counts as unwell. Right after the machine's start they
+# all are about to be well; what is taken for unwell is replaced at its place, and visitors wait for that.
+STARTS_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -110,6 +114,8 @@ class Running:
     env: dict[str, str]
     networks: frozenset[str]
     restarts: int
+    # Seconds since the epoch.
+    started: float = 0.0
 
     @property
     def well(self) -> bool:
@@ -118,6 +124,19 @@ class Running:
     @property
     def unwell(self) -> bool:
         return not self.running or self.health == "unhealthy"
+
+    def starting(self, now: float) -> bool:
+        """Whether it began a moment ago and is about to be well. Who ends and begins again is not."""
+        young = abs(now - self.started) < STARTS_SECONDS
+        return self.running and not self.paused and self.health == "starting" and self.restarts == 0 and young
+
+
+def seconds(told: str) -> float:
+    """A time as Docker tells it."""
+    try:
+        return float(calendar.timegm(time.strptime(told[:19], "%Y-%m-%dT%H:%M:%S")))
+    except ValueError:
+        return 0.0
 
 
 def read_running(told: dict[str, Any]) -> Running:
@@ -139,6 +158,7 @@ def read_running(told: dict[str, Any]) -> Running:
         env=dict(pair.partition("=")[::2] for pair in config.get("Env") or []),
         networks=frozenset((told.get("NetworkSettings") or {}).get("Networks") or {}),
         restarts=int(told.get("RestartCount") or 0),
+        started=seconds(str(state.get("StartedAt") or "")),
     )
 
 
@@ -473,6 +493,20 @@ class Takeover:
 
     # -- the take-over --
 
+    def settled(self, plan: Plan) -> Plan:
+        """What there is to do when all that has just started is well or is not."""
+        if not plan.waiting and not any(one.starting(time.time()) for found in plan.outdated.values() for one in found):
+            return plan
+        end = time.monotonic() + STARTS_SECONDS
+        told = ""
+        while names := sorted(one.name for one in self.containers() if one.starting(time.time())):
+            if time.monotonic() > end:
+                break
+            if told != (told := ", ".join(names)):
+                self.stack.tell(f"waiting for what has just started: {told}")
+            time.sleep(1)
+        return self.plan()
+
     def take(self, plan: Plan) -> None:
         """Does it. Raises GivenUp where a service is not well in the end."""
         if plan.paused:
@@ -658,7 +692,8 @@ class Takeover:
             Wish(wish.source, names, scale or {}, recreate, False, wish.patience, seconds or wish.timeout),
             tell=self.stack.tell,
         )
-        part.read()
+        # Visitors may be waiting at the door: compose is not asked again.
+        part.understand(self.stack.told)
         part.start()
         self.stack.warnings += [line for line in part.warnings if line not in self.stack.warnings]
 

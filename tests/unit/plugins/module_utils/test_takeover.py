@@ -39,7 +39,8 @@ def told(
         "Id": name,
         "Name": f"/{name}",
         "Created": more.get("created", "1"),
-        "State": {"Status": status, "Health": {"Status": health}, "Pid": 0},
+        "State": {"Status": status, "Health": {"Status": health}, "Pid": 0, "StartedAt": more.get("started", "")},
+        "RestartCount": more.get("restarts", 0),
         "Config": {
             "Image": more.get("image", f"{service}:1"),
             "Env": [f"{key}={value}" for key, value in environment.items()],
@@ -212,6 +213,58 @@ def test_each_gives_way_as_its_description_says(monkeypatch: pytest.MonkeyPatch)
         "let in",
         "up",
     ]
+
+
+NOW = "2026-11-29T21:59:01.901587557Z"
+CAREFULLY = ["start site never {'site': 2}", "stop --time 120 p-site-1", "rm --force p-site-1", "up"]
+
+
+class TestAfterTheMachinesStart:
+    """Each container began a moment ago; a deployment, an update or what was cut off goes on at once."""
+
+    @pytest.fixture
+    def engine(self, monkeypatch: pytest.MonkeyPatch) -> Engine:
+        names = {"p-db-1": "db", "p-site-1": "site", "p-door-1": "door"}
+        there = [told(name, service, health="starting", started=NOW) for name, service in names.items()]
+        engine = Engine(monkeypatch, there, {"p-site-1": "Recreate"})
+        self.clock = _takeover.seconds(NOW)
+        monkeypatch.setattr(_takeover.time, "time", lambda: self.clock)
+        monkeypatch.setattr(_takeover.time, "monotonic", lambda: self.clock)
+        monkeypatch.setattr(_takeover.time, "sleep", lambda seconds: self.later(engine, seconds))
+        return engine
+
+    def later(self, engine: Engine, seconds: float) -> None:
+        self.clock += seconds
+        if self.clock > _takeover.seconds(NOW) + 5 and not hasattr(engine, "hangs"):
+            engine.there = WELL
+
+    def test_they_are_awaited_and_then_give_way_as_ever(self, engine: Engine) -> None:
+        engine.take(engine.settled(engine.plan()))
+        assert engine.calls == CAREFULLY
+
+    def test_one_that_hangs_is_not_awaited_for_ever(self, engine: Engine) -> None:
+        engine.hangs = True  # type: ignore[attr-defined]
+        engine.settled(engine.plan())
+        assert self.clock - _takeover.seconds(NOW) == pytest.approx(_takeover.STARTS_SECONDS, abs=2)
+
+    @pytest.mark.parametrize(
+        "other",
+        [
+            {"restarts": 3},
+            {"started": "2026-11-29T21:40:00Z"},
+            {"started": ""},
+            {"health": "unhealthy"},
+            {"health": ""},
+            {"status": "exited"},
+            {"status": "paused"},
+        ],
+    )
+    def test_who_is_not_about_to_be_well_is_not_awaited(self, engine: Engine, other: dict[str, Any]) -> None:
+        engine.hangs = True  # type: ignore[attr-defined]
+        engine.there = [told("p-site-1", "site", **{"health": "starting", "started": NOW, **other})]
+        before = self.clock
+        engine.settled(engine.plan())
+        assert self.clock == before
 
 
 def test_what_shares_a_value_changes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
