@@ -106,6 +106,8 @@ class Deployment:
         entry = Entry(self.history.next_number(), utc(), self.who, self.what, digest=digest)
         try:
             takeover = self.takeover()
+            if self.history.under_way():
+                takeover.let_in()
             missing = takeover.stack.missing()
             plan = Plan(unknown=True) if missing else takeover.plan()
             if plan.empty and former and former.digest == digest and not self.history.under_way():
@@ -222,6 +224,8 @@ class Deployment:
         self.project.restore(self.history.files(former.number))
         self.wish = Wish.of({**asdict(self.wish), **self.history.plan(former.number)})
         takeover = self.takeover()
+        if before is None:
+            takeover.let_in()
         takeover.remove_trials()
         touched = before is None or running_now(self.wish.project) != before or not takeover.plan().empty
         if touched:

@@ -40,6 +40,7 @@ from ansible_collections.fortytwo.inception.plugins.module_utils._stack_start im
 SERIALS = "SECRETS"
 SECRETS = "/run/secrets/"
 ONE_OFF_LABEL = "com.docker.compose.oneoff"
+RECREATED = {"Recreate", "Recreated"}
 PLAN_LINE = re.compile(r"Container (\S+) +(\w+) *$")
 TRIAL_PROJECT = "inception-trial"
 TRIAL_FOLDER = Path("/var/lib/fortytwo.inception/trial")
@@ -271,10 +272,30 @@ class Takeover:
                 by_service[one.service].append(one)
             else:
                 plan.orphans.append(one.name)
+        if steps is not None:
+            self._forget_dependents(steps, by_service)
         for name, found in by_service.items():
             self._plan_service(plan, name, found, steps)
         plan.unconnected = list(self._unconnected(one for found in by_service.values() for one in found))
         return plan
+
+    def _forget_dependents(self, steps: dict[str, set[str]], by_service: dict[str, list[Running]]) -> None:
+        """Compose replaces with a container whoever waits for it. Where one that gives way is still there beside its
+        successor, who is as described stays: visitors have waited for a new door already."""
+        crowded = {name for name, found in by_service.items() if len(found) > 1}
+        asked = [
+            found[0]
+            for name, found in by_service.items()
+            if len(found) == 1 and RECREATED & steps.get(found[0].name, set()) and self._leans_on(name, crowded)
+        ]
+        if not asked:
+            return
+        told = self.stack.ask("compose", "config", "--hash", ",".join(one.service for one in asked), check=False)
+        hashes = dict(line.split()[:2] for line in told.splitlines() if len(line.split()) == 2)
+        for one in asked:
+            image = self.stack.ask("image", "inspect", "--format", "{{.Id}}", one.image, check=False).strip()
+            if hashes.get(one.service) == one.hash and image == one.image_id:
+                steps[one.name] -= RECREATED
 
     def _plan_service(self, plan: Plan, name: str, found: list[Running], steps: dict[str, set[str]] | None) -> None:
         # What a replacement that was cut off has left: a container that was not started, under a name in between.
@@ -319,7 +340,7 @@ class Takeover:
         if len(found) > 1:
             # Of several, compose would keep any.
             return one.hash != newest.hash or self._environment(one) != {}
-        return bool({"Recreate", "Recreated"} & steps.get(one.name, set()))
+        return bool(RECREATED & steps.get(one.name, set()))
 
     def _environment(self, one: Running) -> dict[str, str]:
         """The values that a container would get now and does not have."""
@@ -745,6 +766,13 @@ class Takeover:
         finally:
             over.set()
             thread.join()
+            self._nft("")
+
+    def let_in(self) -> None:
+        """Whoever was held by a run that was killed waits no longer than until somebody answers."""
+        if any(
+            self.service(one.service).update_order == "hold_connections" for one in self.containers() if one.running
+        ):
             self._nft("")
 
     @staticmethod
