@@ -152,7 +152,7 @@ class Deployment:
     def _forward(self, takeover: Takeover, plan: Plan, tried: bool, note: Callable[[], None]) -> list[str]:
         """Tries, takes over, and looks."""
         takeover.remove_trials()
-        plan = takeover.settled(plan)
+        plan = takeover.when_started(plan)
         if plan.empty:
             return []
         if not [one for one in takeover.containers() if one.running]:
@@ -233,7 +233,7 @@ class Deployment:
             takeover.stack.build(takeover.stack.missing())
             plan = takeover.plan()
             # Gone on with after the machine's start, nobody is well yet.
-            takeover.take(plan if before else takeover.settled(plan))
+            takeover.take(plan if before else takeover.when_started(plan))
         # What was given up may have left something on a volume before it went.
         takeover.finish()
         for line in takeover.stack.warnings:

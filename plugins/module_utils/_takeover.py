@@ -514,7 +514,7 @@ class Takeover:
 
     # -- the take-over --
 
-    def settled(self, plan: Plan) -> Plan:
+    def when_started(self, plan: Plan) -> Plan:
         """What there is to do when all that has just started is well or is not."""
         if not plan.waiting and not any(one.starting(time.time()) for found in plan.outdated.values() for one in found):
             return plan

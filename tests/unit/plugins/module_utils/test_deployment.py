@@ -64,7 +64,7 @@ class Machine:
             stack=SimpleNamespace(missing=list, build=lambda names: None, described={}, warnings=[]),
             plan=lambda: Plan() if self.runs == self.wanted() else Plan(absent=["site"]),
             remove_trials=lambda: None,
-            settled=lambda plan: plan,
+            when_started=lambda plan: plan,
             let_in=lambda: None,
             containers=lambda: [SimpleNamespace(running=bool(self.runs))],
             connect=lambda plan: None,

@@ -242,12 +242,12 @@ class TestAfterTheMachinesStart:
             engine.there = WELL
 
     def test_they_are_awaited_and_then_give_way_as_ever(self, engine: Engine) -> None:
-        engine.take(engine.settled(engine.plan()))
+        engine.take(engine.when_started(engine.plan()))
         assert engine.calls == CAREFULLY
 
     def test_one_that_hangs_is_not_awaited_for_ever(self, engine: Engine) -> None:
         engine.hangs = True  # type: ignore[attr-defined]
-        engine.settled(engine.plan())
+        engine.when_started(engine.plan())
         assert self.clock - _takeover.seconds(NOW) == pytest.approx(_takeover.STARTS_SECONDS, abs=2)
 
     @pytest.mark.parametrize(
@@ -266,7 +266,7 @@ class TestAfterTheMachinesStart:
         engine.hangs = True  # type: ignore[attr-defined]
         engine.there = [told("p-site-1", "site", **{"health": "starting", "started": NOW, **other})]
         before = self.clock
-        engine.settled(engine.plan())
+        engine.when_started(engine.plan())
         assert self.clock == before
 
 
