@@ -246,7 +246,7 @@ class TestAfterTheMachinesStart:
         assert engine.calls == CAREFULLY
 
     def test_one_that_hangs_is_not_awaited_for_ever(self, engine: Engine) -> None:
-        engine.hangs = True  # type: ignore[attr-defined]
+        engine.hangs = True
         engine.when_started(engine.plan())
         assert self.clock - _takeover.seconds(NOW) == pytest.approx(_takeover.STARTS_SECONDS, abs=2)
 
@@ -263,7 +263,7 @@ class TestAfterTheMachinesStart:
         ],
     )
     def test_who_is_not_about_to_be_well_is_not_awaited(self, engine: Engine, other: dict[str, Any]) -> None:
-        engine.hangs = True  # type: ignore[attr-defined]
+        engine.hangs = True
         engine.there = [told("p-site-1", "site", **{"health": "starting", "started": NOW, **other})]
         before = self.clock
         engine.when_started(engine.plan())
