@@ -40,7 +40,18 @@ class Container:
             (folder / file).touch()
         (folder / "entrypoint.sh").write_text(text.replace("/tmp/", f"{folder}/tmp-"))
         self.process = subprocess.Popen(
-            ["unshare", "--map-root-user", "--pid", "--fork", "--kill-child", "sh", "entrypoint.sh", "./server"],
+            [
+                "env",
+                "--default-signal",
+                "unshare",
+                "--map-root-user",
+                "--pid",
+                "--fork",
+                "--kill-child",
+                "sh",
+                "entrypoint.sh",
+                "./server",
+            ],
             cwd=folder,
             env={"PATH": f"{folder}:{os.environ['PATH']}", "WORDPRESS_PORT": "9000"},
         )
