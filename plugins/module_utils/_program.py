@@ -128,6 +128,12 @@ def status(history: History, lease: Lease, store: _health.Store, backups: _backu
 
 def deploy(told_wish: dict[str, Any], history: History, root: Path, tell: Callable[[str], None]) -> dict[str, Any]:
     """One deployment, for whoever has the lease."""
+    found = history.under_way()
+    if "gives_way_to" in found and "wish" in found:
+        # Killed while it gave way, and begun again: the project's files are the former ones, and are no news.
+        _deployment.resume(history, tell)
+        what = f"{found.get('said')}\nIt gave way: deployment {found['gives_way_to']} runs again."
+        raise GivenUp(Failure(what=what))
     wish = _deployment.Wish.of(told_wish["wish"])
     work = _deployment.Deployment(wish, told_wish["who"], told_wish["what"], history, tell)
     outcome = work.run()

@@ -37,14 +37,17 @@ WORKS: tuple[tuple[str, str, dict[str, Any]], ...] = (
 )
 # What dies: Ansible on the control node alone, or also what it started on the machine, or the machine.
 ANSIBLE, ALL, MACHINE = "Ansible", "Ansible and what it had started", "the machine"
+# At once: who sees its own part die first gives way, and does not go on.
 LEFT = r"""
-for place in /proc/[0-9]*; do
-    # Not this one, which names them too.
-    [ "$place" != "/proc/$$" ] && [ "$place" != "/proc/$PPID" ] || continue
-    if tr '\0' ' ' <$place/cmdline 2>/dev/null |
-        grep -q 'local/sbin/inception\|AnsiballZ\|docker[ -]compose\|docker-buildx\|docker \(stop\|start\|rm\) '; then
-        kill -KILL ${place#/proc/} 2>/dev/null
-    fi
+ours='local/sbin/inception\|AnsiballZ\|docker[ -]compose\|docker-buildx\|docker \(stop\|start\|rm\) '
+for signal in STOP KILL; do
+    for place in /proc/[0-9]*; do
+        # Not this one, which names them too.
+        [ "$place" != "/proc/$$" ] && [ "$place" != "/proc/$PPID" ] || continue
+        if tr '\0' ' ' <$place/cmdline 2>/dev/null | grep -q "$ours"; then
+            kill -$signal ${place#/proc/} 2>/dev/null
+        fi
+    done
 done
 true
 """

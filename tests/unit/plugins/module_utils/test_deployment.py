@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible_collections.fortytwo.inception.plugins.module_utils import _backup, _deployment
+from ansible_collections.fortytwo.inception.plugins.module_utils import _backup, _deployment, _program
 from ansible_collections.fortytwo.inception.plugins.module_utils._backup_state import BackupProblem
 from ansible_collections.fortytwo.inception.plugins.module_utils._deployment import Deployment, Wish, resume, roll_back
 from ansible_collections.fortytwo.inception.plugins.module_utils._failures import Failure
@@ -89,6 +90,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine
     monkeypatch.setattr(_deployment, "running_now", lambda project: {(made.runs, "")})
     monkeypatch.setattr(_deployment, "remove_images", lambda stack, history: None)
     monkeypatch.setattr(_deployment, "refusal", lambda entry, history, files: "")
+    monkeypatch.setattr(_program, "watch_later", lambda number, root: None)
     yield made
     assert made.runs == made.wanted()
     assert not made.history.under_way()
@@ -248,6 +250,31 @@ def test_a_rollback_that_was_cut_off_is_gone_on_with(machine: Machine, monkeypat
             roll_back(machine.history, None, "wil", print)
     resume(machine.history, print)
     assert (machine.runs, machine.results()[-1]) == ("1", (3, "rollback to 1", "kept"))
+
+
+def test_one_that_was_killed_while_it_gave_way_and_is_begun_again_gives_way(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By systemd, with the same question: the project's files are the former ones by then."""
+    machine.deploy("1")
+    machine.at_take = {"2": bad("it is not well")}
+
+    def killed(work: Deployment, former: Any, _before: Any) -> bool:
+        work.project.restore(machine.history.files(former.number))
+        raise SwitchedOff
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Deployment, "give_way", killed)
+        with pytest.raises(SwitchedOff):
+            machine.deploy("2")
+    assert (machine.runs, machine.wanted()) == ("half 2", "1")
+    question = {"wish": asdict(Wish(str(machine.root), str(machine.manifest), [])), "who": "wil", "what": "deployment"}
+    with pytest.raises(GivenUp, match=r"it is not well\nIt gave way: deployment 1 runs again"):
+        _program.deploy(question, machine.history, machine.root, print)
+    assert (machine.runs, machine.results()[-1]) == ("1", (2, "deployment", "gave way"))
+    # Another one's wish is its own.
+    machine.write("3")
+    assert _program.deploy(question, machine.history, machine.root, print)["changed"]
 
 
 def test_what_another_run_has_begun_to_write_is_its_own(machine: Machine) -> None:
