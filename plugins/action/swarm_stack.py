@@ -33,6 +33,7 @@ class ActionModule(ActionBase):
             encrypted=bool(arguments.get("encrypted", True)),
             copies={name: int(number) for name, number in (arguments.get("copies") or {}).items()},
             patience=int(arguments.get("patience") or 600),
+            networks=str(arguments.get("networks") or "10.201.0.0/16"),
         )
         renderer = rendering.Renderer(self._templar, self._loader, task_vars or {})
         try:

@@ -168,10 +168,36 @@ def turns(stack: Mapping[str, Any], plan: Plan) -> Iterator[tuple[dict[str, Any]
     """The stack file as far as each turn with something new, and what that is."""
     there: set[str] = set()
     touched = {*plan.added, *plan.changed, *plan.put_right}
+    # Members that are there are replaced one after the other; those that are new wait for one another.
+    alone = [name for name in stack.get("x-members", []) if name in touched - set(plan.added)]
     for names in stack["x-turns"]:
-        there |= set(names)
-        if new := [name for name in names if name in touched]:
-            yield {**stack, "services": {name: said for name, said in stack["services"].items() if name in there}}, new
+        single = [name for name in alone if name in names]
+        for turn in ([name for name in names if name not in single], *([name] for name in single)):
+            there |= set(turn)
+            if new := [name for name in turn if name in touched]:
+                services = {name: said for name, said in stack["services"].items() if name in there}
+                yield {**stack, "services": services}, new
+
+
+def in_the_way(stack: Mapping[str, Any], plan: Plan, there: Iterable[Mapping[str, Any]], name: str) -> list[str]:
+    """Services that go, and have a folder that a new one wants for itself: both at once would write there."""
+    wanted = {
+        stack["volumes"][one["source"]]["name"]
+        for new in plan.added
+        if new in stack.get("x-members", [])
+        for one in stack["services"][new].get("volumes") or []
+        if "source" in one
+    }
+    return [
+        short_name(one, name)
+        for one in there
+        if short_name(one, name) in plan.removed
+        and wanted
+        & {
+            mount.get("Source")
+            for mount in ((one["Spec"].get("TaskTemplate") or {}).get("ContainerSpec") or {}).get("Mounts") or []
+        }
+    ]
 
 
 def at_once(stack: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
@@ -341,6 +367,27 @@ class Stack:
                 if attempt == ATTEMPTS - 1 or not re.search(r"network \S+ not found", str(problem)):
                     raise
                 time.sleep(PAUSE * 3)
+
+    def end(self, service: str, timeout: float) -> None:
+        """Takes a service away, and waits until nothing of it runs."""
+        tasks = [task.id for task in self.tasks(service)]
+        self.docker.say("service", "rm", f"{self.name}_{service}")
+        end = time.monotonic() + timeout
+        while self.running(tasks):
+            if time.monotonic() > end:
+                raise SwarmProblem(f"{service} did not end within {timeout:.0f} s")
+            time.sleep(PAUSE)
+
+    def running(self, tasks: Iterable[str]) -> list[str]:
+        """Those that have not ended yet. Swarm forgets a task when its container is gone."""
+        found = []
+        for task in tasks:
+            code, output, dummy = self.docker.run(
+                ["docker", "inspect", "--type", "task", "--format", "{{.Status.State}}", task], None
+            )
+            if code == 0 and output.strip() in ("running", *STILL_TO_COME):
+                found.append(task)
+        return found
 
     def works_beside(self, whole: Mapping[str, Any], name: str) -> bool:
         """Whether a newer one can be there while the former still is: a container of its image is asked."""

@@ -22,6 +22,7 @@ description:
     follow when that one is healthy.
   - A service whose C(beside) says that a newer one cannot work beside the former has all its containers replaced at
     once, and is away meanwhile. When all are well, the C(after_update) of those on this node is run.
+  - Of the members of a service, each with its own data, one is replaced when the others are well.
   - A service is new or replaced when those are well that it waits for (C(waits_for) in its description).
   - Waits until every service has as many healthy containers as it shall have, and fails with the last words of one that
     has not. A newer one that is not well gives way by itself to the former, which is Swarm's rollback.
@@ -83,6 +84,10 @@ options:
     description: Seconds that a container may take until it is well. After them Swarm gives it up.
     type: int
     default: 600
+  networks:
+    description: The addresses that all networks of the swarm are of.
+    type: str
+    default: 10.201.0.0/16
   folder:
     description: Where the stack file is kept on the manager.
     type: path
@@ -154,6 +159,8 @@ def deploy(stack: _swarm.Stack, whole: dict[str, Any], plan: _swarm.Plan, path: 
     alone = [name for name in plan.changed if not stack.works_beside(whole, name)]
     whole = _swarm.at_once(whole, alone)
     try:
+        for name in _swarm.in_the_way(whole, plan, stack.services(), stack.name):
+            stack.end(name, timeout)
         for part, new in _swarm.turns(whole, plan):
             # The digests are those of all copies.
             wanted = {name: whole["services"][name] for name in new}
@@ -222,6 +229,7 @@ def main() -> None:
             "secrets_dir": {"type": "path", "required": True, "no_log": False},
             "owner": {"type": "str", "required": True},
             "patience": {"type": "int", "default": 600},
+            "networks": {"type": "str", "default": "10.201.0.0/16"},
             "folder": {"type": "path", "default": "/var/lib/fortytwo.inception/cluster"},
             "timeout": {"type": "int", "default": 900},
         },

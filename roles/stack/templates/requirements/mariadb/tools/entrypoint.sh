@@ -12,6 +12,29 @@ run=/run/mysqld
 # Older servers do not read what a newer one wrote, and may damage it.
 trial
 
+{% if __inception_galera %}
+# Who begins, and whom the others join, is known here or waited for.
+: >"$run/members.cnf"
+way=$(member way)
+begins=${way%% *} way=${way#* }
+position=${way%% *}
+case $begins-$position in
+    join-own)
+        echo 'The folder has a database of its own, and the others have another one; one of them has to be taken away first.' >&2
+        exit 1 ;;
+    # What was not brought to its end, or is wrong: another one has all of it.
+    *-none | join-spoiled)
+        rm -rf "$volume/data" "$volume/joining" ;;
+esac
+case $begins-$position in
+    join-none | join-spoiled)
+        touch "$volume/joining"
+        mkdir "$volume/data" ;;
+esac
+# Who was there last is settled now; the server would go by it once more.
+rm -f "$volume/data/gvwstate.dat"
+
+{% endif %}
 # Built aside and renamed: an interrupted first start leaves nothing that looks finished.
 if [ ! -d "$volume/data" ]; then
     rm -rf "$volume/data.new"
@@ -83,11 +106,43 @@ $(password_of "$user" "'%'" "$password")
 $(unless "mysql.db WHERE User = $user AND Host = '%' AND Db = $database AND 'N' NOT IN ($rights)" \
     "GRANT ALL PRIVILEGES ON \`$MARIADB_DATABASE\`.* TO $user@'%'")
 $(password_of "'root'" "'localhost'" "$root_password")
+{% if __inception_galera %}
+CREATE USER IF NOT EXISTS 'check'@'$CLUSTER_NETWORKS' WITH MAX_USER_CONNECTIONS 50;
+CREATE USER IF NOT EXISTS 'check'@'localhost';
+{% endif %}
 DELETE FROM mysql.global_priv WHERE User = '' OR (User = 'root' AND Host <> 'localhost');
 FLUSH PRIVILEGES;
 SQL
 
 write_client_options "$password"
+{% if __inception_galera %}
+
+# What members say to each other goes through a network of their own; who gives another one all that there is reads it as root.
+address=$(cut -d' ' -f2 "/var/lib/mysql-members/$MEMBER")
+cat >"$run/members.cnf" <<CNF
+[mariabackup]
+user = root
+password = $(option_string "$root_password")
+[sst]
+sockopt = ",bind=$address"
+CNF
+# Who says nothing for three seconds is put out of the group, and all go on.
+set -- "$@" --wsrep-node-name="$MEMBER" --wsrep-node-address="$address" --wsrep-sst-receive-address="$address" \
+    --wsrep-provider-options="gmcast.listen_addr=tcp://$address:4567;ist.recv_addr=$address;gcache.size=64M;pc.wait_prim_timeout=PT2M;\
+evs.keepalive_period=PT1S;evs.inactive_check_period=PT0.5S;evs.suspect_timeout=PT3S;evs.inactive_timeout=PT5S;evs.install_timeout=PT5S;\
+gmcast.peer_timeout=PT3S;gcs.fc_single_primary=yes;gcs.fc_limit=128"
+# The first one is the writer: it gives to others when there is nobody else.
+givers=
+for one in $MEMBERS; do givers="$one,$givers"; done
+set -- "$@" --wsrep-sst-donor="$givers"
+case $position in *:*) set -- "$@" --wsrep-start-position="$position" ;; esac
+if [ "$begins" = begin ]; then
+    [ ! -e "$volume/data/grastate.dat" ] || sed -i 's/^safe_to_bootstrap: 0/safe_to_bootstrap: 1/' "$volume/data/grastate.dat"
+    set -- "$@" --wsrep-new-cluster
+else
+    set -- "$@" --wsrep-cluster-address="gcomm://${way#* }"
+fi
+{% endif %}
 
 # On a full disk InnoDB ends where it takes a write back, and could not start again. So some room is in reserve (room): it is given up for that
 # start, after which nothing is written; check ends the server when there is room, and it starts anew.
