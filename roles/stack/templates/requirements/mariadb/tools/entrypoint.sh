@@ -138,7 +138,7 @@ set -- "$@" --wsrep-sst-donor="$givers"
 case $position in *:*) set -- "$@" --wsrep-start-position="$position" ;; esac
 if [ "$begins" = begin ]; then
     [ ! -e "$volume/data/grastate.dat" ] || sed -i 's/^safe_to_bootstrap: 0/safe_to_bootstrap: 1/' "$volume/data/grastate.dat"
-    set -- "$@" --wsrep-new-cluster
+    set -- "$@" --wsrep-new-cluster --wsrep-cluster-address=gcomm://
 else
     set -- "$@" --wsrep-cluster-address="gcomm://${way#* }"
 fi

@@ -11,6 +11,7 @@ umask 077
 volume=/var/lib/mysql
 data=$volume/data
 common=/var/lib/mysql-members
+apart=/run/mysqld/apart
 
 # Who may look has no password and no right but to look (entrypoint.sh).
 status_of() {
@@ -44,7 +45,7 @@ position() {
         echo "$(state_of uuid):$(state_of seqno)"
     else
         # After a kill only the tables know.
-        found=$(mariadbd --defaults-file=/etc/mysql/inception.cnf --wsrep-recover --skip-log-error 2>&1 | sed -n 's/.*WSREP: Recovered position: *//p' | tail -n 1)
+        found=$(mariadbd --defaults-file=/etc/mysql/inception.cnf --wsrep-recover --wsrep-cluster-address=gcomm:// --skip-log-error 2>&1 | sed -n 's/.*WSREP: Recovered position: *//p' | tail -n 1)
         [ -n "$found" ] || { echo 'The tables do not say how far they are.' >&2; exit 1; }
         echo "$found"
     fi
@@ -99,9 +100,9 @@ claim() {
         && rm -f "$common/after-$((begun - 1))" "$common/without"
 }
 
+# Each reason once, and none before the others had time to say something.
 tell() {
-    [ "$told" = "$1" ] || echo "$1" >&2
-    told=$1
+    [ "$turns" -lt 5 ] || [ "$told" = "$1" ] || { echo "$1" >&2; told=$1; }
 }
 
 way() {
@@ -185,10 +186,30 @@ way() {
     done
 }
 
-# Synced, or giving another one all that there is.
+# Synced, or giving another one all that there is. One that has left the others for good, such as after a transfer that failed, stays so: the
+# others are reached, have the database, and this one is no part of it.
 is_well() {
-    state=$(status_of --socket=/run/mysqld/mysqld.sock --execute="SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_ready', 'wsrep_local_state')" | cut -f2 | sort | tr '\n' ' ')
-    case $state in '2 ON ' | '4 ON ') rm -f "$volume/joining" ;; *) return 1 ;; esac
+    state=$(status_of --socket=/run/mysqld/mysqld.sock \
+        --execute="SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_cluster_status', 'wsrep_local_state', 'wsrep_ready')" | sort | cut -f2 | tr '\n' ' ')
+    case $state in
+        'Primary 2 ON ' | 'Primary 4 ON ')
+            rm -f "$volume/joining" "$apart"
+            return ;;
+        'Primary '* | '')
+            rm -f "$apart" ;;
+        *)
+            [ -e "$apart" ] || touch "$apart"
+            [ -z "$(find "$apart" -mmin +0.5)" ] || ! others_are_primary || kill -TERM 1 ;;
+    esac
+    return 1
+}
+
+others_are_primary() {
+    for one in $(printf '%s\n' $MEMBERS | grep -vxF "$MEMBER"); do
+        where=$(field "$one" 2)
+        [ -z "$where" ] || ! is_primary "$where" || return 0
+    done
+    return 1
 }
 
 "$@"
