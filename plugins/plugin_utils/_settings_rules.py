@@ -1117,6 +1117,15 @@ def check_copies(value: Any, settings: Settings) -> Iterator[str]:
             yield f"{name}: {shown(number)} is not a number from 1 to 1000"
 
 
+def check_members(value: Any, settings: Settings) -> Iterator[str]:
+    if not isinstance(value, list):
+        yield f"{shown(value)} is not a list"
+        return
+    for one in value:
+        if not isinstance(one, str) or not re.fullmatch(r"mariadb-[123]", one):
+            yield f"{shown(one)} is no member of the database"
+
+
 def _release_example(settings: Settings) -> str:
     family, date = _family_and_date(settings) or ("debian", _date(settings))
     name = _releases.penultimate(family, date).name
@@ -1230,6 +1239,8 @@ RULES: tuple[Rule, ...] = (
     Rule("cluster_address", check_node_address, _always("192.0.2.11")),
     Rule("cluster_networks", check_cluster_networks, _always("10.201.0.0/16")),
     Rule("cluster_copies", check_copies, _always("{wordpress: 2}")),
+    Rule("cluster_database", one_of("single", "galera"), _always("galera")),
+    Rule("cluster_database_without", check_members, _always("[mariadb-3]")),
     Rule("cluster_data_node", or_empty(shaped(ADDRESS, "the name of a host of the inventory")), _always("one")),
     Rule("cluster_patience", number_from(30, 86400, " (seconds)"), _always("600")),
     Rule("cluster_timeout", number_from(1, 86400, " (seconds)"), _always("1800")),

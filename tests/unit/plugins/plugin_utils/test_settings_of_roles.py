@@ -73,6 +73,8 @@ BAD: dict[str, list[tuple[Any, str]]] = {
         ({"wordpress": "all"}, "from 1 to 1000"),
         ({"Word press": 2}, "not the name of a service"),
     ],
+    "cluster_database": [("two", "is not one of"), ("", "is not one of")],
+    "cluster_database_without": [("mariadb-3", "is not a list"), (["three"], "is no member of the database")],
     "cluster_data_node": [("one two", "the name of a host"), (1, "the name of a host")],
     "cluster_patience": [("10m", "whole number"), (3, "less than 30")],
     "cluster_timeout": [("10m", "whole number"), (0, "less than 1")],

@@ -23,11 +23,11 @@ case $begins-$position in
         echo 'The folder has a database of its own, and the others have another one; one of them has to be taken away first.' >&2
         exit 1 ;;
     # What was not brought to its end, or is wrong: another one has all of it.
-    *-none | join-spoiled)
+    *-none | *-lost | join-spoiled)
         rm -rf "$volume/data" "$volume/joining" ;;
 esac
 case $begins-$position in
-    join-none | join-spoiled)
+    join-none | join-lost | join-spoiled)
         touch "$volume/joining"
         mkdir "$volume/data" ;;
 esac
@@ -64,6 +64,13 @@ user=$(sql_string "$MARIADB_USER")
 # Under another name, the database has the tables that it had under a former one. Each is moved at once or not at all.
 names="$volume/databases"
 [ -e "$names" ] || touch "$names"
+{% if __inception_galera %}
+# Renamed by one member alone, its tables would be other ones than the others'.
+if [ "$begins-$position" != begin-own ] && grep -vqxF "$MARIADB_DATABASE" "$names" && ! grep -qxF "$MARIADB_DATABASE" "$names"; then
+    echo "The database is called $(tail -n 1 "$names"); where it is on several nodes it cannot get another name." >&2
+    exit 1
+fi
+{% endif %}
 grep -qxF "$MARIADB_DATABASE" "$names" || printf '%s\n' "$MARIADB_DATABASE" >>"$names"
 renamed_tables() {
     grep -x '[A-Za-z0-9_]*' "$names" | while read -r former; do

@@ -32,11 +32,13 @@ state_of() {
     sed -n "s/^$1: *//p" "$data/grastate.dat" | tr -d ' '
 }
 
-# none: there is nothing, or what was not brought to its end. spoiled: its own server took it for wrong. own: of a database that had no members.
+# none: there is nothing, or what was not brought to its end. lost: there is nothing any more. spoiled: its own server took it for wrong. own: of a database that had no members.
 # Everything else is a history and a number in it: of two with the same history, the higher number has all of the lower one.
 position() {
-    if [ -e "$volume/joining" ] || [ ! -d "$data" ]; then
+    if [ -e "$volume/joining" ]; then
         echo none
+    elif [ ! -d "$data" ]; then
+        if [ -e "$common/begun" ]; then echo lost; else echo none; fi
     elif [ ! -e "$data/grastate.dat" ]; then
         echo own
     elif [ "$(state_of uuid)" = 00000000-0000-0000-0000-000000000000 ]; then
@@ -77,6 +79,7 @@ most_advanced() {
         # Who was not there at the last beginning knows an older history.
         [ "$(field "$one" 4)" != "$newest" ] || echo "$one $(field "$one" 3)"
     done | awk '
+        $2 == "lost" { next }
         $2 == "none" || $2 == "spoiled" { if ($2 == "none" && empty == "") empty = $1; spoiled += $2 == "spoiled"; next }
         $2 == "own" { owns++; own = $1; next }
         { split($2, at, ":"); if (history == "") history = at[1]; if (at[1] != history) differ = 1
@@ -143,6 +146,10 @@ way() {
             esac
         done
         before=$now
+        # Of one that was there before and has nothing now, nobody knows what it had.
+        for one in $waiting; do
+            [ "$(field "$one" 3)" != lost ] || missing="$missing $one"
+        done
         # In the order of their numbers.
         waiting=$(printf '%s\n' $MEMBERS | grep -xF "$(printf '%s\n' $waiting)" | tr '\n' ' ')
         # Who will not come back, a person has said, for this once.
