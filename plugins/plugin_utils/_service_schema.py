@@ -387,8 +387,8 @@ SERVICE = Record(
             Choice(("one", "many", "members", "every_node", "never")),
             "how many of it a cluster has ([cluster.md](cluster.md)). `one`: a single container, and where it has a "
             "volume of its own or a port, on the node with the data. `many`: so many copies that share its volumes, "
-            "spread over the nodes. `members`: three, each with volumes of its own on a node of its own, and a name with "
-            "its number; they have a network to themselves, and `MEMBER`, `MEMBERS`, `MEMBERS_NETWORK` and "
+            "spread over the nodes. `members`: three, each with volumes of its own on a node of its own, and a name "
+            "with its number; they have a network to themselves, and `MEMBER`, `MEMBERS`, `MEMBERS_NETWORK` and "
             "`CLUSTER_NETWORKS` in their environment. `every_node`: one on each, which shares its volumes with the "
             "others. `never`: it has no place there",
             default="one",

@@ -99,6 +99,9 @@ NODE = {
     }
 }
 
+# The same, with the database on three of them.
+GALERA = {"galera": {**NODE["node"], "cluster_database": "galera", "groups": {"cluster": ["wil"]}}}
+
 # On a base image that the machine has an archive of.
 KEPT = {"kept": {"base_image_archive_path": FACTS["base_image_kept"]}}
 
@@ -181,4 +184,4 @@ def project(variant: str, collections: str, seed: str = "random") -> dict[str, s
 
 
 if __name__ == "__main__":
-    print(json.dumps(render((VARIANTS | PUBLIC | NODE | KEPT)[sys.argv[1]], sys.argv[2])))
+    print(json.dumps(render((VARIANTS | PUBLIC | NODE | GALERA | KEPT)[sys.argv[1]], sys.argv[2])))
