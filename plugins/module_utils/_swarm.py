@@ -29,6 +29,7 @@ ATTEMPTS = 10
 UNDER_WAY = ("updating", "rollback_started")
 # The words of an update that is over, and was not taken.
 GIVEN_BACK = ("rollback_completed", "rollback_paused")
+MEMBER = re.compile(r"mariadb-\d")
 STILL_TO_COME = ("new", "pending", "assigned", "accepted", "ready", "preparing", "starting")
 
 # What runs docker: its words, and what it reads. Its code, output and errors come back.
@@ -309,6 +310,11 @@ def problems(told: Mapping[str, Any], copies: Iterable[Mapping[str, Any]]) -> li
                 f"{copy['to_heal']} files on {host} are newer than on another node, where they are being brought"
             )
     return found
+
+
+def written_to(services: Iterable[Mapping[str, Any]]) -> str:
+    """Of a database with members, the one that gets everything: the first that is well, as the proxies have it."""
+    return min((one["name"] for one in services if MEMBER.fullmatch(one["name"]) and one["well"]), default="")
 
 
 def wanted_number(service: Mapping[str, Any], nodes: Iterable[Mapping[str, Any]]) -> int:

@@ -357,3 +357,9 @@ def test_who_has_the_folder_of_a_new_member_ends_first() -> None:
     plan = _swarm.Plan(added=["db-1", "db-2", "db-3"], removed=["db", "other"])
     assert _swarm.in_the_way(members(), plan, there, "inception") == ["db"]
     assert _swarm.in_the_way(members(), _swarm.Plan(removed=["db"]), there, "inception") == []
+
+
+def test_the_first_member_that_is_well_is_written_to() -> None:
+    told = [{"name": "nginx", "well": 3}, {"name": "mariadb-2", "well": 1}, {"name": "mariadb-1", "well": 0}]
+    assert _swarm.written_to(told) == "mariadb-2"
+    assert _swarm.written_to([{"name": "mariadb", "well": 1}]) == ""
