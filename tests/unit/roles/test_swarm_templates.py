@@ -15,7 +15,7 @@ from ansible_collections.fortytwo.inception.tests.unit import rendering
 
 TEMPLATES = rendering.ROLE / "templates"
 # What a description says only where the database is on several nodes.
-MEMBERS_ONLY = re.compile(r"(?s)\{% if __inception_galera %\}\n(.*?)\{% endif %\}\n")
+MEMBERS_ONLY = re.compile(r"(?s)\{% if __inception_galera \| default\(false\) %\}\n(.*?)\{% endif %\}\n")
 
 
 def described(name: str, said: dict[str, Any], galera: bool = False) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 # Whether the server answers. One that writes nothing, since the disk was full at its start, ends when there is room: it is started again.
 set -eu
 
-{% if __inception_galera %}
+{% if __inception_galera | default(false) %}
 # A member that has not yet all that the others have is none. Each brings its own tables up itself: that is not told to the others.
 member is_well
 [ -e /run/mysqld/upgraded ] || { upgrade && touch /run/mysqld/upgraded; }

@@ -12,7 +12,7 @@ run=/run/mysqld
 # Older servers do not read what a newer one wrote, and may damage it.
 trial
 
-{% if __inception_galera %}
+{% if __inception_galera | default(false) %}
 # Who begins, and whom the others join, is known here or waited for.
 : >"$run/members.cnf"
 way=$(member way)
@@ -64,7 +64,7 @@ user=$(sql_string "$MARIADB_USER")
 # Under another name, the database has the tables that it had under a former one. Each is moved at once or not at all.
 names="$volume/databases"
 [ -e "$names" ] || touch "$names"
-{% if __inception_galera %}
+{% if __inception_galera | default(false) %}
 # Renamed by one member alone, its tables would be other ones than the others'.
 if [ "$begins-$position" != begin-own ] && grep -vqxF "$MARIADB_DATABASE" "$names" && ! grep -qxF "$MARIADB_DATABASE" "$names"; then
     echo "The database is called $(tail -n 1 "$names"); where it is on several nodes it cannot get another name." >&2
@@ -113,7 +113,7 @@ $(password_of "$user" "'%'" "$password")
 $(unless "mysql.db WHERE User = $user AND Host = '%' AND Db = $database AND 'N' NOT IN ($rights)" \
     "GRANT ALL PRIVILEGES ON \`$MARIADB_DATABASE\`.* TO $user@'%'")
 $(password_of "'root'" "'localhost'" "$root_password")
-{% if __inception_galera %}
+{% if __inception_galera | default(false) %}
 CREATE USER IF NOT EXISTS 'check'@'$CLUSTER_NETWORKS' WITH MAX_USER_CONNECTIONS 50;
 CREATE USER IF NOT EXISTS 'check'@'localhost';
 {% endif %}
@@ -122,7 +122,7 @@ FLUSH PRIVILEGES;
 SQL
 
 write_client_options "$password"
-{% if __inception_galera %}
+{% if __inception_galera | default(false) %}
 
 # What members say to each other goes through a network of their own; who gives another one all that there is reads it as root.
 address=$(cut -d' ' -f2 "/var/lib/mysql-members/$MEMBER")

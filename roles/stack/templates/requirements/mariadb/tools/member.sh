@@ -1,4 +1,4 @@
-{% if __inception_galera %}
+{% if __inception_galera | default(false) %}
 #!/bin/sh
 # Which of the database's members starts it, and whom the others join (docs/decisions/0219-a-database-on-three-nodes.md). In the folder that all nodes
 # have, each member that waits writes every two seconds what it has; nothing of it is taken for true unless it was seen to change.
