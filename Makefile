@@ -233,6 +233,9 @@ test-fleet: $(VENV)/ready-dev ## several machines in batches, of which one fails
 test-cluster: $(VENV)/ready-dev ## a site on three machines that are one swarm: they die, leave and come, and nobody misses them
 	@$(TOOL) molecule test --scenario-name cluster
 
+test-galera: $(VENV)/ready-dev ## a database on three machines: one dies, is cut off, all go off and on, and nothing is lost
+	@$(TOOL) molecule test --scenario-name galera
+
 test-updates: $(VENV)/ready-dev ## a published fix on its way to what runs, a bad one that is given up, and a release that changes by a setting alone
 	@$(TOOL) molecule test --scenario-name updates
 
@@ -283,4 +286,4 @@ $(VENV)/ready-dev: .config/locked/requirements-dev.txt $(VENV)/ready-evaluate
 	@$(PIP) --quiet --requirement $<
 	@touch $@
 
-.PHONY: help up check deploy cluster ssh status credentials logs wp db open health rotate history rollback update backup backups restore import export-site export evaluate host cloud-init remove down clean-builder destroy lint readmes lock pins sanity unit corpus test test-default test-strange test-vm test-vm-core test-secrets test-failures test-faults test-past test-hostile test-backup test-backup-long test-owner test-acme test-fleet test-cluster test-updates test-upgrade test-archive test-evaluate test-installed test-all stale test-alpine-images test-alpine test-alpine-vm bench
+.PHONY: help up check deploy cluster ssh status credentials logs wp db open health rotate history rollback update backup backups restore import export-site export evaluate host cloud-init remove down clean-builder destroy lint readmes lock pins sanity unit corpus test test-default test-strange test-vm test-vm-core test-secrets test-failures test-faults test-past test-hostile test-backup test-backup-long test-owner test-acme test-fleet test-cluster test-galera test-updates test-upgrade test-archive test-evaluate test-installed test-all stale test-alpine-images test-alpine test-alpine-vm bench
