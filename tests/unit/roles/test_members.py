@@ -20,7 +20,7 @@ Script = Callable[..., subprocess.CompletedProcess[str]]
 def member(tmp_path: Path, collections_path: Path) -> Script:
     """The script with places of its own, on the member's node."""
     text = rendering.project("galera", str(collections_path))["srcs/requirements/mariadb/tools/member.sh"]
-    for place in ("volume=/var/lib/mysql", "common=/var/lib/mysql-members", "apart=/run/mysqld/apart"):
+    for place in ("volume=/var/lib/mysql", "common=/var/lib/mysql-members", "apart=/run/mysqld/apart", "noted=/run/mysqld/noted"):
         name, dummy, path = place.partition("=")
         assert f"\n{place}\n" in text
         text = text.replace(f"\n{place}\n", f"\n{name}={tmp_path}{path}\n")
@@ -58,6 +58,7 @@ def write(tmp_path: Path, positions: Mapping[str, str], beginnings: Mapping[str,
         ((f"{ONE}:100", f"{ONE}:100", f"{ONE}:100"), "mariadb-1"),
         ((f"{ONE}:-1", "spoiled", "none"), "mariadb-1"),
         (("none", f"{ONE}:0", "spoiled"), "mariadb-2"),
+        (("joining", "joining", f"{ONE}:7"), "mariadb-3"),
         # The first start, and that of a database that was one.
         (("none", "none", "none"), "mariadb-1"),
         (("none", "own", "none"), "mariadb-2"),
@@ -68,6 +69,10 @@ def write(tmp_path: Path, positions: Mapping[str, str], beginnings: Mapping[str,
         (("none", "spoiled", "none"), ""),
         (("spoiled", "spoiled", "spoiled"), ""),
         (("lost", "lost", "lost"), ""),
+        # Who had nothing yet, and had got nothing: the data is somewhere else.
+        (("joining", "joining", "joining"), ""),
+        (("none", "joining", "none"), ""),
+        (("own", "lost", "none"), ""),
     ],
 )
 def test_the_one_that_has_the_most_begins(
@@ -108,7 +113,7 @@ def test_exactly_one_may_begin(member: Script, tmp_path: Path) -> None:
         ({"data/grastate.dat": f"uuid:    {ONE}\nseqno:   17\nsafe_to_bootstrap: 0\n"}, f"{ONE}:17"),
         ({"data/grastate.dat": f"uuid:    {'0' * 8}-0000-0000-0000-{'0' * 12}\nseqno:   -1\n"}, "spoiled"),
         # What was not brought to its end is nothing.
-        ({"joining": "", "data/grastate.dat": f"uuid:    {ONE}\nseqno:   17\n"}, "none"),
+        ({"joining": "", "data/grastate.dat": f"uuid:    {ONE}\nseqno:   17\n"}, "joining"),
     ],
 )
 def test_how_far_a_member_is(member: Script, tmp_path: Path, files: dict[str, str], position: str) -> None:
@@ -121,5 +126,5 @@ def test_nothing_where_there_was_something_is_lost(member: Script, tmp_path: Pat
     """Of a member with an empty folder nobody knows what it had; at the very first start there was nothing."""
     (tmp_path / "var/lib/mysql/data").rmdir()
     assert member("position").stdout.strip() == "none"
-    (tmp_path / "var/lib/mysql-members/begun").write_text("1\n")
+    (tmp_path / "var/lib/mysql-members/was-mariadb-1").touch()
     assert member("position").stdout.strip() == "lost"

@@ -12,6 +12,7 @@ volume=/var/lib/mysql
 data=$volume/data
 common=/var/lib/mysql-members
 apart=/run/mysqld/apart
+noted=/run/mysqld/noted
 
 # Who may look has no password and no right but to look (entrypoint.sh).
 status_of() {
@@ -32,13 +33,14 @@ state_of() {
     sed -n "s/^$1: *//p" "$data/grastate.dat" | tr -d ' '
 }
 
-# none: there is nothing, or what was not brought to its end. lost: there is nothing any more. spoiled: its own server took it for wrong. own: of a database that had no members.
-# Everything else is a history and a number in it: of two with the same history, the higher number has all of the lower one.
+# none: there never was anything. lost: there was, and is nothing any more. joining: what another one gave was not brought to its end. spoiled: its own
+# server took it for wrong. own: of a database that had no members. Everything else is a history and a number in it: of two with the same history, the
+# higher number has all of the lower one.
 position() {
     if [ -e "$volume/joining" ]; then
-        echo none
+        echo joining
     elif [ ! -d "$data" ]; then
-        if [ -e "$common/begun" ]; then echo lost; else echo none; fi
+        if [ -e "$common/was-$MEMBER" ]; then echo lost; else echo none; fi
     elif [ ! -e "$data/grastate.dat" ]; then
         echo own
     elif [ "$(state_of uuid)" = 00000000-0000-0000-0000-000000000000 ]; then
@@ -72,23 +74,25 @@ say() {
     mv "$common/.$MEMBER" "$common/$MEMBER"
 }
 
-# The one that a choice falls on: of the same history the highest number, and of two that are equal the first. Nothing where that cannot be known.
+# The one that a choice falls on: of the same history the highest number, and of two that are equal the first. Nothing where that cannot be known, and
+# never one that has nothing where there was something.
 most_advanced() {
     newest=$(for one in "$@"; do field "$one" 4; done | sort -n | tail -n 1)
     for one in "$@"; do
         # Who was not there at the last beginning knows an older history.
         [ "$(field "$one" 4)" != "$newest" ] || echo "$one $(field "$one" 3)"
     done | awk '
-        $2 == "lost" { next }
-        $2 == "none" || $2 == "spoiled" { if ($2 == "none" && empty == "") empty = $1; spoiled += $2 == "spoiled"; next }
+        $2 == "none" { if (empty == "") empty = $1; next }
+        $2 == "joining" || $2 == "spoiled" || $2 == "lost" { was = 1; next }
         $2 == "own" { owns++; own = $1; next }
         { split($2, at, ":"); if (history == "") history = at[1]; if (at[1] != history) differ = 1
           if (best == "" || at[2] + 0 > most) { best = $1; most = at[2] + 0 } }
         END {
             if (differ || owns > 1 || (owns && best != "")) exit
             if (best != "") print best
+            else if (was) exit
             else if (owns) print own
-            else if (!spoiled) print empty
+            else print empty
         }'
 }
 
@@ -113,9 +117,13 @@ way() {
     [ -n "$address" ] || { echo "No address in the members' network $MEMBERS_NETWORK." >&2; exit 1; }
     position=$(position)
     beginning=$(cat "$volume/beginning" 2>/dev/null || echo 0)
-    ended_last=0
-    [ ! -d "$data" ] || [ "$(state_of safe_to_bootstrap 2>/dev/null)" != 1 ] || ended_last=1
-    self=$(last_self) seen=$(last_seen)
+    # What one that had nothing has seen says nothing of who has the data.
+    ended_last=0 self='' seen=''
+    case $position in
+        *:*)
+            [ "$(state_of safe_to_bootstrap)" != 1 ] || ended_last=1
+            self=$(last_self) seen=$(last_seen) ;;
+    esac
     count=0 told='' before='' turns=0
     while :; do
         count=$((count + 1))
@@ -126,8 +134,19 @@ way() {
             where=$(field "$one" 2)
             if [ -n "$where" ] && is_primary "$where"; then
                 there="$there${there:+,}$where"
+                history=$(status_of --protocol=tcp --host="$where" --port="$MARIADB_PORT" --execute="SHOW GLOBAL STATUS LIKE 'wsrep_cluster_state_uuid'" | cut -f2)
             fi
         done
+        case $there-$position in
+            ?*-*:*)
+                # All of this one's data would be replaced. One history is never begun anew, so that must not be.
+                if [ "${position%:*}" != "$history" ]; then
+                    turns=$((turns + 1))
+                    tell "The others have another history, $history, than this one, ${position%:*}: one of them has to be taken away first."
+                    sleep 2
+                    continue
+                fi ;;
+        esac
         if [ -n "$there" ]; then
             cat "$common/begun" >"$volume/beginning" 2>/dev/null || :
             echo "join $position $there"
@@ -201,6 +220,8 @@ is_well() {
     case $state in
         'Primary 2 ON ' | 'Primary 4 ON ')
             rm -f "$volume/joining" "$apart"
+            # From now on an empty folder is one that has lost something.
+            [ -e "$noted" ] || touch "$common/was-$MEMBER" "$noted"
             return ;;
         'Primary '* | '')
             rm -f "$apart" ;;
