@@ -137,16 +137,13 @@ way() {
                 history=$(status_of --protocol=tcp --host="$where" --port="$MARIADB_PORT" --execute="SHOW GLOBAL STATUS LIKE 'wsrep_cluster_state_uuid'" | cut -f2)
             fi
         done
-        case $there-$position in
-            ?*-*:*)
-                # All of this one's data would be replaced. One history is never begun anew, so that must not be.
-                if [ "${position%:*}" != "$history" ]; then
-                    turns=$((turns + 1))
-                    tell "The others have another history, $history, than this one, ${position%:*}: one of them has to be taken away first."
-                    sleep 2
-                    continue
-                fi ;;
-        esac
+        # All of this one's data would be replaced. One history is never begun anew, so that must not be.
+        if [ -n "$there" ] && [ "${position%:*}" != "$position" ] && [ "${position%:*}" != "$history" ]; then
+            turns=$((turns + 1))
+            tell "The others have another history, $history, than this one, ${position%:*}: one of them has to be taken away first."
+            sleep 2
+            continue
+        fi
         if [ -n "$there" ]; then
             cat "$common/begun" >"$volume/beginning" 2>/dev/null || :
             echo "join $position $there"
