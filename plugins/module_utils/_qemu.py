@@ -981,7 +981,7 @@ class Knock:
         except TimeoutError:
             return False
         except OSError:
-            self._wait_for_last_words()
+            pass
         self.leave()
         return False
 
