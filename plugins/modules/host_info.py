@@ -307,7 +307,7 @@ def asked(given: dict[str, Any]) -> _host_look.Asked:
     """The options of the module, as the look takes them."""
     names = "login domain project project_dir data_dir base_image packages docker_source firewall open_ports ssh_port"
     names += " trusted_interfaces memory_mb node"
-    stack = {name: given["stack"].get(name, []) for name in ("names", "ports", "volumes", "networks")}
+    stack = {name: given["stack"].get(name, []) for name in ("names", "ports", "volumes", "shared", "networks")}
     settings = _engine.Wanted(
         given["docker_settings"], frozenset(given["docker_settings_own"]), given["docker_may_restart"]
     )

@@ -261,6 +261,7 @@ class Services:
             "forwarded_ports": forwarded(ports),
             "secrets": sorted(secret["name"] for secret in found.get("secrets", [])),
             "volumes": found.get("volumes", []),
+            "shared": found.get("shared_volumes", []),
             "networks": [network["name"] for network in found.get("networks", [])],
             "in_cluster": {one["name"]: one["in_cluster"] for one in found.get("services", [])},
         }

@@ -76,6 +76,7 @@ BAD: dict[str, list[tuple[Any, str]]] = {
     "cluster_database": [("two", "is not one of"), ("", "is not one of")],
     "cluster_database_without": [("mariadb-3", "is not a list"), (["three"], "is no member of the database")],
     "cluster_data_node": [("one two", "the name of a host"), (1, "the name of a host")],
+    "cluster_without_backup": [("maybe", "neither")],
     "cluster_patience": [("10m", "whole number"), (3, "less than 30")],
     "cluster_timeout": [("10m", "whole number"), (0, "less than 1")],
     "host_peers": [("192.0.2.1", "not a list"), (["one"], "no address of IPv4"), (["fd00::1"], "no address of IPv4")],
