@@ -32,24 +32,40 @@ def test_the_scripts_are_sound(files: dict[str, str], tmp_path: Path) -> None:
         assert done.returncode == 0, done.stdout
 
 
-def test_one_is_written_to_and_the_others_wait_in_order(settings: str) -> None:
-    servers = re.findall(r"(?m)^    server (\S+) \S+ check(.*)$", settings)
+@pytest.fixture
+def backends(settings: str) -> dict[str, str]:
+    return {part.split()[0]: part for part in settings.split("\nbackend ")[1:]}
+
+
+@pytest.mark.parametrize("name", ["written", "shown"])
+def test_one_is_written_to_and_the_others_wait_in_order(backends: dict[str, str], name: str) -> None:
+    servers = re.findall(r"(?m)^    server (\S+) \S+ check(.*)$", backends[name])
     assert [name for name, dummy in servers] == swarm_file.members_of("mariadb")
     assert ["backup" in words.split() for dummy, words in servers] == [False, True, True]
     # Who comes before another one takes its sessions; the last one is before nobody.
     assert ["on-marked-up" in words for dummy, words in servers] == [True, True, False]
 
 
-def test_each_is_asked_in_the_server_s_own_words(settings: str) -> None:
+def test_who_writes_nothing_is_asked_only_where_nobody_does(settings: str, backends: dict[str, str]) -> None:
+    """A member whose disk is full has everything, and refuses what is written."""
+    assert "use_backend written if { nbsrv(written) gt 0 }\n    default_backend shown\n" in settings
+    assert "@@GLOBAL.read_only = 0" in backends["written"]
+    assert "read_only" not in backends["shown"]
+    # Its answer is in no question, which the server says back.
+    assert backends["written"].count("writable") == 1
+
+
+@pytest.mark.parametrize("name", ["written", "shown"])
+def test_each_is_asked_in_the_server_s_own_words(backends: dict[str, str], name: str) -> None:
     """Each packet says how long it is; the question is the one that is written above it."""
-    sent = [bytes.fromhex(one) for one in re.findall(r"send-binary ([0-9a-f]+)", settings)]
+    sent = [bytes.fromhex(one) for one in re.findall(r"send-binary ([0-9a-f]+)", backends[name])]
     for packet in sent:
         assert int.from_bytes(packet[:3], "little") == len(packet) - 4
     login, query, end = (packet[4:] for packet in sent)
     # Without a password, in protocol 4.1.
     assert login[32:] == b"check\0\0"
     assert (query[:1], end) == (b"\x03", b"\x01")
-    assert f"# {query[1:].decode()}\n" in settings
+    assert f"# {query[1:].decode()}\n" in backends[name]
 
 
 def test_who_asks_so_has_no_right(files: dict[str, str]) -> None:
