@@ -29,7 +29,8 @@ KEPT = "var/lib/fortytwo.inception/before-cluster"
 # How far: nothing of the site was touched; its containers are being ended; all that it had is with the cluster.
 BEGUN, ENDING, ENDED = "", "ending", "ended"
 # What the machine does about itself, and what it is at for a while.
-TIMERS = ("inception-health.timer", "inception-update.timer", "inception-backup.timer", "inception-watch.service")
+TIMERS = ("inception-health.timer", "inception-update.timer", "inception-backup.timer")
+WATCH = "inception-watch.service"
 WORKERS = ("inception-health.service", "inception-update.service", "inception-backup.service")
 UNITS = "etc/systemd/system"
 PROGRAM = "usr/local/sbin/inception"
@@ -245,7 +246,9 @@ class Move:
         """What looks after the machine's own stack does so no more: none of it starts that stack again."""
         if not self.systemd:
             return
-        self.run(["systemctl", "stop", *TIMERS], "")
+        # With the machine's next start, too.
+        self.run(["systemctl", "disable", "--now", *self._timers()], "")
+        self.run(["systemctl", "stop", WATCH], "")
         end = time.monotonic() + PATIENCE
         while busy := [name for name in WORKERS if self._is_at_work(name)]:
             if time.monotonic() > end:
@@ -258,9 +261,10 @@ class Move:
         return state.strip() in ("activating", "active", "deactivating", "reloading")
 
     def _watch_again(self) -> None:
-        there = [name for name in TIMERS if (self.root / UNITS / name).exists()]
-        if there:
-            self.run(["systemctl", "start", *there], "")
+        self.run(["systemctl", "enable", "--now", *self._timers()], "")
+
+    def _timers(self) -> list[str]:
+        return [name for name in TIMERS if (self.root / UNITS / name).exists()]
 
     def _back(self, containers: list[Container]) -> None:
         """It was not to be: what ran runs again, as it was."""

@@ -56,8 +56,8 @@ def choose(setting: str, host: str, hosts: int, found: Mapping[str, Any], own_em
         builder = CONTROL_NODE
         if found["emulated"] and not own_emulated:
             why = f"{host} is emulated, and builds slowly"
-        elif hosts > 1:
-            why = f"{hosts} hosts want them"
+        elif hosts != 1:
+            why = f"{hosts} hosts want them" if hosts else "a swarm builds nothing"
         else:
             return Way(MANAGED_HOST, f"{host} is as fast, and alone")
     against = obstacle(builder, host, found, has_tool)

@@ -100,7 +100,7 @@ class Machine(Cluster):
         told = self.root(
             NODE, f"docker inspect --format '{{{{.Name}}}} {{{{.State.StartedAt}}}}' $({names}) 2>/dev/null || :"
         )
-        return dict(line.split() for line in told.splitlines())  # type: ignore[misc]
+        return dict(line.split() for line in told.splitlines())
 
     def kept(self, website: str) -> dict[str, str]:
         """A digest of all that is to be the same: secrets, certificate, what people have uploaded."""

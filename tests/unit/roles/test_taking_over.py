@@ -32,7 +32,7 @@ class Nodes:
 
     def seen(self, host: str, **settings: Any) -> dict[str, Any]:
         listed = [{"ID": name, "Spec": {"Labels": of}} for name, of in self.labels.items()]
-        hostvars = {
+        hostvars: dict[str, dict[str, Any]] = {
             name: {
                 "inventory_hostname": name,
                 "__inception_host": found,

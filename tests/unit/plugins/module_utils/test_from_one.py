@@ -188,7 +188,8 @@ def test_what_fails_starts_it_again(move: Move, machine: Machine) -> None:
     assert set(machine.networks) == {"inception_a", "inception_b"}
     assert move.phase() == BEGUN
     assert machine.held == "flush set inet inception held\n"
-    assert machine.of("systemctl", "start") == [["systemctl", "start", "inception-health.timer"]]
+    for word in ("disable", "enable"):
+        assert machine.of("systemctl", word) == [["systemctl", word, "--now", "inception-health.timer"]]
 
 
 def test_what_was_cut_off_is_gone_on_with(move: Move, machine: Machine) -> None:
@@ -224,7 +225,7 @@ def test_nothing_ends_while_somebody_is_at_work(move: Move, machine: Machine) ->
     with pytest.raises(MoveProblem, match=r"inception-backup\.service is at work; nothing was ended"):
         move.end()
     assert all(machine.running.values())
-    assert machine.of("systemctl", "start")
+    assert machine.of("systemctl", "enable")
 
 
 def test_a_stranger_in_its_network_is_named(move: Move, machine: Machine) -> None:

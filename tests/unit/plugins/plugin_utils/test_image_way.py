@@ -15,6 +15,7 @@ CASES: dict[str, tuple[str, int, dict[str, Any], bool, bool, str, str]] = {
     "one host": ("auto", 1, {}, False, True, "managed_host", "as fast"),
     "an emulated one": ("auto", 1, {"emulated": True}, False, True, "control_node", "emulated"),
     "both emulated": ("auto", 1, {"emulated": True}, True, True, "managed_host", "as fast"),
+    "the only node": ("auto", 0, {}, False, True, "control_node", "a swarm builds nothing"),
     "several": ("auto", 3, {}, False, True, "control_node", "3 hosts"),
     "asked for": ("control_node", 1, {}, False, True, "control_node", "inception_builder"),
     "not asked for": ("managed_host", 3, {"emulated": True}, False, True, "managed_host", "inception_builder"),
