@@ -24,6 +24,8 @@ from tests.verify.support import ROOT
 NODE = "one"
 nodes.PORTS = {NODE: 8521}
 nodes.ADDRESSES = {NODE: "172.29.44.11"}
+# An image of ours has the project's name, and so all that is made from it.
+MADE_BY_COMPOSE = "com.docker.compose.container-number"
 STATE = "/var/lib/fortytwo.inception/cluster/from_one.json"
 
 
@@ -96,7 +98,7 @@ class Machine(Cluster):
 
     def own(self) -> dict[str, str]:
         """The containers of its own stack that run, and since when."""
-        names = "docker ps --quiet --filter label=com.docker.compose.project=inception"
+        names = f"docker ps --quiet --filter label={MADE_BY_COMPOSE}"
         told = self.root(
             NODE, f"docker inspect --format '{{{{.Name}}}} {{{{.State.StartedAt}}}}' $({names}) 2>/dev/null || :"
         )

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from time import sleep
 
 from tests.cluster.conftest import Load, until
-from tests.cluster_from_one.conftest import NODE, STATE, Machine
+from tests.cluster_from_one.conftest import MADE_BY_COMPOSE, NODE, STATE, Machine
 
 OWN = "/home/wil/data/wordpress"
 SHARED = "/var/lib/fortytwo.inception/shared/wordpress"
@@ -106,7 +106,7 @@ def test_taken_over_while_visitors_look(cluster: Machine, load: Callable[[], Loa
 
 def test_nothing_of_the_one_is_left_to_start(cluster: Machine) -> None:
     """No container, timer, program or project could run it beside the cluster; its data and history are kept."""
-    assert cluster.root(NODE, "docker ps --all --quiet --filter label=com.docker.compose.project=inception") == ""
+    assert cluster.root(NODE, f"docker ps --all --quiet --filter label={MADE_BY_COMPOSE}") == ""
     assert cluster.root(
         NODE, "systemctl list-unit-files 'inception-*' --no-legend | awk '{print $1}' | sort"
     ).split() == [
