@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import pwd
 import shutil
 import stat
 import subprocess
@@ -51,7 +52,9 @@ Run = Callable[[list[str], str], "tuple[int, str, str]"]
 
 
 class MoveProblem(Exception):
-    """What is wrong, for the user."""
+    """What is wrong, for the user; and whether the machine's own stack runs as before."""
+
+    runs = True
 
 
 def run(words: list[str], given: str = "") -> tuple[int, str, str]:
@@ -122,6 +125,14 @@ class Move:
     root: Path = Path("/")
     run: Run = run
     systemd: bool = True
+
+    @classmethod
+    def told(cls, told: dict[str, Any]) -> Move:
+        """As a module is told."""
+        owner = pwd.getpwnam(told["owner"])
+        names = ("project", "project_dir", "data_dir", "manifest", "shared_dir", "volumes")
+        systemd = Path("/run/systemd/system").is_dir()
+        return cls(**{name: told[name] for name in names}, uid=owner.pw_uid, gid=owner.pw_gid, systemd=systemd)
 
     # ---- What there is ----
 
@@ -223,8 +234,12 @@ class Move:
                 self.hold([])
             raise
         # A network of the swarm has the same name. Only now: without them, the containers cannot start again.
-        if networks:
-            self.docker("network", "rm", *networks)
+        try:
+            if networks:
+                self.docker("network", "rm", *networks)
+        except MoveProblem as problem:
+            problem.runs = False
+            raise
         self.note(ENDED)
 
     def _networks(self, containers: list[Container]) -> list[str]:

@@ -13,13 +13,13 @@ version_added: "1.1.0"
 author:
   - fortytwo.inception contributors (@fortytwo-inception)
 description:
-  - What playbook C(deploy.yml) has made on this machine is ended in order, and its data is taken over by a cluster of
-    which it is a node now (playbook C(cluster.yml)).
-  - The folders of services that are on every node are copied to the folder that all nodes share, once while the site
-    runs and once when it has ended. All other folders and the secrets stay where they are.
-  - Visitors are held meanwhile, where the firewall is this collection's.
-  - What was cut off is gone on with by the next call. What fails before all has ended starts the machine's own stack
-    again.
+  - The data of what playbook C(deploy.yml) has made on this machine is taken over by a cluster of which it is a node
+    now (playbook C(cluster.yml)).
+  - The folders of services that are on every node are copied to the folder that all nodes share, while the site runs.
+    All other folders and the secrets stay where they are.
+  - M(fortytwo.inception.swarm_stack) ends the machine's own stack and copies what is newer by then, and has visitors
+    wait meanwhile, where the firewall is this collection's. What fails before all has ended starts that stack again.
+  - What was cut off is gone on with by the next call.
 extends_documentation_fragment:
   - fortytwo.inception._attributes
 attributes:
@@ -36,12 +36,10 @@ options:
   state:
     description:
       - V(copied) brings the files to the cluster while the site runs.
-      - V(ended) ends the machine's own stack, and holds its visitors.
-      - V(open) lets visitors in again.
       - V(cleared) removes the containers and the machine's own program with its timers, and puts the project's files
         into C(/var/lib/fortytwo.inception/before-cluster). The secrets stay.
     type: str
-    choices: [copied, ended, open, cleared]
+    choices: [copied, cleared]
     required: true
   project:
     description: What the compose project is called.
@@ -75,9 +73,9 @@ options:
 """
 
 EXAMPLES = r"""
-- name: End the stack of the machine, whose site the cluster goes on with
+- name: Bring the files of the site that runs
   fortytwo.inception.from_one:
-    state: ended
+    state: copied
     project: inception
     project_dir: /home/wil/inception
     data_dir: /home/wil/data
@@ -89,15 +87,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 brought:
-  description: With O(state=copied), how many files were newer than at the cluster.
+  description: How many files were newer than at the cluster.
   returned: success
   type: int
   sample: 3512
 """
 
-import pwd
-import signal
-from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -107,31 +102,19 @@ from ansible_collections.fortytwo.inception.plugins.module_utils._from_one impor
 
 def run(module: AnsibleModule) -> dict[str, Any]:
     given = module.params
-    owner = pwd.getpwnam(given["owner"])
-    move = _from_one.Move(
-        **{name: given[name] for name in ("project", "project_dir", "data_dir", "manifest", "shared_dir", "volumes")},
-        uid=owner.pw_uid,
-        gid=owner.pw_gid,
-        systemd=Path("/run/systemd/system").is_dir(),
-    )
-    state = given["state"]
+    move = _from_one.Move.told(given)
     if module.check_mode:
-        return {"changed": move.there and state != "open", "brought": 0}
-    if state == "copied":
-        brought = move.copy() if move.there and move.phase() != _from_one.ENDED else 0
-        return {"changed": brought > 0, "brought": brought}
-    # The connection may be cut off: what was begun comes to its end.
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    if state == "open":
-        move.hold([])
-        return {"changed": False, "brought": 0}
-    return {"changed": move.end() if state == "ended" else move.clear(), "brought": 0}
+        return {"changed": move.there, "brought": 0}
+    if given["state"] == "cleared":
+        return {"changed": move.clear(), "brought": 0}
+    brought = move.copy() if move.there and move.phase() != _from_one.ENDED else 0
+    return {"changed": brought > 0, "brought": brought}
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "state": {"type": "str", "choices": ["copied", "ended", "open", "cleared"], "required": True},
+            "state": {"type": "str", "choices": ["copied", "cleared"], "required": True},
             "project": {"type": "str", "required": True},
             "project_dir": {"type": "path", "required": True},
             "data_dir": {"type": "path", "required": True},

@@ -84,6 +84,12 @@ options:
     description: Seconds that a container may take until it is well. After them Swarm gives it up.
     type: int
     default: 600
+  takes_over:
+    description:
+      - A stack of this machine's own whose site the swarm goes on with, as M(fortytwo.inception.from_one) knows it.
+      - It is ended when all is ready for the swarm's. Its visitors are held from then until the services are well.
+    type: dict
+    default: {}
   networks:
     description: The addresses that all networks of the swarm are of.
     type: str
@@ -126,14 +132,17 @@ secrets:
   sample: [inception-db_password-2]
 """
 
+import contextlib
 import json
 import os
 import pwd
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.fortytwo.inception.plugins.module_utils import _files, _swarm
+from ansible_collections.fortytwo.inception.plugins.module_utils import _files, _from_one, _swarm
 from ansible_collections.fortytwo.inception.plugins.module_utils._secret_files import Folder
 from ansible_collections.fortytwo.inception.plugins.module_utils._swarm import SwarmProblem
 
@@ -179,6 +188,23 @@ def deploy(stack: _swarm.Stack, whole: dict[str, Any], plan: _swarm.Plan, path: 
     stack.deploy(path, whole=True)
 
 
+@contextlib.contextmanager
+def taking_over(told: dict[str, Any]) -> Iterator[None]:
+    """What the machine has run by itself ends now, and who visits waits meanwhile."""
+    if not told:
+        yield
+        return
+    # The connection may be cut off: what was begun comes to its end.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    move = _from_one.Move.told(told)
+    move.end()
+    try:
+        yield
+    finally:
+        # Well or not: nobody waits in vain.
+        move.hold([])
+
+
 def run(module: AnsibleModule) -> dict[str, Any]:
     given = module.params
     docker = _swarm.Docker(lambda words, data: module.run_command(words, data=data, binary_data=True))
@@ -200,10 +226,11 @@ def run(module: AnsibleModule) -> dict[str, Any]:
     if module.check_mode:
         return result
     path = os.path.join(given["folder"], "stack.json")
-    if not plan.empty:
-        deploy(stack, whole, plan, path, given["timeout"])
-    # What a run left that was cut off, or a node that was away, is waited for too.
-    stack.wait(whole["services"], given["timeout"])
+    with taking_over(given["takes_over"]):
+        if not plan.empty:
+            deploy(stack, whole, plan, path, given["timeout"])
+        # What a run left that was cut off, or a node that was away, is waited for too.
+        stack.wait(whole["services"], given["timeout"])
     services = stack.services()
     left = {_swarm.short_name(one, given["name"]): _swarm.fingerprint(one) for one in services}
     if left != noted:
@@ -229,6 +256,7 @@ def main() -> None:
             "secrets_dir": {"type": "path", "required": True, "no_log": False},
             "owner": {"type": "str", "required": True},
             "patience": {"type": "int", "default": 600},
+            "takes_over": {"type": "dict", "default": {}},
             "networks": {"type": "str", "default": "10.201.0.0/16"},
             "folder": {"type": "path", "default": "/var/lib/fortytwo.inception/cluster"},
             "timeout": {"type": "int", "default": 900},
@@ -237,6 +265,8 @@ def main() -> None:
     )
     try:
         module.exit_json(**run(module))
+    except _from_one.MoveProblem as problem:
+        module.fail_json(msg=str(problem), own_runs=problem.runs)
     except (SwarmProblem, _files.FileProblem) as problem:
         module.fail_json(msg=str(problem))
     except OSError as error:

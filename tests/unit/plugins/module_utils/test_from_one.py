@@ -19,6 +19,7 @@ from ansible_collections.fortytwo.inception.plugins.module_utils._from_one impor
     Move,
     MoveProblem,
 )
+from ansible_collections.fortytwo.inception.plugins.modules import swarm_stack
 
 ORDER = {"nginx": "wordpress", "wordpress": "mariadb", "mariadb": "", "redis": ""}
 
@@ -291,3 +292,31 @@ def test_what_was_cut_off_while_it_went_goes_on(
 def test_the_look_at_a_machine_without_any_says_nothing(tmp_path: Path) -> None:
     assert _from_one.phase(tmp_path) == BEGUN
     assert _history.read(tmp_path / STATE) == {}
+
+
+def test_whether_the_site_runs_is_said(move: Move, machine: Machine) -> None:
+    """It does, unless its networks are going: without them no container starts."""
+    machine.fails["docker network rm"] = (1, "error while removing network")
+    with pytest.raises(MoveProblem, match="error while removing network") as failed:
+        move.end()
+    assert not failed.value.runs
+    assert move.phase() == ENDING
+    machine.fails = {"docker stop": (1, "no")}
+    machine.running = dict.fromkeys(ORDER, True)
+    with pytest.raises(MoveProblem) as failed:
+        move.end()
+    assert failed.value.runs
+    assert all(machine.running.values())
+
+
+def test_nobody_waits_in_vain(move: Move, machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Visitors are held while the swarm's services start, and let in when they are well, or given up."""
+    monkeypatch.setattr(Move, "told", lambda told: move)
+    monkeypatch.setattr(swarm_stack.signal, "signal", lambda *_: None)
+    with swarm_stack.taking_over({}):
+        assert all(machine.running.values())
+    with pytest.raises(ValueError, match="not well"), swarm_stack.taking_over({"project": "inception"}):
+        assert not any(machine.running.values())
+        assert "443 timeout" in machine.held
+        raise ValueError("not well")
+    assert machine.held == "flush set inet inception held\n"
