@@ -88,7 +88,8 @@ def test_cut_off_and_given_back(cluster: Machine) -> None:
 
 def test_taken_over_while_visitors_look(cluster: Machine, load: Callable[[], Load]) -> None:
     """Comments, pictures, secrets and the certificate are the same; it was away for less than a minute or two."""
-    before, shown = cluster.kept(OWN), cluster.shown()
+    before, shown, shown_at = cluster.kept(OWN), cluster.shown(), cluster.root(NODE, "date -u '+%F %T UTC'")
+    assert "Fingerprint" in shown
     with load() as seen:
         until(lambda: len(seen.taken) > 4, 120, "nobody can write")
         done = cluster.cluster()
@@ -99,9 +100,10 @@ def test_taken_over_while_visitors_look(cluster: Machine, load: Callable[[], Loa
     assert cluster.kept(SHARED) == before
     assert cluster.shown() == shown
     assert set(seen.taken) - set(cluster.root(NODE, COMMENTS).split()) == set()
-    assert "before the cluster" in cluster.root(NODE, "ls /mnt/backup/wil >/dev/null && echo before the cluster")
+    kept = "/var/lib/fortytwo.inception/before-cluster/backup/state.json"
+    assert shown_at < cluster.root(NODE, f'sed -n \'s/.*"succeeded": "\\(.*\\)".*/\\1/p\' {kept}')
     assert seen.longest < AWAY_SECONDS
-    assert "its site is the cluster's now" in done.output
+    assert "with its data, secrets and certificate" in done.output
 
 
 def test_nothing_of_the_one_is_left_to_start(cluster: Machine) -> None:

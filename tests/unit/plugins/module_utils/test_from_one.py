@@ -315,8 +315,13 @@ def test_nobody_waits_in_vain(move: Move, machine: Machine, monkeypatch: pytest.
     monkeypatch.setattr(swarm_stack.signal, "signal", lambda *_: None)
     with swarm_stack.taking_over({}):
         assert all(machine.running.values())
-    with pytest.raises(ValueError, match="not well"), swarm_stack.taking_over({"project": "inception"}):
-        assert not any(machine.running.values())
-        assert "443 timeout" in machine.held
-        raise ValueError("not well")
+
+    def given_up() -> None:
+        with swarm_stack.taking_over({"project": "inception"}):
+            assert not any(machine.running.values())
+            assert "443 timeout" in machine.held
+            raise ValueError("not well")
+
+    with pytest.raises(ValueError, match="not well"):
+        given_up()
     assert machine.held == "flush set inet inception held\n"
