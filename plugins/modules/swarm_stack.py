@@ -113,6 +113,10 @@ done:
   type: list
   elements: str
   sample: [add mariadb, change wordpress]
+stack:
+  description: The stack file, in which secrets have the names of their files. From the control node.
+  returned: success
+  type: dict
 secrets:
   description: The Swarm secrets that are new, by their names.
   returned: success
@@ -129,6 +133,8 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.fortytwo.inception.plugins.module_utils import _files, _swarm
+from ansible_collections.fortytwo.inception.plugins.module_utils._lease import Lease
+from ansible_collections.fortytwo.inception.plugins.module_utils._places import LEASE
 from ansible_collections.fortytwo.inception.plugins.module_utils._secret_files import Folder
 from ansible_collections.fortytwo.inception.plugins.module_utils._swarm import SwarmProblem
 
@@ -228,7 +234,10 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        module.exit_json(**run(module))
+        # Whoever called this has the lease, and it takes longer than one lasts.
+        with Lease(Path("/", LEASE)).kept():
+            result = run(module)
+        module.exit_json(**result)
     except (SwarmProblem, _files.FileProblem) as problem:
         module.fail_json(msg=str(problem))
     except OSError as error:
