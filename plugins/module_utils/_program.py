@@ -57,8 +57,8 @@ from ansible_collections.fortytwo.inception.plugins.module_utils._stack_start im
 IN_A_CLUSTER = {
     "rollback": "Swarm goes back by itself where a newer one is not well; an older one comes back by its settings: put "
     "them into the inventory again, and call make cluster. Data comes back by make restore",
-    "update": "its images are made once, for all nodes: another word in cluster_packages, such as today's date, and make "
-    "cluster make them anew",
+    "update": "its images are made once, for all nodes: another word in cluster_packages, such as today's date, and "
+    "make cluster make them anew",
     "import": "import the site on a machine of its own, make a backup of that, and restore it here: make restore "
     "KEY=that-machine.key",
     "certificate": "make cluster makes another one before it ends",

@@ -27,8 +27,8 @@ CLUSTER = "var/lib/fortytwo.inception/cluster"
 STACK, NOTED = "stack.json", "services.json"
 # Among the project's files in the history: the stack file, in which secrets have the names of their files.
 STACK_FILE = "cluster/stack.json"
-# What is held: the content that it has meanwhile, and the label that no node has.
-HELD, HELD_LABEL = "held", "inception_held"
+# The label of a node that none has: services that are on every node are nowhere then.
+HELD_LABEL = "inception_held"
 # Seconds until all containers of all nodes have ended; and between a change of a shared folder's name and the first
 # container that asks for it: so long a node may go by the former one.
 ENDS_SECONDS, SETTLES_SECONDS, PAUSE = 600.0, 3.0, 1.0
@@ -104,13 +104,13 @@ class Compose:
         return f"docker compose {words[0]}: {said}" if said else ""
 
 
-def held(stack: Mapping[str, Any], but: Iterable[str], content: str) -> dict[str, Any]:
+def held(stack: Mapping[str, Any], but: Iterable[str], labels: Mapping[str, str]) -> dict[str, Any]:
     """The stack file with no container of any service but these."""
     kept, services = set(but), {}
     for name, said in stack["services"].items():
         deploy = dict(said["deploy"])
         if name not in kept:
-            deploy["labels"] = {content: HELD}
+            deploy["labels"] = dict(labels)
             if deploy.get("mode") == "global":
                 deploy["placement"] = {"constraints": [f"node.labels.{HELD_LABEL} == yes"]}
             else:
@@ -205,7 +205,7 @@ class Swarm:
         """No container of any other service is left on any node, and these are well."""
         swarm, stack, kept = self._swarm, self._services(), list(but)
         whole = self._whole()
-        stack.deploy(self._write(held(whole, kept, swarm.CONTENT_LABEL)))
+        stack.deploy(self._write(held(whole, kept, {swarm.CONTENT_LABEL: swarm.HELD})))
         end = time.monotonic() + ENDS_SECONDS
         others = [name for name in whole["services"] if name not in kept]
         while left := [name for name in others if self._lives(stack, name)]:
