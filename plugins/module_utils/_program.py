@@ -417,7 +417,8 @@ def main(argv: list[str] | None = None) -> int:
     history, lease = History(options.root / HISTORY), Lease(options.root / LEASE)
     store = _health.Store(options.root / HEALTH, options.root / LEASE)
     try:
-        if other_way := elsewhere(options.command, history):
+        asks = options.command == "update" and options.check
+        if not asks and (other_way := elsewhere(options.command, history)):
             say(f"inception: {other_way}", sys.stderr)
             return 1
         if options.command == "deploy":

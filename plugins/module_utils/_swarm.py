@@ -340,8 +340,8 @@ class Stack:
                 self.docker.say(*words)
                 return
             except SwarmProblem as problem:
-                # A network that is on its way out is still taken for one that is there (moby/moby#29293); and what Swarm
-                # itself notes of a service between the client's look and its change makes that one too old.
+                # A network that is on its way out is still taken for one that is there (moby/moby#29293); and what
+                # Swarm notes of a service between the look and the change makes that too old (moby/moby#39891).
                 if attempt == ATTEMPTS - 1 or not AGAIN.search(str(problem)):
                     raise
                 time.sleep(PAUSE * 3)
