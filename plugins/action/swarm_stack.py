@@ -44,4 +44,5 @@ class ActionModule(ActionBase):
         # Of the services the module needs no more than what is in the stack file.
         arguments |= {"stack": stack, "services": []}
         answer: dict[str, Any] = self._execute_module("fortytwo.inception.swarm_stack", arguments, task_vars=task_vars)
-        return answer
+        # Whoever writes down what runs has it from here; of a secret there is no more in it than its file's name.
+        return answer if answer.get("failed") else answer | {"stack": stack}

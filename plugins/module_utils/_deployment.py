@@ -30,6 +30,9 @@ WATCHED_ENDS = 2
 WATCHED_SECONDS = 300
 WATCHED_EVERY = 5.0
 
+# What of the build cache is kept where images have gone: six bases of the mandatory services are a gigabyte and a half.
+CACHE_KEPT = "2GB"
+
 
 @dataclass
 class Wish:
@@ -106,6 +109,8 @@ class Deployment:
         entry = Entry(self.history.next_number(), utc(), self.who, self.what, digest=digest)
         try:
             takeover = self.takeover()
+            if self.history.under_way():
+                takeover.let_in()
             missing = takeover.stack.missing()
             plan = Plan(unknown=True) if missing else takeover.plan()
             if plan.empty and former and former.digest == digest and not self.history.under_way():
@@ -116,7 +121,9 @@ class Deployment:
             tried = self.history.under_way().get("tried") == digest
             self._begin(entry, tried=digest if tried else "")
             takeover.stack.build(missing)
-            done = self._forward(takeover, tried, lambda: self._begin(entry, tried=digest))
+            if missing:
+                plan = takeover.plan()
+            done = self._forward(takeover, plan, tried, lambda: self._begin(entry, tried=digest))
         except GivenUp as error:
             self._backward(entry, former, error, before)
             raise
@@ -145,10 +152,10 @@ class Deployment:
             return []
         return _history.differences(self.history.files(former.number), files)
 
-    def _forward(self, takeover: Takeover, tried: bool, note: Callable[[], None]) -> list[str]:
+    def _forward(self, takeover: Takeover, plan: Plan, tried: bool, note: Callable[[], None]) -> list[str]:
         """Tries, takes over, and looks."""
         takeover.remove_trials()
-        plan = takeover.plan()
+        plan = takeover.when_started(plan)
         if plan.empty:
             return []
         if not [one for one in takeover.containers() if one.running]:
@@ -220,12 +227,16 @@ class Deployment:
         self.project.restore(self.history.files(former.number))
         self.wish = Wish.of({**asdict(self.wish), **self.history.plan(former.number)})
         takeover = self.takeover()
+        if before is None:
+            takeover.let_in()
         takeover.remove_trials()
         touched = before is None or running_now(self.wish.project) != before or not takeover.plan().empty
         if touched:
             # It was well before: no trial, and an image that is gone is built.
             takeover.stack.build(takeover.stack.missing())
-            takeover.take(takeover.plan())
+            plan = takeover.plan()
+            # Gone on with after the machine's start, nobody is well yet.
+            takeover.take(plan if before else takeover.when_started(plan))
         # What was given up may have left something on a volume before it went.
         takeover.finish()
         for line in takeover.stack.warnings:
@@ -284,6 +295,8 @@ def remove_images(stack: Stack, history: History) -> None:
     old = [name for name in listed.split() if ":" in name and "<none>" not in name and name not in kept]
     if old and kept:
         stack.ask("image", "rm", *old, check=False)
+        # What they were built from goes with what was used longest ago; by itself Docker keeps a tenth of the disk.
+        stack.ask("builder", "prune", "--force", "--keep-storage", CACHE_KEPT, check=False)
 
 
 # -- going back --

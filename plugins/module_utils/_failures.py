@@ -81,6 +81,14 @@ CAUSES: tuple[tuple[tuple[str, ...], str, str], ...] = (
         ),
     ),
     (
+        (r"Bind for \S*?:(\d+) failed: port is already allocated",),
+        "another container holds the port {1}, or one that is gone",
+        (
+            "`docker ps --filter publish={1}` on the managed host names it: stop it, or choose another "
+            "inception_https_port; if it names none, `systemctl restart docker` (Alpine: `rc-service docker restart`)"
+        ),
+    ),
+    (
         (
             r"Bind for \S*?:(\d+) failed",
             r"listen tcp\S* \S*?:(\d+): bind: address already in use",

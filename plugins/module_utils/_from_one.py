@@ -192,10 +192,9 @@ class Move:
 
     # ---- From the one to the other ----
 
-    def end(self) -> bool:
-        """Ends the machine's own stack in order, with its last files at the cluster. Whether there was something."""
-        if not self.there or self.phase() == ENDED:
-            return False
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """With the machine's lease, from the end of the one until the other is well."""
         lease = _lease.Lease(self.root / _places.LEASE)
         name = f"cluster:{os.getpid()}"
         try:
@@ -204,9 +203,15 @@ class Move:
             raise MoveProblem(f"{held}; nothing was ended. When that is over: make cluster again") from None
         try:
             with lease.kept(name):
-                self._end()
+                yield
         finally:
             lease.release(name)
+
+    def end(self) -> bool:
+        """Ends the machine's own stack in order, with its last files at the cluster. Whether there was something."""
+        if not self.there or self.phase() == ENDED:
+            return False
+        self._end()
         return True
 
     def _end(self) -> None:
@@ -322,7 +327,8 @@ class Move:
         kept.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._put_away_project(kept)
         ours = self.root / "var/lib/fortytwo.inception"
-        for name in ("history", "health", "updates", "backup", "failures"):
+        # Its backups are the cluster's, in the same place and with the same key.
+        for name in ("history", "health", "updates", "failures"):
             if (ours / name).exists():
                 self._move(ours / name, kept / name)
         for name in self.volumes:

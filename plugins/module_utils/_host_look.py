@@ -521,6 +521,10 @@ def check_login(host: Host) -> Iterator[str]:
 # ---- Ports ----
 
 
+# Who holds a port for a container.
+DOCKER_S = {"dockerd", "docker-proxy"}
+
+
 def check_ports(host: Host) -> Iterator[str]:
     """Every port of every service that somebody else holds."""
     ours = ports_of_project(host)
@@ -535,8 +539,11 @@ def check_ports(host: Host) -> Iterator[str]:
             if key in theirs:
                 taken.setdefault(f"the container {theirs[key]}", []).append(number)
             elif held:
-                names = _listeners.programs(one.inode for one in held)
-                taken.setdefault(", ".join(sorted(set(names.values()))) or "the kernel", []).append(number)
+                names = set(_listeners.programs(one.inode for one in held).values())
+                if names and names <= DOCKER_S and (host.info or {}).get("LiveRestoreEnabled"):
+                    # For a container that is gone: the deployment has Docker give it back (_ports).
+                    continue
+                taken.setdefault(", ".join(sorted(names)) or "the kernel", []).append(number)
         for holder, numbers in taken.items():
             several = len(numbers) > 1
             yield (

@@ -660,7 +660,7 @@ class Machine:
             if self._is_ours(number):
                 signal.pidfd_send_signal(handle, name)
         except ProcessLookupError:
-            self._wait_for_last_words()
+            pass
         finally:
             os.close(handle)
 

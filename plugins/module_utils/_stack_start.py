@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.fortytwo.inception.plugins.module_utils import _engine
+from ansible_collections.fortytwo.inception.plugins.module_utils import _engine, _ports
 from ansible_collections.fortytwo.inception.plugins.module_utils._failures import (
     Failure,
     clean,
@@ -382,7 +382,10 @@ class Stack:
 
     def read(self) -> None:
         """The project as compose reads it."""
-        told = json.loads(self.ask("compose", "config", "--format", "json"))
+        self.understand(json.loads(self.ask("compose", "config", "--format", "json")))
+
+    def understand(self, told: dict[str, Any]) -> None:
+        """What compose said of the project, here or to somebody who has asked it already."""
         self.told: dict[str, Any] = told
         self.project: str = told["name"]
         self.described: dict[str, Any] = told["services"]
@@ -489,13 +492,19 @@ class Stack:
         Compose goes away when a service is unhealthy; then a slow one is waited for, and compose is asked again.
         """
         watch = Watch(self, time.monotonic())
-        again = False
+        again = gave_back = False
         while True:
             output, code = self.follow(self.up(again), lambda _: watch.look(settled=False))
             self.warnings = list(dict.fromkeys(self.warnings + warnings(output)))
             if code == 0:
                 break
             if not WAITS.search(output):
+                if not gave_back and (port := _ports.lost(output)):
+                    self.tell(f"Docker holds port {port} for a container that is gone: starting Docker anew")
+                    gave_back = _ports.give_back()
+                    if gave_back:
+                        self.warnings.append(_ports.RETOLD.format(port=port))
+                        continue
                 service, failure = start_failure(output, self.described, self.project)
                 raise GivenUp(failure, service, output)
             again = True

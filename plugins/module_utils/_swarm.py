@@ -21,11 +21,14 @@ STACK_LABEL = "fortytwo.inception.stack"
 FILE_LABEL = "fortytwo.inception.file"
 DIGEST_LABEL = "fortytwo.inception.digest"
 CONTENT_LABEL = "fortytwo.inception.content"
+# The content of a service that is to have no container, on no node.
+HELD = "held"
 NAMESPACE_LABEL = "com.docker.stack.namespace"
 # Work for whoever would try values at a digest; a value that was drawn has 190 bits.
 SCRYPT: Mapping[str, int] = {"n": 1 << 14, "r": 8, "p": 1, "dklen": 16}
 PAUSE = 1.0
 ATTEMPTS = 10
+AGAIN = re.compile(r"network \S+ not found|update out of sequence")
 UNDER_WAY = ("updating", "rollback_started")
 # The words of an update that is over, and was not taken.
 GIVEN_BACK = ("rollback_completed", "rollback_paused")
@@ -369,8 +372,9 @@ class Stack:
                 self.docker.say(*words)
                 return
             except SwarmProblem as problem:
-                # A network that is on its way out is still taken for one that is there (moby/moby#29293).
-                if attempt == ATTEMPTS - 1 or not re.search(r"network \S+ not found", str(problem)):
+                # A network that is on its way out is still taken for one that is there (moby/moby#29293); and what
+                # Swarm notes of a service between the look and the change makes that too old (moby/moby#39891).
+                if attempt == ATTEMPTS - 1 or not AGAIN.search(str(problem)):
                     raise
                 time.sleep(PAUSE * 3)
 
@@ -439,6 +443,8 @@ class Stack:
             if update in GIVEN_BACK and content(one) != wanted.get(name, content(one)):
                 said = (one.get("UpdateStatus") or {}).get("Message", "")
                 lost.append(f"{name}: the new one was not well, and Swarm went back to the former ({said})")
+                continue
+            if content(one) == HELD:
                 continue
             tasks = [task for task in self.tasks(name) if task.wanted == "running"]
             well = len([task for task in tasks if task.state == "running"])

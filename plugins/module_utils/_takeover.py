@@ -9,6 +9,7 @@ in the order that its description names.
 
 from __future__ import annotations
 
+import calendar
 import contextlib
 import json
 import os
@@ -39,6 +40,7 @@ from ansible_collections.fortytwo.inception.plugins.module_utils._stack_start im
 SERIALS = "SECRETS"
 SECRETS = "/run/secrets/"
 ONE_OFF_LABEL = "com.docker.compose.oneoff"
+RECREATED = {"Recreate", "Recreated"}
 PLAN_LINE = re.compile(r"Container (\S+) +(\w+) *$")
 TRIAL_PROJECT = "inception-trial"
 TRIAL_FOLDER = Path("/var/lib/fortytwo.inception/trial")
@@ -58,6 +60,9 @@ HELD_AT_MOST = 120.0
 ASKING_SECONDS = 1.0
 # NGINX keeps a name's addresses for a second (nginx.conf: valid), which it counts in whole ones.
 NAMES_SECONDS = 2.0
+# How long a container that has just started may take until it counts as unwell. Right after the machine's start they
+# all are about to be well; what is taken for unwell is replaced at its place, and visitors wait for that.
+STARTS_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -110,6 +115,8 @@ class Running:
     env: dict[str, str]
     networks: frozenset[str]
     restarts: int
+    # Seconds since the epoch.
+    started: float = 0.0
 
     @property
     def well(self) -> bool:
@@ -118,6 +125,19 @@ class Running:
     @property
     def unwell(self) -> bool:
         return not self.running or self.health == "unhealthy"
+
+    def starting(self, now: float) -> bool:
+        """Whether it began a moment ago and is about to be well. Who ends and begins again is not."""
+        young = abs(now - self.started) < STARTS_SECONDS
+        return self.running and not self.paused and self.health == "starting" and self.restarts == 0 and young
+
+
+def seconds(told: str) -> float:
+    """A time as Docker tells it."""
+    try:
+        return float(calendar.timegm(time.strptime(told[:19], "%Y-%m-%dT%H:%M:%S")))
+    except ValueError:
+        return 0.0
 
 
 def read_running(told: dict[str, Any]) -> Running:
@@ -139,6 +159,7 @@ def read_running(told: dict[str, Any]) -> Running:
         env=dict(pair.partition("=")[::2] for pair in config.get("Env") or []),
         networks=frozenset((told.get("NetworkSettings") or {}).get("Networks") or {}),
         restarts=int(told.get("RestartCount") or 0),
+        started=seconds(str(state.get("StartedAt") or "")),
     )
 
 
@@ -251,10 +272,30 @@ class Takeover:
                 by_service[one.service].append(one)
             else:
                 plan.orphans.append(one.name)
+        if steps is not None:
+            self._forget_dependents(steps, by_service)
         for name, found in by_service.items():
             self._plan_service(plan, name, found, steps)
         plan.unconnected = list(self._unconnected(one for found in by_service.values() for one in found))
         return plan
+
+    def _forget_dependents(self, steps: dict[str, set[str]], by_service: dict[str, list[Running]]) -> None:
+        """Compose replaces with a container whoever waits for it. Where one that gives way is still there beside its
+        successor, who is as described stays: visitors have waited for a new door already."""
+        crowded = {name for name, found in by_service.items() if len(found) > 1}
+        asked = [
+            found[0]
+            for name, found in by_service.items()
+            if len(found) == 1 and RECREATED & steps.get(found[0].name, set()) and self._leans_on(name, crowded)
+        ]
+        if not asked:
+            return
+        told = self.stack.ask("compose", "config", "--hash", ",".join(one.service for one in asked), check=False)
+        hashes = dict(line.split()[:2] for line in told.splitlines() if len(line.split()) == 2)
+        for one in asked:
+            image = self.stack.ask("image", "inspect", "--format", "{{.Id}}", one.image, check=False).strip()
+            if hashes.get(one.service) == one.hash and image == one.image_id:
+                steps[one.name] -= RECREATED
 
     def _plan_service(self, plan: Plan, name: str, found: list[Running], steps: dict[str, set[str]] | None) -> None:
         # What a replacement that was cut off has left: a container that was not started, under a name in between.
@@ -299,7 +340,7 @@ class Takeover:
         if len(found) > 1:
             # Of several, compose would keep any.
             return one.hash != newest.hash or self._environment(one) != {}
-        return bool({"Recreate", "Recreated"} & steps.get(one.name, set()))
+        return bool(RECREATED & steps.get(one.name, set()))
 
     def _environment(self, one: Running) -> dict[str, str]:
         """The values that a container would get now and does not have."""
@@ -472,6 +513,20 @@ class Takeover:
         shutil.rmtree(TRIAL_FOLDER, ignore_errors=True)
 
     # -- the take-over --
+
+    def when_started(self, plan: Plan) -> Plan:
+        """What there is to do when all that has just started is well or is not."""
+        if not plan.waiting and not any(one.starting(time.time()) for found in plan.outdated.values() for one in found):
+            return plan
+        end = time.monotonic() + STARTS_SECONDS
+        told = ""
+        while names := sorted(one.name for one in self.containers() if one.starting(time.time())):
+            if time.monotonic() > end:
+                break
+            if told != (told := ", ".join(names)):
+                self.stack.tell(f"waiting for what has just started: {told}")
+            time.sleep(1)
+        return self.plan()
 
     def take(self, plan: Plan) -> None:
         """Does it. Raises GivenUp where a service is not well in the end."""
@@ -658,7 +713,8 @@ class Takeover:
             Wish(wish.source, names, scale or {}, recreate, False, wish.patience, seconds or wish.timeout),
             tell=self.stack.tell,
         )
-        part.read()
+        # Visitors may be waiting at the door: compose is not asked again.
+        part.understand(self.stack.told)
         part.start()
         self.stack.warnings += [line for line in part.warnings if line not in self.stack.warnings]
 
@@ -710,6 +766,13 @@ class Takeover:
         finally:
             over.set()
             thread.join()
+            self._nft("")
+
+    def let_in(self) -> None:
+        """Whoever was held by a run that was killed waits no longer than until somebody answers."""
+        if any(
+            self.service(one.service).update_order == "hold_connections" for one in self.containers() if one.running
+        ):
             self._nft("")
 
     @staticmethod

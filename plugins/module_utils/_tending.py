@@ -23,6 +23,7 @@ from ansible_collections.fortytwo.inception.plugins.module_utils import (
     _health,
     _history,
     _notice,
+    _ports,
     _renewal,
     _restore,
     _stuck,
@@ -39,6 +40,7 @@ MACHINE = "the machine itself"
 RENEWAL = "renewal of the certificate"
 RUN = "health:"
 WELL = "All is well."
+ENGINE = "the engine"
 # While the firewall is down, nobody can be held when NGINX is replaced: that waits until the certificate has less.
 UNHELD_DAYS = 7
 
@@ -129,7 +131,7 @@ class Tending:
             self.lease.release(run)
 
     def _act(self, findings: list[Finding]) -> list[Finding]:
-        findings = [*findings, *self._restart_what_is_stuck()]
+        findings = [*findings, *self._give_ports_back(), *self._restart_what_is_stuck()]
         keys = {one.key for one in findings}
         under_way = self.history.under_way()
         # At the first look somebody may be about to go on with it himself; what was ours nobody else does.
@@ -143,6 +145,25 @@ class Tending:
         if "certificate" in keys:
             return self._done(findings, "certificate", RENEWAL, self._renew)
         return self._done(findings, "served", RENEWAL, self._serve)
+
+    def _give_ports_back(self) -> list[Finding]:
+        """A service that Docker did not start for a port that nobody has; with Docker, it is started."""
+        engine = self.look.engine
+        if engine is None:
+            return []
+        down = [one for found in engine.containers.values() for one in found if one.status in ("created", "exited")]
+        down = [one for one in down if _ports.ALLOCATED.search(one.error)]
+        port = next((port for one in down if (port := _ports.lost(one.error))), "")
+        now, before = _health.uptime(), self.memory.restarted.setdefault(ENGINE, [])
+        if not port or not _stuck.may_be_restarted(before, now):
+            return []
+        with contextlib.suppress(Held), self._at_work("starting Docker anew"):
+            before.append(now)
+            if _ports.give_back():
+                for one in down:
+                    engine.restart(one)
+                return [Finding(ENGINE, _ports.RETOLD.format(port=port), "nothing: this is only told", 1)]
+        return []
 
     def _restart_what_is_stuck(self) -> list[Finding]:
         """What was well and makes no progress for five minutes; not a service that is slow."""

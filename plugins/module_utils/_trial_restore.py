@@ -209,7 +209,9 @@ class Beside:
         from ansible_collections.fortytwo.inception.plugins.module_utils import _history
 
         settings = _history.settings({name: File.unpacked(one) for name, one in self.manifest["files"].items()})
-        words = _backup.front_page(self.project, self.manifest["services"], settings)
+        words = _backup.front_page(
+            lambda service: _backup.container_of(self.project, service), self.manifest["services"], settings
+        )
         if not words:
             raise BackupProblem("the restored site shows a page without a word")
         if expected and alike(expected, words) < ALIKE:

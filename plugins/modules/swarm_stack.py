@@ -124,6 +124,10 @@ done:
   type: list
   elements: str
   sample: [add mariadb, change wordpress]
+stack:
+  description: The stack file, in which secrets have the names of their files. From the control node.
+  returned: success
+  type: dict
 secrets:
   description: The Swarm secrets that are new, by their names.
   returned: success
@@ -143,6 +147,8 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.fortytwo.inception.plugins.module_utils import _files, _from_one, _swarm
+from ansible_collections.fortytwo.inception.plugins.module_utils._lease import Lease
+from ansible_collections.fortytwo.inception.plugins.module_utils._places import LEASE
 from ansible_collections.fortytwo.inception.plugins.module_utils._secret_files import Folder
 from ansible_collections.fortytwo.inception.plugins.module_utils._swarm import SwarmProblem
 
@@ -186,6 +192,15 @@ def deploy(stack: _swarm.Stack, whole: dict[str, Any], plan: _swarm.Plan, path: 
         raise
     write(path, text_of(whole))
     stack.deploy(path, whole=True)
+
+
+def leased(told: dict[str, Any]) -> contextlib.AbstractContextManager[None]:
+    """Nobody else changes the stack meanwhile."""
+    if told:
+        # Until now it was the machine's own, which made a backup and looked after itself.
+        return _from_one.Move.told(told).alone()
+    # Whoever called this has the lease, and it takes longer than one lasts.
+    return Lease(Path("/", LEASE)).kept()
 
 
 @contextlib.contextmanager
@@ -264,13 +279,15 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        module.exit_json(**run(module))
+        with leased({} if module.check_mode else module.params["takes_over"]):
+            result = run(module)
     except _from_one.MoveProblem as problem:
         module.fail_json(msg=str(problem), own_runs=problem.runs)
     except (SwarmProblem, _files.FileProblem) as problem:
         module.fail_json(msg=str(problem))
     except OSError as error:
         module.fail_json(msg=f"{error.filename}: {error.strerror}")
+    module.exit_json(**result)
 
 
 if __name__ == "__main__":

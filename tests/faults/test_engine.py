@@ -8,6 +8,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
+
 from tests.faults.bench import Bench
 from tests.verify.support import Page, add_comment, wait_until
 
@@ -65,6 +67,47 @@ def test_one_that_hangs_is_started_again(bench: Bench) -> None:
     assert bench.site.own().get(f"/?fresh={time.monotonic_ns()}").status == 200
     # Who waits for it is left alone.
     assert "restarting wordpress" not in bench.root("journalctl --no-pager -u inception-health")
+
+
+# Docker dies while it starts a container with the site's port, until it holds the port for one that is gone: at about
+# each tenth time.
+HOLD = r"""
+image=$(docker inspect --format '{{.Image}}' inception-nginx-1)
+docker network create held >/dev/null
+for number in $(seq 100); do
+    docker create --name held --network held --publish 443:80 --entrypoint sleep "$image" 1000 >/dev/null
+    docker start held >/dev/null 2>&1 &
+    python3 -c 'import random, time; time.sleep(random.uniform(0.02, 0.6))'
+    systemctl kill --signal=KILL --kill-whom=main docker.service
+    wait
+    until timeout 5 docker version >/dev/null 2>&1; do sleep 0.5; done
+    docker rm --force held >/dev/null
+    if ! docker run --rm --network held --publish 443:80 --entrypoint true "$image" 2>/tmp/held; then
+        grep 'port is already allocated' /tmp/held && exit
+    fi
+done
+"""
+
+
+@pytest.mark.parametrize("who", ["a deployment", "the machine by itself"])
+def test_a_port_that_docker_holds_for_nobody_comes_back(bench: Bench, who: str) -> None:
+    """As after a power cut; no container starts at it any more, and nobody has it."""
+    began = bench.root("docker inspect --format '{{.State.StartedAt}}' inception-mariadb-1")
+    bench.root("systemctl stop inception-health.timer; docker stop inception-nginx-1")
+    try:
+        assert "port is already allocated" in bench.root(f"cat >/root/hold.sh <<'SH'\n{HOLD}\nSH\nsh /root/hold.sh")
+        assert "port is already allocated" in bench.host.run("docker start inception-nginx-1").stderr
+        if who == "a deployment":
+            done = bench.deploy()
+            assert done.status == 0, done.output[-3000:]
+            assert "Docker held port 443 for a container that is gone" in done.output
+    finally:
+        bench.root("systemctl start inception-health.timer")
+        bench.root("docker rm --force held 2>/dev/null; docker network rm held")
+    wait_until("all is well", lambda: not bench.unwell(), 300)
+    assert bench.site.own().get("/").status == 200
+    # The others went on.
+    assert bench.root("docker inspect --format '{{.State.StartedAt}}' inception-mariadb-1") == began
 
 
 def wordpress(bench: Bench) -> str:

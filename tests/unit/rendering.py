@@ -95,12 +95,13 @@ NODE = {
         **VARIANTS["debian-archive"],
         "inception_bonus_services": ["redis"],
         "stack_page_cache": True,
-        "__docker_is_node": True,
+        "groups": {"cluster": ["wil"]},
+        "cluster_packages": "",
     }
 }
 
 # The same, with the database on three of them.
-GALERA = {"galera": {**NODE["node"], "cluster_database": "galera", "groups": {"cluster": ["wil"]}}}
+GALERA = {"galera": {**NODE["node"], "cluster_database": "galera"}}
 
 # On a base image that the machine has an archive of.
 KEPT = {"kept": {"base_image_archive_path": FACTS["base_image_kept"]}}

@@ -129,6 +129,20 @@ def test_php_fpm_answers(stack: Stack) -> None:
     assert listening(stack, "wordpress") == {setting(stack, "WORDPRESS_PORT")}
 
 
+@pytest.mark.rule("IMG-7")
+@pytest.mark.parametrize("name", ["nginx", "wordpress"])
+def test_who_is_told_to_stop_while_it_gets_ready_stops(stack: Stack, name: str) -> None:
+    """The first process hears Docker's signal before the server is there; else that runs on until it is killed."""
+    probe = f"inception-stops-{name}"
+    stack.compose(f"run --detach --no-deps --name {probe} {name}")
+    try:
+        stack.root("docker stop --time 20 %s", probe)
+        # 137: it was killed.
+        assert stack.root("docker inspect --format '{{.State.ExitCode}}' %s", probe).strip() in ("0", "143")
+    finally:
+        stack.root("docker rm --force --volumes %s", probe)
+
+
 @pytest.mark.rule("SVC-3")
 def test_database_is_used(stack: Stack) -> None:
     """WordPress's own user sees WordPress's tables, and there is something in them."""

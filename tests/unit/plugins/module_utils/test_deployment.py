@@ -64,6 +64,8 @@ class Machine:
             stack=SimpleNamespace(missing=list, build=lambda names: None, described={}, warnings=[]),
             plan=lambda: Plan() if self.runs == self.wanted() else Plan(absent=["site"]),
             remove_trials=lambda: None,
+            when_started=lambda plan: plan,
+            let_in=lambda: None,
             containers=lambda: [SimpleNamespace(running=bool(self.runs))],
             connect=lambda plan: None,
             up=lambda: take(Plan()),
@@ -265,3 +267,25 @@ def test_nothing_to_go_on_with(machine: Machine) -> None:
     machine.deploy("1")
     resume(machine.history, print)
     assert machine.results() == [(1, "deployment", "kept")]
+
+
+@pytest.mark.parametrize(
+    ("there", "gone"),
+    [
+        (["site:1", "site:2", "site:3"], ["site:1"]),
+        (["site:2", "site:3"], []),
+        (["site:1", "<none>:<none>", "site:3"], ["site:1"]),
+    ],
+)
+def test_what_images_that_go_were_built_from_has_a_bound(there: list[str], gone: list[str]) -> None:
+    asked: list[tuple[str, ...]] = []
+
+    def ask(*argv: str, check: bool = True) -> str:
+        asked.append(argv)
+        return "\n".join(there)
+
+    stack = SimpleNamespace(ask=ask, described={"site": {"image": "site:3"}}, project="p")
+    kept = SimpleNamespace(kept=lambda: [SimpleNamespace(images={"site": "site:2"})])
+    _deployment.remove_images(stack, kept)
+    prune = ("builder", "prune", "--force", "--keep-storage", "2GB")
+    assert asked[1:] == ([("image", "rm", *gone), prune] if gone else [])

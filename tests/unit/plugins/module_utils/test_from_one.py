@@ -110,6 +110,8 @@ def machine(tmp_path: Path) -> Machine:
     ours = tmp_path / "var/lib/fortytwo.inception"
     (ours / "history").mkdir(parents=True)
     (ours / "history/history.json").write_text("[]")
+    (ours / "backup").mkdir()
+    (ours / "backup/settings.json").write_text("{}")
     files = ["Makefile", "srcs/docker-compose.yml"]
     (ours / "wil.json").write_text(json.dumps({"path": found.project, "files": files}))
     for unit in ("inception-resume.service", "inception-health.timer", "inception-health.service"):
@@ -189,6 +191,7 @@ def test_what_fails_starts_it_again(move: Move, machine: Machine) -> None:
     assert set(machine.networks) == {"inception_a", "inception_b"}
     assert move.phase() == BEGUN
     assert machine.held == "flush set inet inception held\n"
+    assert lease.holder() is None
     for word in ("disable", "enable"):
         assert machine.of("systemctl", word) == [["systemctl", word, "--now", "inception-health.timer"]]
 
@@ -218,7 +221,7 @@ def test_who_went_back_begins_anew(move: Move, machine: Machine) -> None:
 
 def test_nothing_ends_while_somebody_is_at_work(move: Move, machine: Machine) -> None:
     _lease.Lease(move.root / _places.LEASE).take("other", "anna", "an update")
-    with pytest.raises(MoveProblem, match=r"an update by anna.*; nothing was ended"):
+    with pytest.raises(MoveProblem, match=r"an update by anna.*; nothing was ended"), move.alone():
         move.end()
     assert all(machine.running.values())
     _lease.Lease(move.root / _places.LEASE).release("other")
@@ -250,6 +253,8 @@ def test_only_what_the_one_needed_goes(move: Move, machine: Machine, tmp_path: P
     assert (project / "secrets/db_password.txt").read_text() == "secret"
     assert (kept / "project/srcs/docker-compose.yml").read_text() == "services: {}\n"
     assert (kept / "history/history.json").exists()
+    # The cluster's backups go on from there.
+    assert (tmp_path / "var/lib/fortytwo.inception/backup/settings.json").exists()
     assert json.loads((kept / "wil.json").read_text())["path"] == machine.project
     assert kept.stat().st_mode & 0o777 == 0o700
     assert (tmp_path / "home/wil/data/wordpress.before-cluster").is_dir()
@@ -315,13 +320,17 @@ def test_nobody_waits_in_vain(move: Move, machine: Machine, monkeypatch: pytest.
     monkeypatch.setattr(swarm_stack.signal, "signal", lambda *_: None)
     with swarm_stack.taking_over({}):
         assert all(machine.running.values())
+    lease, told = _lease.Lease(move.root / _places.LEASE), {"project": "inception"}
 
     def given_up() -> None:
-        with swarm_stack.taking_over({"project": "inception"}):
+        with swarm_stack.leased(told), swarm_stack.taking_over(told):
             assert not any(machine.running.values())
             assert "443 timeout" in machine.held
+            # Nobody else begins something meanwhile.
+            assert (lease.holder() or pytest.fail("free")).what == "taking the site over into a cluster"
             raise ValueError("not well")
 
     with pytest.raises(ValueError, match="not well"):
         given_up()
     assert machine.held == "flush set inet inception held\n"
+    assert lease.holder() is None

@@ -84,6 +84,32 @@ def test_a_port_that_our_own_container_publishes_is_not_taken() -> None:
     assert sentence.endswith("for example: 8443")
 
 
+@pytest.mark.parametrize(
+    ("holders", "survive", "theirs", "holder"),
+    [
+        (["dockerd"], True, False, ""),
+        (["dockerd", "docker-proxy"], True, False, ""),
+        # It would take the others' containers along to give it back; or it is a swarm's, of which no container tells.
+        (["dockerd"], False, False, "dockerd"),
+        (["dockerd"], True, True, "the container web"),
+        (["apache2"], True, False, "apache2"),
+        (["apache2", "dockerd"], True, False, "apache2, dockerd"),
+        ([], True, False, "the kernel"),
+    ],
+)
+def test_a_port_that_docker_holds_for_nobody_is_not_taken(
+    monkeypatch: pytest.MonkeyPatch, holders: list[str], survive: bool, theirs: bool, holder: str
+) -> None:
+    monkeypatch.setattr(_listeners, "programs", lambda inodes: dict(enumerate(holders)))
+    found = host(
+        asked={"ports": [PORT]},
+        containers=[container("web", "/srv/a", (("tcp", 443),))] if theirs else [],
+        listeners=[_listeners.Listener("tcp", IPv4Address("0.0.0.0"), 443, "none")],
+        info={"LiveRestoreEnabled": survive},
+    )
+    assert [f"is taken by {holder};" in one for one in _host_look.check_ports(found)] == ([True] if holder else [])
+
+
 @pytest.mark.parametrize(("folder", "told"), [("/nowhere/wil/inception/srcs", []), ("/srv/a", ["21"])])
 def test_a_service_of_ours_that_goes_may_take_its_port_along(folder: str, told: list[str]) -> None:
     """The firewall is off, by hand; a bonus service that is no longer wanted still runs."""

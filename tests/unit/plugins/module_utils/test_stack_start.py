@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.fortytwo.inception.plugins.module_utils import _engine, _stack_start
+from ansible_collections.fortytwo.inception.plugins.module_utils import _engine, _ports, _stack_start
 from ansible_collections.fortytwo.inception.plugins.module_utils._failures import SCREEN_LINES, screen
 from ansible_collections.fortytwo.inception.plugins.module_utils._stack_start import (
     GivenUp,
@@ -82,7 +82,7 @@ def test_what_docker_refuses_is_told_without_the_progress() -> None:
     service, failure = start_failure(output, ["mariadb", "nginx"], "inception")
     assert service == "nginx"
     assert "Running" not in screen(failure)
-    assert "Next:   `ss -tlnp 'sport = :443'`" in screen(failure)
+    assert "Next:   `docker ps --filter publish=443`" in screen(failure)
 
 
 def test_a_warning_is_told_once_for_all_containers() -> None:
@@ -352,11 +352,60 @@ def test_the_one_that_the_others_wait_for_is_told_of(docker: Path) -> None:
     assert error.service == "mariadb"
 
 
+TAKEN = {"out": "", "err": "Error: Bind for 0.0.0.0:443 failed: port is already allocated\n", "rc": 1}
+WHO_HAS_IT = "ps --quiet --filter publish=443"
+
+
 def test_a_taken_port_ends_it_at_once(docker: Path) -> None:
-    refused = {"out": "", "err": "Error: Bind for 0.0.0.0:443 failed: port is already allocated\n", "rc": 1}
-    _, shown = failed(docker, **{"compose --ansi never up": [refused]})
-    assert "Likely: another program holds the port 443" in shown
+    taken: dict[str, Any] = {WHO_HAS_IT: [{"out": "another\n"}]}
+    _, shown = failed(docker, **{"compose --ansi never up": [TAKEN]}, **taken)
+    assert "Likely: another container holds the port 443" in shown
     assert asked(docker, "never up") == 1
+
+
+class TestAPortThatDockerHoldsForNobody:
+    """Its power failed while NGINX was started, and at its next start Docker knows two endpoints and one container."""
+
+    @pytest.fixture
+    def script(self, docker: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+        monkeypatch.setattr(_ports.shutil, "which", lambda name: None)
+        (docker / "systemctl").write_text(f'#!/bin/sh\necho "$*" >>{docker}/asked\n')
+        (docker / "systemctl").chmod(0o755)
+        held = {"compose --ansi never up": [TAKEN, {"out": ""}], WHO_HAS_IT: [{"out": ""}]}
+        away = {"out": "", "err": "Cannot connect", "rc": 1}
+        return {**held, "info --format": [{"out": "true\n"}], "version --format": [away, {"out": "26.1.5\n"}]}
+
+    def test_docker_is_started_anew_and_all_is_well(self, docker: Path, script: dict[str, Any]) -> None:
+        stack = started(docker, **script)
+        assert asked(docker, "restart docker") == 1
+        assert stack.warnings == [_ports.RETOLD.format(port="443")]
+
+    def test_not_where_others_would_end_with_it(self, docker: Path, script: dict[str, Any]) -> None:
+        _, shown = failed(docker, **{**script, "info --format": [{"out": "false\n"}]})
+        assert asked(docker, "restart docker") == 0
+        assert "if it names none, `systemctl restart docker`" in shown
+
+    def test_once_is_enough(self, docker: Path, script: dict[str, Any]) -> None:
+        failed(docker, **{**script, "compose --ansi never up": [TAKEN]})
+        assert asked(docker, "restart docker") == 1
+
+    def test_a_docker_that_does_not_come_back_is_told(
+        self, docker: Path, script: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(_ports, "ANSWER_SECONDS", -1.0)
+        failed(docker, **{**script, "version --format": [{"out": "", "rc": 1}]})
+
+    def test_on_alpine_too(self, docker: Path, script: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(_ports.shutil, "which", lambda name: f"{docker}/systemctl")
+        started(docker, **script)
+        assert asked(docker, "docker restart") == 1
+
+    @pytest.mark.parametrize(
+        "words", ["address already in use", "Bind for 0.0.0.0:443 failed", "port is already allocated", ""]
+    )
+    def test_other_words_are_no_reason(self, docker: Path, script: dict[str, Any], words: str) -> None:
+        failed(docker, **{**script, "compose --ansi never up": [{"out": "", "err": f"Error: {words}\n", "rc": 1}]})
+        assert asked(docker, "restart docker") == 0
 
 
 def test_a_build_that_fails_ends_it(docker: Path) -> None:

@@ -158,10 +158,18 @@ def task(state: str, desired: str = "Running", error: str = "") -> dict[str, str
 
 
 class TestDeploying:
-    def test_a_network_on_its_way_out_is_waited_for(
-        self, engine: Engine, stack: _swarm.Stack, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize(
+        "said",
+        [
+            "failed to create service: network inception_a not found",
+            "failed to update service inception_a: Error response from daemon: rpc error: update out of sequence",
+        ],
+        ids=["a network on its way out", "Swarm's own notes meanwhile"],
+    )
+    def test_what_passes_is_tried_again(
+        self, engine: Engine, stack: _swarm.Stack, monkeypatch: pytest.MonkeyPatch, said: str
     ) -> None:
-        answers = [(1, "", "failed to create service: network inception_a not found"), (0, "", "")]
+        answers = [(1, "", said), (0, "", "")]
         monkeypatch.setattr(_swarm, "PAUSE", 0)
         stack.docker.run = lambda words, data: answers.pop(0)
         stack.deploy("stack.json")

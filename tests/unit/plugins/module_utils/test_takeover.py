@@ -39,7 +39,8 @@ def told(
         "Id": name,
         "Name": f"/{name}",
         "Created": more.get("created", "1"),
-        "State": {"Status": status, "Health": {"Status": health}, "Pid": 0},
+        "State": {"Status": status, "Health": {"Status": health}, "Pid": 0, "StartedAt": more.get("started", "")},
+        "RestartCount": more.get("restarts", 0),
         "Config": {
             "Image": more.get("image", f"{service}:1"),
             "Env": [f"{key}={value}" for key, value in environment.items()],
@@ -66,6 +67,7 @@ class Engine(Takeover):
         stack.secret_files = {}
         super().__init__(stack, SERVICES, 1)
         self.calls: list[str] = []
+        self.hashes: dict[str, str] = {}
         self.there = containers
         lines = "".join(f" DRY-RUN MODE -  Container {name}  {step}\n" for name, step in (steps or {}).items())
 
@@ -81,6 +83,8 @@ class Engine(Takeover):
                 return " ".join(one["Id"] for one in self.there)
             if argv[0] == "inspect":
                 return json.dumps(self.there)
+            if argv[:3] == ("compose", "config", "--hash"):
+                return "".join(f"{name} {self.hashes.get(name, 'h')}\n" for name in argv[3].split(","))
             if argv[0] == "image":
                 return "".join(f"id of {name}\n" for name in argv[4:])
             self.calls.append(" ".join(argv))
@@ -214,6 +218,58 @@ def test_each_gives_way_as_its_description_says(monkeypatch: pytest.MonkeyPatch)
     ]
 
 
+NOW = "2026-11-29T21:59:01.901587557Z"
+CAREFULLY = ["start site never {'site': 2}", "stop --time 120 p-site-1", "rm --force p-site-1", "up"]
+
+
+class TestAfterTheMachinesStart:
+    """Each container began a moment ago; a deployment, an update or what was cut off goes on at once."""
+
+    @pytest.fixture
+    def engine(self, monkeypatch: pytest.MonkeyPatch) -> Engine:
+        names = {"p-db-1": "db", "p-site-1": "site", "p-door-1": "door"}
+        there = [told(name, service, health="starting", started=NOW) for name, service in names.items()]
+        engine = Engine(monkeypatch, there, {"p-site-1": "Recreate"})
+        self.clock = _takeover.seconds(NOW)
+        monkeypatch.setattr(_takeover.time, "time", lambda: self.clock)
+        monkeypatch.setattr(_takeover.time, "monotonic", lambda: self.clock)
+        monkeypatch.setattr(_takeover.time, "sleep", lambda seconds: self.later(engine, seconds))
+        return engine
+
+    def later(self, engine: Engine, seconds: float) -> None:
+        self.clock += seconds
+        if self.clock > _takeover.seconds(NOW) + 5 and not hasattr(engine, "hangs"):
+            engine.there = WELL
+
+    def test_they_are_awaited_and_then_give_way_as_ever(self, engine: Engine) -> None:
+        engine.take(engine.when_started(engine.plan()))
+        assert engine.calls == CAREFULLY
+
+    def test_one_that_hangs_is_not_awaited_for_ever(self, engine: Engine) -> None:
+        engine.hangs = True
+        engine.when_started(engine.plan())
+        assert self.clock - _takeover.seconds(NOW) == pytest.approx(_takeover.STARTS_SECONDS, abs=2)
+
+    @pytest.mark.parametrize(
+        "other",
+        [
+            {"restarts": 3},
+            {"started": "2026-11-29T21:40:00Z"},
+            {"started": ""},
+            {"health": "unhealthy"},
+            {"health": ""},
+            {"status": "exited"},
+            {"status": "paused"},
+        ],
+    )
+    def test_who_is_not_about_to_be_well_is_not_awaited(self, engine: Engine, other: dict[str, Any]) -> None:
+        engine.hangs = True
+        engine.there = [told("p-site-1", "site", **{"health": "starting", "started": NOW, **other})]
+        before = self.clock
+        engine.when_started(engine.plan())
+        assert self.clock == before
+
+
 def test_what_shares_a_value_changes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     old = {"DB_PORT": "3300"}
     containers = [told("p-db-1", "db", env=old), told("p-site-1", "site", env=old), *without("p-db-1", "p-site-1")]
@@ -277,6 +333,44 @@ def test_where_the_door_is_away_nobody_waits_for_the_end_of_a_former_one(monkeyp
     engine.take(engine.plan())
     gone = ["stop --time 120 p-site-1", "rm --force p-site-1"]
     assert engine.calls == ["start door never {'site': 2}", *gone, "up"]
+
+
+BOTH_AGAIN = {"p-site-1": "Recreate", "p-door-1": "Recreate"}
+STOPPED_DOOR = told("p-door-1", "door", status="exited")
+
+
+class TestCutOffBehindTheDoor:
+    """The new door is there, and the former one of what it waits for is, too: compose would make another new door."""
+
+    @pytest.fixture
+    def engine(self, monkeypatch: pytest.MonkeyPatch) -> Engine:
+        new = told("p-site-2", "site", hash="new", created="2", env={"SITE_PORT": "2"})
+        door = {**told("p-door-1", "door"), "Image": "id of door:1"}
+        engine = giving(monkeypatch, [GIVER, new, door, told("p-db-1", "db")], BOTH_AGAIN)
+        engine.stack.described["door"].setdefault("environment", {})
+        return engine
+
+    def test_it_stays(self, engine: Engine) -> None:
+        engine.take(engine.plan())
+        assert engine.calls == ["stop --time 120 p-site-1", "rm --force p-site-1", "up"]
+
+    @pytest.mark.parametrize("other", ["another hash", "another image", "no hash"])
+    def test_another_one_goes(self, engine: Engine, other: str) -> None:
+        if other == "another image":
+            engine.there[2] = {**engine.there[2], "Image": "id of before"}
+        else:
+            engine.hashes["door"] = {"another hash": "other", "no hash": ""}[other]
+        plan = engine.plan()
+        assert [one.name for one in plan.outdated["door"]] == ["p-door-1"]
+
+
+def test_who_was_held_is_let_in_where_somebody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    for there, wanted in ((WELL, [""]), (without("p-door-1"), []), ([*without("p-door-1"), STOPPED_DOOR], [])):
+        engine = Engine(monkeypatch, there, {})
+        rules: list[str] = []
+        monkeypatch.setattr(engine, "_nft", rules.append)
+        engine.let_in()
+        assert rules == wanted
 
 
 @pytest.mark.parametrize("other", ["a service that nothing runs of", "another setting", "a value that the site uses"])

@@ -15,6 +15,7 @@ from ansible_collections.fortytwo.inception.plugins.module_utils import (
     _deployment,
     _health,
     _notice,
+    _ports,
     _renewal,
     _stuck,
     _tending,
@@ -413,3 +414,37 @@ def test_one_that_is_stuck_is_restarted_three_times_a_day_and_then_told(
     machine.lease.take("a run", "wil", "deployment")
     machine.look()
     assert len(restarted) == 3
+
+
+@pytest.mark.parametrize("status", ["created", "exited", "running"])
+def test_a_port_that_docker_holds_for_nobody_comes_back_three_times_a_day(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, status: str
+) -> None:
+    error = "Bind for 0.0.0.0:443 failed: port is already allocated"
+    state = {"Status": status, "StartedAt": "", "ExitCode": 128, "Pid": 0, "Error": error}
+    told = {
+        "Id": "id",
+        "Name": "/inception-nginx-1",
+        "Config": {"Labels": {"com.docker.compose.service": "nginx"}},
+        "State": state,
+    }
+    machine.engine = Engine({"nginx": [read_container(told)]}, {"id": told})
+    restarted: list[str] = []
+
+    def give_back() -> bool:
+        assert machine.lease.holder()
+        restarted.append("docker")
+        return True
+
+    monkeypatch.setattr(_ports, "lost", lambda text: "443")
+    monkeypatch.setattr(Engine, "restart", lambda engine, one: restarted.append(one.name))
+    monkeypatch.setattr(_ports, "give_back", give_back)
+    machine.look(5)
+    assert restarted == ([] if status == "running" else ["docker", "inception-nginx-1"] * 3)
+    if restarted:
+        assert any("Docker held port 443 for a container that is gone" in subject for _way, subject in machine.told)
+    # Not while somebody deploys.
+    machine.store.save(_health.Memory())
+    machine.lease.take("a run", "wil", "deployment")
+    machine.look()
+    assert len(restarted) in (0, 6)

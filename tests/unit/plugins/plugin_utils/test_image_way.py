@@ -15,7 +15,6 @@ CASES: dict[str, tuple[str, int, dict[str, Any], bool, bool, str, str]] = {
     "one host": ("auto", 1, {}, False, True, "managed_host", "as fast"),
     "an emulated one": ("auto", 1, {"emulated": True}, False, True, "control_node", "emulated"),
     "both emulated": ("auto", 1, {"emulated": True}, True, True, "managed_host", "as fast"),
-    "the only node": ("auto", 0, {}, False, True, "control_node", "a swarm builds nothing"),
     "several": ("auto", 3, {}, False, True, "control_node", "3 hosts"),
     "asked for": ("control_node", 1, {}, False, True, "control_node", "inception_builder"),
     "not asked for": ("managed_host", 3, {"emulated": True}, False, True, "managed_host", "inception_builder"),
@@ -29,6 +28,23 @@ CASES: dict[str, tuple[str, int, dict[str, Any], bool, bool, str, str]] = {
     "an old engine": ("auto", 2, {"engine": "20.10.24"}, False, True, "managed_host", "from version 23"),
     "an engine that tells no version": ("auto", 2, {"engine": "dev"}, False, True, "managed_host", "from version 23"),
 }
+
+
+# A node of a cluster, on which nobody builds: setting, whether there is a tool, the builder, and a word.
+NODES: dict[str, tuple[str, bool, str, str]] = {
+    "alone": ("auto", True, "control_node", "builds none itself"),
+    "no tool": ("auto", False, "managed_host", "no buildah"),
+    "not asked for": ("managed_host", True, "managed_host", "inception_builder"),
+    "a host of the inventory": ("forge", False, "forge", "inception_builder"),
+}
+
+
+@pytest.mark.parametrize("name", NODES)
+def test_the_way_of_a_node(name: str) -> None:
+    """What is the managed host's here, the module refuses: there is nobody who would build it."""
+    setting, has_tool, builder, word = NODES[name]
+    way = image_way.choose(setting, "one", 1, HOST, False, has_tool, builds_itself=False)
+    assert (way.builder, word in way.reason) == (builder, True)
 
 
 @pytest.mark.parametrize("name", CASES)

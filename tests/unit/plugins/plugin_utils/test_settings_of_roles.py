@@ -65,6 +65,17 @@ BAD: dict[str, list[tuple[Any, str]]] = {
         ("10.0.0.0/8", "from /12 to /22"),
     ],
     "cluster_encrypted": [("maybe", "neither")],
+    "cluster_packages": [("new; ones", "is not words"), ([1], "is not words")],
+    "cluster_virtual_address": [
+        ("192.0.2.10", "does not say the bits"),
+        ("192.0.2.0/24", "no address of a machine"),
+        ("192.0.2.255/24", "no address of a machine"),
+        ("192.0.2.10/32", "no address of a machine"),
+        ("10.201.3.4/16", "is in cluster_networks"),
+        ("fd00::1/64", "no address of IPv4"),
+        ("127.0.0.2/8", "by which a visitor"),
+        ("one", "no address of IPv4"),
+    ],
     "cluster_availability": [("off", "is not one of"), ("", "is not one of")],
     "cluster_copies": [
         (3, "not a table"),
@@ -80,6 +91,7 @@ BAD: dict[str, list[tuple[Any, str]]] = {
     "cluster_patience": [("10m", "whole number"), (3, "less than 30")],
     "cluster_timeout": [("10m", "whole number"), (0, "less than 1")],
     "host_peers": [("192.0.2.1", "not a list"), (["one"], "no address of IPv4"), (["fd00::1"], "no address of IPv4")],
+    "host_peer_protocols": [("vrrp", "not a list"), (["tcp"], "is not one of"), ([112], "is not one of")],
     "host_peer_ports": [(2377, "not a list"), (["http"], "port"), ([70000], "65535")],
     "docker_daemon_settings": [
         ("local", "dictionary"),

@@ -1,6 +1,8 @@
 #!/bin/sh
 # Fills the settings into the configuration, sets the gate's password, then becomes nginx.
 set -eu
+# A container's first process gets no signal that it does not ask for: told to stop, it would get ready first, and then run on until it is killed.
+trap 'exit 143' QUIT TERM
 
 # shellcheck disable=SC2016  # the names are envsubst's, not the shell's
 for file in nginx.conf inside_server.conf; do

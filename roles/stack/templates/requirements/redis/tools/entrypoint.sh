@@ -1,6 +1,8 @@
 #!/bin/sh
 # Makes the accounts, then becomes the cache server.
 set -eu
+# A container's first process gets no signal that it does not ask for: told to stop, it would get ready first, and then run on until it is killed.
+trap 'exit 143' QUIT TERM
 umask 077
 
 run=/run/redis

@@ -1,13 +1,22 @@
 #!/bin/sh
 # Brings WordPress into the volume, installs the site once, then becomes php-fpm.
 set -eu
+# A container's first process gets no signal that it does not ask for: told to stop, it would get ready first, and then run on until it is killed.
+trap 'exit 143' QUIT TERM
 umask 022
 
 source=/usr/src/wordpress
 site=/var/www/html
 
 # Without its database it would not serve: then the volume, which another container may be serving, stays as it is.
-database=$(php /usr/local/lib/inception/install.php database)
+# Asked for in turns, between which it can be told to stop. 75: it is not there yet.
+turns=12
+until database=$(php /usr/local/lib/inception/install.php database); do
+    if [ "$?" -ne 75 ] || [ "$turns" -eq 1 ]; then
+        exit 1
+    fi
+    turns=$((turns - 1))
+done
 
 php /usr/local/lib/inception/files.php "$source" "$site" "$database"
 

@@ -7,7 +7,9 @@
 declare(strict_types=1);
 
 const SITE = '/var/www/html';
-const DATABASE_SECONDS = 60;
+const DATABASE_SECONDS = 5;
+/** What is told to whoever may ask again: there is no database yet. */
+const NOT_YET = 75;
 /** The db_version of WordPress 3.0. */
 const OLDEST_DATABASE = 15260;
 
@@ -34,7 +36,7 @@ function wait_for_database(): mysqli
         }
     } while (time() < $deadline);
     say('No connection to the database: ' . $error->getMessage());
-    exit(1);
+    exit(NOT_YET);
 }
 
 /**
