@@ -51,10 +51,11 @@ class Running(Protocol):
         """Starts these alone, or all of it, until they are well. Why it could not."""
 
 
-def listed(*labels: str) -> str:
-    """The first container that runs and has all of these labels."""
+def listed(*labels: str, well: bool = False) -> str:
+    """The first container that runs and has all of these labels; one that is well, where that is asked for."""
+    wanted = [*(f"label={one}" for one in labels), *(["health=healthy"] if well else [])]
     done = subprocess.run(
-        ["docker", "ps", "--quiet", "--no-trunc", *(word for one in labels for word in ("--filter", f"label={one}"))],
+        ["docker", "ps", "--quiet", "--no-trunc", *(word for one in wanted for word in ("--filter", one))],
         capture_output=True,
         text=True,
         check=False,
@@ -147,8 +148,15 @@ class Swarm:
         return self._swarm.Stack(self._swarm.Docker(run_docker), self.project)
 
     def container(self, service: str) -> str:
-        label = "com.docker.swarm.service.name"
-        return listed(f"{label}={self.project}_{service}")
+        """Of a service with members one that is well: another has not all that they have. The first is written to."""
+        label, names = "com.docker.swarm.service.name", self.names(service)
+        found = (listed(f"{label}={self.project}_{name}", well=name != service) for name in names)
+        return next(filter(None, found), "")
+
+    def names(self, service: str) -> list[str]:
+        """What Swarm has for a service: that one, or one for each of its members."""
+        members = [name for name in self.stack.get("x-members") or [] if name.rpartition("-")[0] == service]
+        return sorted(members) or [service]
 
     def refusal(self, loads: Iterable[str]) -> str:
         members = [name for name in loads if name not in self.stack["services"]]
@@ -261,9 +269,12 @@ def the_container(running: Running, service: str) -> str:
     if found := running.container(service):
         return found
     if isinstance(running, Swarm):
+        names = running.names(service)
+        what = service if names == [service] else f"no member of {service} that is well"
+        does = "does not run" if names == [service] else "runs"
         raise BackupProblem(
-            f"{service} does not run on this node, and only one that is here can say its data; `docker service ps "
-            f"{running.project}_{service}` says why"
+            f"{what} {does} on this node, and only one that is here can say its data; `docker service ps "
+            f"{' '.join(f'{running.project}_{name}' for name in names)}` says why"
         )
     raise BackupProblem(f"{service} does not run, and only a running one can say its data; `make up` starts it")
 

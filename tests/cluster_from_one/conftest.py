@@ -26,6 +26,7 @@ nodes.PORTS = {NODE: 8521}
 nodes.ADDRESSES = {NODE: "172.29.44.11"}
 # An image of ours has the project's name, and so all that is made from it.
 MADE_BY_COMPOSE = "com.docker.compose.container-number"
+LEASE = "/run/fortytwo.inception/lease.json"
 STATE = "/var/lib/fortytwo.inception/cluster/from_one.json"
 
 
@@ -95,6 +96,10 @@ class Machine(Cluster):
         finally:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+    def is_free(self) -> bool:
+        """Whether nobody changes the machine's stack."""
+        return self.root(NODE, f"cat {LEASE} 2>/dev/null || :") == ""
 
     def own(self) -> dict[str, str]:
         """The containers of its own stack that run, and since when."""

@@ -24,6 +24,17 @@ COMMENTS = (
     "docker exec $(docker ps --quiet --filter name=inception[-_]mariadb | head -1) mariadb"
     f" --defaults-file=/run/mysqld/client.cnf --skip-column-names --execute '{QUERY}' wordpress"
 )
+# Of the cluster's own program, of the firewall, and of the shared folder.
+UNITS = [
+    "inception-backup.service",
+    "inception-backup.timer",
+    "inception-firewall.service",
+    "inception-health.service",
+    "inception-health.timer",
+    "inception-resume.service",
+    "inception-shared-live.service",
+    "inception-shared.service",
+]
 SERVICES = {"/inception-nginx-1", "/inception-wordpress-1", "/inception-mariadb-1", "/inception-redis-1"}
 
 
@@ -73,12 +84,14 @@ def test_cut_off_and_given_back(cluster: Machine) -> None:
     """Killed when its own stack has ended: by two commands that stack runs again, with all that it had."""
     before, comments = cluster.kept(OWN), cluster.root(NODE, COMMENTS)
     cluster.killed_at('"ended"')
-    # What the machine itself had begun comes to its end.
-    until(lambda: '"ended"' in cluster.root(NODE, f"cat {STATE}"), 60, "it did not end")
+    # What the machine itself had begun comes to its end: the swarm runs, and nobody has looked at it.
+    until(lambda: cluster.is_free(), 600, "somebody has the machine's lease still")
+    assert '"ended"' in cluster.root(NODE, f"cat {STATE}")
     assert cluster.own() == {}
     cluster.root(
         NODE,
-        "docker stack rm inception 2>/dev/null; su wil -c 'make -C /home/wil/inception down all' >/tmp/back.log 2>&1",
+        "docker stack rm --detach=false inception &&"
+        " su wil -c 'make -C /home/wil/inception down all' >/tmp/back.log 2>&1",
     )
     assert set(cluster.own()) == SERVICES
     until(lambda: cluster.page(NODE)[0] == 200, 120, "the site is not back")
@@ -100,8 +113,8 @@ def test_taken_over_while_visitors_look(cluster: Machine, load: Callable[[], Loa
     assert cluster.kept(SHARED) == before
     assert cluster.shown() == shown
     assert set(seen.taken) - set(cluster.root(NODE, COMMENTS).split()) == set()
-    kept = "/var/lib/fortytwo.inception/before-cluster/backup/state.json"
-    assert shown_at < cluster.root(NODE, f'sed -n \'s/.*"succeeded": "\\(.*\\)".*/\\1/p\' {kept}')
+    state = "/var/lib/fortytwo.inception/backup/state.json"
+    assert shown_at < cluster.root(NODE, f'sed -n \'s/.*"succeeded": "\\(.*\\)".*/\\1/p\' {state}')
     assert seen.longest < AWAY_SECONDS
     assert "with its data, secrets and certificate" in done.output
 
@@ -109,22 +122,36 @@ def test_taken_over_while_visitors_look(cluster: Machine, load: Callable[[], Loa
 def test_nothing_of_the_one_is_left_to_start(cluster: Machine) -> None:
     """No container, timer, program or project could run it beside the cluster; its data and history are kept."""
     assert cluster.root(NODE, f"docker ps --all --quiet --filter label={MADE_BY_COMPOSE}") == ""
-    assert cluster.root(
-        NODE, "systemctl list-unit-files 'inception-*' --no-legend | awk '{print $1}' | sort"
-    ).split() == [
-        "inception-firewall.service",
-        "inception-shared-live.service",
-        "inception-shared.service",
-    ]
     assert (
-        cluster.root(NODE, "ls /usr/local/sbin/inception /var/lib/fortytwo.inception/wil.json 2>/dev/null || :") == ""
+        cluster.root(NODE, "systemctl list-unit-files 'inception-*' --no-legend | awk '{print $1}' | sort").split()
+        == UNITS
     )
+    assert cluster.root(NODE, "ls /var/lib/fortytwo.inception/wil.json 2>/dev/null || :") == ""
     assert cluster.root(NODE, "ls -A /home/wil/inception") == "secrets"
     kept = cluster.root(NODE, "cd /var/lib/fortytwo.inception/before-cluster && find . -maxdepth 2").split()
-    assert {"./wil.json", "./history/history.json", "./project/Makefile", "./backup/settings.json"} <= set(kept)
+    assert {"./wil.json", "./history/history.json", "./project/Makefile"} <= set(kept)
     assert cluster.root(NODE, "cat /home/wil/data/wordpress.before-cluster/.release") == cluster.root(
         NODE, f"cat {SHARED}/.release"
     )
+
+
+def test_its_program_is_the_cluster_s(cluster: Machine) -> None:
+    """Its only deployment is the cluster's, by which it looks after that, and keeps what is on it."""
+    numbers = re.findall(r'"number": (\d+)', cluster.root(NODE, "cat /var/lib/fortytwo.inception/history/history.json"))
+    assert numbers == ["1"]
+    cluster.root(NODE, "inception tend")
+    assert cluster.own() == {}
+    assert cluster.page(NODE)[0] == 200
+
+
+def test_its_backups_go_on(cluster: Machine) -> None:
+    """In the same place and with the same key: both are there, and the cluster's has the files that are shared."""
+    before = cluster.root(NODE, "inception backups").splitlines()
+    cluster.root(NODE, "inception backup --why 'of the cluster'")
+    after = cluster.root(NODE, "inception backups").splitlines()
+    assert "of the cluster" in after[0]
+    assert after[1:] == before
+    assert [line for line in after if "before the cluster" in line]
 
 
 def test_a_second_run_changes_nothing(cluster: Machine) -> None:

@@ -21,7 +21,7 @@ from ansible_collections.fortytwo.inception.plugins.module_utils import (
 )
 from ansible_collections.fortytwo.inception.plugins.module_utils._backup_state import BackupProblem, Store
 
-STACK = {
+STACK: dict[str, Any] = {
     "services": {
         "mariadb": {"image": "mariadb:1", "deploy": {"replicas": 1}, "secrets": [{"source": "word", "target": "word"}]},
         "wordpress": {"image": "wordpress:1", "deploy": {"replicas": 3}},
@@ -186,6 +186,19 @@ class TestSwarm:
         assert "ONLY=files" in _running.Swarm("inception", "/p", stack, str(tmp_path)).refusal(["mariadb"])
         assert _running.Swarm("inception", "/p", stack, str(tmp_path)).refusal([]) == ""
 
+    def test_members_come_together(self, nodes: Nodes, tmp_path: Path) -> None:
+        """After a restore of the files: one alone would wait for the others, who knows the most."""
+        one = STACK["services"]["mariadb"]
+        services = {f"mariadb-{number}": one for number in (1, 2, 3)}
+        stack = {**STACK, "services": {**services, "nginx": STACK["services"]["nginx"]}}
+        stack |= {"x-members": sorted(services, reverse=True), "x-turns": [sorted(services), ["nginx"]]}
+        swarm = _running.Swarm("inception", "/home/wil/inception", stack, str(tmp_path / "cluster"), 60)
+        assert swarm.down() == ""
+        assert {nodes.count(name) for name in nodes.services} == {0}
+        del nodes.deployed[:]
+        assert swarm.up() == ""
+        assert sorted(nodes.deployed[0]["services"]) == sorted(services)
+
 
 @pytest.mark.parametrize(
     ("running", "labels"),
@@ -219,6 +232,50 @@ def test_a_container_is_found_by_its_labels(
     assert asked[0][asked[0].index("--filter") + 1 :: 2] == labels
 
 
+MEMBERS = {**STACK, "x-members": ["mariadb-3", "mariadb-2", "mariadb-1"]}
+
+
+@pytest.mark.parametrize(
+    ("here", "found"),
+    [
+        ({"inception_mariadb-3": "ccc"}, "ccc"),
+        ({"inception_mariadb-3": "ccc", "inception_mariadb-1": "aaa"}, "aaa"),
+        ({}, ""),
+    ],
+    ids=["the one that is here", "the one that is written to", "none"],
+)
+def test_a_member_that_is_well_says_the_data(here: dict[str, str], found: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that gets its data, or was cut off, has not all that was acknowledged. Others are asked as ever."""
+    running = _running.Swarm("inception", "/p", MEMBERS, "/c")
+
+    def listed(label: str, well: bool = False) -> str:
+        name = label.rpartition("=")[2]
+        assert well == name.startswith("inception_mariadb")
+        return {**here, "inception_nginx": "nnn"}.get(name, "")
+
+    monkeypatch.setattr(_running, "listed", listed)
+    assert running.container("mariadb") == found
+    assert running.container("nginx") == "nnn"
+    if not found:
+        with pytest.raises(BackupProblem, match=r"no member of mariadb that is well.*ps inception_mariadb-1 inception"):
+            _running.the_container(running, "mariadb")
+
+
+def test_who_is_well_is_asked_of_docker(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[list[str]] = []
+
+    def run(words: list[str], **dummy: Any) -> SimpleNamespace:
+        asked.append(words)
+        return SimpleNamespace(returncode=0, stdout="")
+
+    monkeypatch.setattr(_running.subprocess, "run", run)
+    assert _running.Swarm("inception", "/p", MEMBERS, "/c").container("mariadb") == ""
+    assert [words[-4:] for words in asked] == [
+        ["--filter", f"label=com.docker.swarm.service.name=inception_mariadb-{one}", "--filter", "health=healthy"]
+        for one in (1, 2, 3)
+    ]
+
+
 @pytest.mark.parametrize(
     ("running", "todo"),
     [
@@ -230,7 +287,7 @@ def test_a_container_is_found_by_its_labels(
 def test_a_service_that_does_not_run_says_what_to_do(
     running: _running.Running, todo: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_running, "listed", lambda *labels: "")
+    monkeypatch.setattr(_running, "listed", lambda *labels, well=False: "")
     with pytest.raises(BackupProblem, match="mariadb does not run") as told:
         _running.the_container(running, "mariadb")
     assert todo in str(told.value)
