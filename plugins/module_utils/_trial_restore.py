@@ -70,6 +70,11 @@ class Trial:
 
     def run(self, repository: Repository) -> Snapshot:
         """Writes down what became of it."""
+        if (Stack.deployed(self.history).cluster.get("stack") or {}).get("x-members"):
+            raise BackupProblem(
+                "the database is on several nodes (cluster_database: galera), and what is in their images starts none "
+                "alone; a restore on a machine of its own (docs/cluster.md) shows what is in a backup"
+            )
         state = self.store.state()
         try:
             snapshot = self._run(repository)

@@ -122,3 +122,7 @@ def obstacles(address: str, floating: str = "", **facts: Any) -> list[str]:
 def test_what_stands_in_the_way(address: str, floating: str, addresses: list[str], word: str) -> None:
     found = obstacles(address, floating, all_ipv4_addresses=addresses)
     assert (word in " ".join(found)) if word else found == []
+
+
+def test_a_node_without_a_way_out_has_no_address_to_lose() -> None:
+    assert obstacles("", default_ipv4={}) == []

@@ -59,6 +59,7 @@ class Nodes:
             "cluster_encrypted": False,
             "inception_project": "inception",
             "__cluster_without_backup": False,
+            "__cluster_floating": {"stdout": ""},
             "__cluster_state": {**hostvars[host]["__cluster_state"], "NodeID": host},
             **settings,
         }

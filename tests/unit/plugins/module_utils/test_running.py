@@ -18,8 +18,10 @@ from ansible_collections.fortytwo.inception.plugins.module_utils import (
     _restore,
     _running,
     _swarm,
+    _trial_restore,
 )
 from ansible_collections.fortytwo.inception.plugins.module_utils._backup_state import BackupProblem, Store
+from ansible_collections.fortytwo.inception.plugins.module_utils._lease import Lease
 
 STACK: dict[str, Any] = {
     "services": {
@@ -302,12 +304,12 @@ SERVICES = [
 ENV = b'LOGIN_UID=1000\nLOGIN_GID=1000\nDATA_DIR="/home/wil/data"\nDOMAIN=wil.42.fr\n'
 
 
-def deployed(root: Path, cluster: dict[str, Any] | None) -> _history.History:
+def deployed(root: Path, cluster: dict[str, Any] | None, stack: dict[str, Any] = STACK) -> _history.History:
     history = _history.History(root / "var/lib/fortytwo.inception/history")
     files = {"srcs/.env": _history.File(ENV, 0o644)}
     plan: dict[str, Any] = {"root": "/home/wil/inception", "project": "inception", "services": SERVICES}
     if cluster is not None:
-        files[_running.STACK_FILE] = _running.packed_stack(STACK)
+        files[_running.STACK_FILE] = _running.packed_stack(stack)
         plan["cluster"] = cluster
     history.add(_history.Entry(1, "now", "wil", "deployment", digest="1"), files, plan)
     return history
@@ -337,6 +339,17 @@ def test_what_goes_back_knows_how_without_the_history(tmp_path: Path) -> None:
     assert alone.told() == {"root": "/home/wil/inception", "data": "/home/wil/data", "uid": 1000, "gid": 1000}
     assert isinstance(_running.of(alone.told()), _running.Compose)
     assert _running.of(json.loads(json.dumps(shared.told()))) == shared.running
+
+
+def test_of_several_databases_none_is_tried_beside(tmp_path: Path) -> None:
+    """And that is no failed trial, of which somebody would be told."""
+    store = Store(tmp_path)
+    store.make()
+    history = deployed(tmp_path, CLUSTER, MEMBERS)
+    trial = _trial_restore.Trial(store, history, Lease(tmp_path / "lease"), "wil", lambda line: None)
+    with pytest.raises(BackupProblem, match="on several nodes"):
+        trial.run(None)  # type: ignore[arg-type]
+    assert store.state().trial_failed == ""
 
 
 class Swarmlike:
