@@ -139,16 +139,16 @@ def test_its_program_is_the_cluster_s(cluster: Machine) -> None:
     """Its only deployment is the cluster's, by which it looks after that, and keeps what is on it."""
     numbers = re.findall(r'"number": (\d+)', cluster.root(NODE, "cat /var/lib/fortytwo.inception/history/history.json"))
     assert numbers == ["1"]
-    cluster.root(NODE, "inception tend")
+    cluster.root(NODE, "/usr/local/sbin/inception tend")
     assert cluster.own() == {}
     assert cluster.page(NODE)[0] == 200
 
 
 def test_its_backups_go_on(cluster: Machine) -> None:
     """In the same place and with the same key: both are there, and the cluster's has the files that are shared."""
-    before = cluster.root(NODE, "inception backups").splitlines()
-    cluster.root(NODE, "inception backup --why 'of the cluster'")
-    after = cluster.root(NODE, "inception backups").splitlines()
+    before = cluster.root(NODE, "/usr/local/sbin/inception backups").splitlines()
+    cluster.root(NODE, "/usr/local/sbin/inception backup --why 'of the cluster'")
+    after = cluster.root(NODE, "/usr/local/sbin/inception backups").splitlines()
     assert "of the cluster" in after[0]
     assert after[1:] == before
     assert [line for line in after if "before the cluster" in line]
