@@ -200,7 +200,9 @@ class Move:
         try:
             lease.take(name, "make cluster", "taking the site over into a cluster")
         except _lease.Held as held:
-            raise MoveProblem(f"{held}; nothing was ended. When that is over: make cluster again") from None
+            problem = MoveProblem(f"{held}; nothing was changed. When that is over: make cluster again")
+            problem.runs = self.phase() == BEGUN
+            raise problem from None
         try:
             with lease.kept(name):
                 yield
