@@ -97,6 +97,7 @@ NODE = {
         "stack_page_cache": True,
         "groups": {"cluster": ["wil"]},
         "cluster_packages": "",
+        "__docker_is_node": True,
     }
 }
 
