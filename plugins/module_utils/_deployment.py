@@ -236,7 +236,7 @@ class Deployment:
             takeover.stack.build(takeover.stack.missing())
             plan = takeover.plan()
             # Gone on with after the machine's start, nobody is well yet.
-            takeover.take(plan if before else takeover.when_started(plan))
+            takeover.take(takeover.when_started(plan) if before is None else plan)
         # What was given up may have left something on a volume before it went.
         takeover.finish()
         for line in takeover.stack.warnings:

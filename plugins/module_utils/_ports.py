@@ -26,8 +26,11 @@ def _docker(*argv: str) -> str | None:
 
 def lost(text: str) -> str:
     """The port of which Docker said that it is taken, if no container has it; else nothing."""
-    found = ALLOCATED.search(text)
-    return found[1] if found and _docker("ps", "--quiet", "--filter", f"publish={found[1]}") == "" else ""
+    if not (found := ALLOCATED.search(text)):
+        return ""
+    # Without a word, the filter means TCP; Docker's own words do not say which it is.
+    either = [part for kind in ("tcp", "udp", "sctp") for part in ("--filter", f"publish={found[1]}/{kind}")]
+    return found[1] if _docker("ps", "--quiet", *either) == "" else ""
 
 
 def give_back() -> bool:

@@ -252,6 +252,26 @@ def test_a_rollback_that_was_cut_off_is_gone_on_with(machine: Machine, monkeypat
     assert (machine.runs, machine.results()[-1]) == ("1", (3, "rollback to 1", "kept"))
 
 
+@pytest.mark.parametrize(("before", "waits"), [(None, True), (set(), False), ({("1", "")}, False)])
+def test_who_gives_way_waits_for_starts_only_when_it_goes_on_with_it(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, before: set[tuple[str, str]] | None, waits: bool
+) -> None:
+    """What was given up a moment ago hangs, maybe, and visitors wait."""
+    machine.deploy("1")
+    machine.deploy("2")
+    made, asked = machine.takeover(None), []
+
+    def when_started(plan: Plan) -> Plan:
+        asked.append(plan)
+        return plan
+
+    made.when_started = when_started
+    monkeypatch.setattr(Deployment, "takeover", lambda work: made)
+    work = Deployment(Wish(str(machine.root), str(machine.manifest), []), "wil", "deployment", machine.history, print)
+    work.give_way(machine.history.entries()[0], before)
+    assert (machine.runs, bool(asked)) == ("1", waits)
+
+
 def test_one_that_was_killed_while_it_gave_way_and_is_begun_again_gives_way(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -353,7 +353,7 @@ def test_the_one_that_the_others_wait_for_is_told_of(docker: Path) -> None:
 
 
 TAKEN = {"out": "", "err": "Error: Bind for 0.0.0.0:443 failed: port is already allocated\n", "rc": 1}
-WHO_HAS_IT = "ps --quiet --filter publish=443"
+WHO_HAS_IT = "ps --quiet --filter publish=443/tcp --filter publish=443/udp"
 
 
 def test_a_taken_port_ends_it_at_once(docker: Path) -> None:
