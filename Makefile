@@ -49,7 +49,7 @@ up: $(VENV)/ready ## everything: a virtual machine, and a finished stack in it
 deploy: $(VENV)/ready ## a finished stack on each host of the inventory; makes no virtual machine
 	@$(PLAYBOOK) playbooks/deploy.yml
 
-cluster: $(VENV)/ready ## one site on the hosts of the inventory's group cluster: made, changed, a node more or less
+cluster: $(VENV)/ready ## one site on the hosts of the inventory's group cluster: made, changed, a node more or less; one of a machine is taken over
 	@$(PLAYBOOK) playbooks/cluster.yml
 
 ssh: $(VENV)/ready ## a shell on the managed host, as the login
@@ -105,7 +105,7 @@ restore: export INCEPTION_RESTORE_TO := $(value TO)
 restore: export INCEPTION_RESTORE_ONLY := $(value ONLY)
 restore: export INCEPTION_RESTORE_TABLE := $(value TABLE)
 restore: export INCEPTION_RESTORE_KEY := $(value KEY)
-restore remove destroy: export INCEPTION_WITHOUT_BACKUP := $(value WITHOUT_BACKUP)
+cluster restore remove destroy: export INCEPTION_WITHOUT_BACKUP := $(value WITHOUT_BACKUP)
 
 import: $(VENV)/ready ## a site of another host, in place of the one here: SITE=dump.sql.gz FILES=uploads.tar.gz URL=https://old.example; back again: UNDO=yes
 	@$(PLAYBOOK) playbooks/import.yml
@@ -233,6 +233,12 @@ test-fleet: $(VENV)/ready-dev ## several machines in batches, of which one fails
 test-cluster: $(VENV)/ready-dev ## a site on three machines that are one swarm: they die, leave and come, and nobody misses them
 	@$(TOOL) molecule test --scenario-name cluster
 
+test-cluster-from-one: $(VENV)/ready-dev ## a machine with a site becomes a cluster with that site, while visitors look
+	@$(TOOL) molecule test --scenario-name cluster-from-one
+
+test-galera: $(VENV)/ready-dev ## a database on three machines: one dies, is cut off, all go off and on, and nothing is lost
+	@$(TOOL) molecule test --scenario-name galera
+
 test-updates: $(VENV)/ready-dev ## a published fix on its way to what runs, a bad one that is given up, and a release that changes by a setting alone
 	@$(TOOL) molecule test --scenario-name updates
 
@@ -283,4 +289,4 @@ $(VENV)/ready-dev: .config/locked/requirements-dev.txt $(VENV)/ready-evaluate
 	@$(PIP) --quiet --requirement $<
 	@touch $@
 
-.PHONY: help up check deploy cluster ssh status credentials logs wp db open health rotate history rollback update backup backups restore import export-site export evaluate host cloud-init remove down clean-builder destroy lint readmes lock pins sanity unit corpus test test-default test-strange test-vm test-vm-core test-secrets test-failures test-faults test-past test-hostile test-backup test-backup-long test-owner test-acme test-fleet test-cluster test-updates test-upgrade test-archive test-evaluate test-installed test-all stale test-alpine-images test-alpine test-alpine-vm bench
+.PHONY: help up check deploy cluster ssh status credentials logs wp db open health rotate history rollback update backup backups restore import export-site export evaluate host cloud-init remove down clean-builder destroy lint readmes lock pins sanity unit corpus test test-default test-strange test-vm test-vm-core test-secrets test-failures test-faults test-past test-hostile test-backup test-backup-long test-owner test-acme test-fleet test-cluster test-cluster-from-one test-galera test-updates test-upgrade test-archive test-evaluate test-installed test-all stale test-alpine-images test-alpine test-alpine-vm bench

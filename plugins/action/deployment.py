@@ -10,11 +10,14 @@ import platform
 import pwd
 import re
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.fortytwo.inception.plugins.action.stack_up import Teller
+from ansible_collections.fortytwo.inception.plugins.module_utils import _history as history
+from ansible_collections.fortytwo.inception.plugins.module_utils import _running as running
 from ansible_collections.fortytwo.inception.plugins.plugin_utils import _machine_program as machine_program
 from ansible_collections.fortytwo.inception.plugins.plugin_utils import _tree as tree
 
@@ -85,11 +88,26 @@ class ActionModule(ActionBase):
             # Of the files their digests are enough, where nothing is to be written.
             files = tree.digests(tree.files(self, wanted, task_vars or {}))
             arguments["wanted"] = {key: of for key, of in wanted.items() if key != "src"} | {"files": files}
+        if arguments.get("state") == "noted":
+            self.noted = self._packed(tree.files(self, arguments, task_vars or {}), arguments.get("cluster") or {})
+            arguments = {key: of for key, of in arguments.items() if key not in ("src", "files")}
+            arguments["files_digest"] = history.digest(self.noted)
         arguments["run"] = this_run()
         arguments["who"] = f"{pwd.getpwuid(os.getuid()).pw_name} on {platform.node()}"
         with Teller(self._connection, (task_vars or {}).get("inventory_hostname", "")):
             result.update(self._asked(arguments, task_vars))
         return result
+
+    @staticmethod
+    def _packed(files: list[Mapping[str, Any]], cluster: Mapping[str, Any]) -> history.Files:
+        """The project's files, and with them the stack file: a change of it is another deployment."""
+        found = {}
+        for one in files:
+            text, mode = str(one["content"]), int(one.get("mode") or tree.MODE, 8)
+            encoded = one.get("encoding") == "base64"
+            data = base64.b64decode(text) if encoded else text.encode("utf-8", "surrogateescape")
+            found[str(one["path"])] = history.File(data, mode)
+        return found | {running.STACK_FILE: running.packed_stack(cluster.get("stack") or {})}
 
     def _asked(self, arguments: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
         """Asks, and once more where the program is another one, or the one who is in the way has died here."""
@@ -102,6 +120,12 @@ class ActionModule(ActionBase):
             )
             if answer.get("wants_program") and "program" not in arguments:
                 arguments["program"] = base64.b64encode(archive).decode()
+                continue
+            if answer.get("wants_files") and "files" not in arguments:
+                arguments["files"] = [
+                    {"path": path, "mode": f"{one.mode:04o}", "content": base64.b64encode(one.data).decode()}
+                    for path, one in sorted(self.noted.items())
+                ]
                 continue
             holder = (answer.get("holder") or {}).get("run", "") if answer.get("failed") else ""
             if not (has_died(holder) or is_over_soon(holder)) or time.monotonic() > end:

@@ -66,6 +66,7 @@ class ActionModule(ActionBase):
                 },
                 "builder": {"type": "str", "default": "auto"},
                 "hosts": {"type": "int", "default": 1},
+                "builds_itself": {"type": "bool", "default": True},
                 "project": {"type": "str", "default": "inception"},
                 "cache_dir": {"type": "path", "required": True},
             }
@@ -92,11 +93,19 @@ class ActionModule(ActionBase):
             found,
             images.is_emulated(),
             tool is not None,
+            options["builds_itself"],
         )
         result |= {"builder": way.builder, "reason": way.reason}
         if not services:
             return result
         if way.builder == image_way.MANAGED_HOST:
+            if not options["builds_itself"]:
+                # Who installs what builds them, where there is none.
+                other = image_way.CONTROL_NODE if options["builder"] == image_way.AUTO else image_way.AUTO
+                raise AnsibleActionFail(
+                    f"inception_builder: {options['builder']}: {self.host} is a node of a cluster, where nobody builds "
+                    f"its images: {way.reason}; for example: {other}"
+                )
             if options["builder"] == image_way.CONTROL_NODE:
                 raise AnsibleActionFail(
                     f"inception_builder: the control node cannot build for {self.host}: {way.reason}; for example: auto"
@@ -112,10 +121,14 @@ class ActionModule(ActionBase):
                 services, options, found, tool if way.builder == image_way.CONTROL_NODE else None
             )
         except (OSError, images.ImageProblem) as error:
-            return result | self._given_up(error, options["builder"])
+            return result | self._given_up(error, options["builder"], options["builds_itself"])
 
-    def _given_up(self, error: Exception, setting: str) -> dict[str, Any]:
+    def _given_up(self, error: Exception, setting: str, builds_itself: bool) -> dict[str, Any]:
         """What could not be built or carried is built where it is wanted, unless somebody else was asked for."""
+        if not builds_itself:
+            raise AnsibleActionFail(
+                f"{error}\nNothing was brought to {self.host}, on which nobody builds: it is a node."
+            )
         if setting != image_way.AUTO:
             raise AnsibleActionFail(
                 f"{error}\nNothing was brought to {self.host}; inception_builder: managed_host builds there."

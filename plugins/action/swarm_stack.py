@@ -33,6 +33,7 @@ class ActionModule(ActionBase):
             encrypted=bool(arguments.get("encrypted", True)),
             copies={name: int(number) for name, number in (arguments.get("copies") or {}).items()},
             patience=int(arguments.get("patience") or 600),
+            networks=str(arguments.get("networks") or "10.201.0.0/16"),
         )
         renderer = rendering.Renderer(self._templar, self._loader, task_vars or {})
         try:
@@ -43,4 +44,5 @@ class ActionModule(ActionBase):
         # Of the services the module needs no more than what is in the stack file.
         arguments |= {"stack": stack, "services": []}
         answer: dict[str, Any] = self._execute_module("fortytwo.inception.swarm_stack", arguments, task_vars=task_vars)
-        return answer
+        # Whoever writes down what runs has it from here; of a secret there is no more in it than its file's name.
+        return answer if answer.get("failed") else answer | {"stack": stack}

@@ -47,7 +47,8 @@ _raw:
     - V(available) are the services that can be chosen, V(names) those of the stack.
     - V(ports) has a dictionary for each entry of a service's C(ports), V(tcp_ports) and V(udp_ports) each single one
       that is published, V(forwarded_ports) those that lead into a virtual machine.
-    - V(secrets) are the names of all secrets, V(volumes) and V(networks) those of the volumes and networks.
+    - V(secrets) are the names of all secrets, V(volumes) and V(networks) those of the volumes and networks, and
+      V(shared) the volumes that are the same on every node of a cluster.
   type: list
   elements: dict
 """

@@ -22,7 +22,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.fortytwo.inception.plugins.module_utils import _backup_state, _dumps, _history
+from ansible_collections.fortytwo.inception.plugins.module_utils import _backup_state, _dumps, _history, _running
 from ansible_collections.fortytwo.inception.plugins.module_utils._backup_state import BackupProblem, Settings, Store
 from ansible_collections.fortytwo.inception.plugins.module_utils._history import History
 from ansible_collections.fortytwo.inception.plugins.module_utils._lease import Held, Lease
@@ -47,6 +47,8 @@ class Stack:
     services: list[dict[str, Any]]
     images: dict[str, str]
     settings: dict[str, str]
+    # Where it is one of a cluster: its stack file, and the folder that is the same on every node.
+    cluster: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def deployed(cls, history: History) -> Stack:
@@ -54,9 +56,36 @@ class Stack:
         plan = history.plan(current.number) if current else {}
         if current is None or not plan:
             raise BackupProblem("nothing was deployed here yet, so there is nothing to keep; make deploy deploys")
-        settings = _history.settings(history.files(current.number))
-        services = plan.get("services") or []
-        return cls(current.number, plan["root"], plan.get("project", "inception"), services, current.images, settings)
+        files = history.files(current.number)
+        services, cluster = plan.get("services") or [], dict(plan.get("cluster") or {})
+        if cluster:
+            folder = history.folder.parents[3] / _running.CLUSTER
+            cluster |= {"stack": _running.stack_of(files), "folder": str(folder)}
+        project, settings = plan.get("project", "inception"), _history.settings(files)
+        return cls(current.number, plan["root"], project, services, current.images, settings, cluster)
+
+    def told(self) -> dict[str, Any]:
+        """What it takes to stop and start it, whatever becomes of this process."""
+        told = {"root": self.root, "data": self.data, "uid": self.uid, "gid": self.gid}
+        return told | ({"project": self.project, "cluster": self.cluster} if self.cluster else {})
+
+    @property
+    def running(self) -> _running.Running:
+        owner = {"uid": self.settings.get("LOGIN_UID", 0), "gid": self.settings.get("LOGIN_GID", 0)}
+        return _running.of({"project": self.project, "root": self.root, **owner, "cluster": self.cluster})
+
+    def container(self, service: str) -> str:
+        return _running.the_container(self.running, service)
+
+    def home(self, name: str) -> str:
+        """The folder in which that of a volume lies, or that of the secrets."""
+        if name == SECRETS:
+            return self.root
+        return str(self.cluster["shared_dir"]) if name in self.cluster.get("shared", ()) else self.data
+
+    @property
+    def homes(self) -> list[str]:
+        return list(dict.fromkeys([self.data, self.root, *map(self.home, self.cluster.get("shared", ()))]))
 
     @property
     def uid(self) -> int:
@@ -106,19 +135,8 @@ class Stack:
 
 
 def container_of(project: str, service: str) -> str:
-    """The container of a service that runs."""
-    label = "com.docker.compose"
-    filters = (f"label={label}.project={project}", f"label={label}.service={service}", f"label={label}.oneoff=False")
-    done = subprocess.run(
-        ["docker", "ps", "--quiet", "--no-trunc", *(word for one in filters for word in ("--filter", one))],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    found = done.stdout.split()
-    if not found:
-        raise BackupProblem(f"{service} does not run, and only a running one can say its data; `make up` starts it")
-    return found[0]
+    """The container of a service that runs, of a project of compose."""
+    return _running.the_container(_running.Compose(project), service)
 
 
 # ---- The front page ----
@@ -148,7 +166,7 @@ def words_of(page: str) -> list[str]:
     return reader.words
 
 
-def front_page(project: str, services: list[dict[str, Any]], settings: dict[str, str]) -> list[str]:
+def front_page(container: Callable[[str], str], services: list[dict[str, Any]], settings: dict[str, str]) -> list[str]:
     """What a visitor reads on the site's first page, asked from inside the service that has the site's door."""
     domain, port = settings.get("DOMAIN", "").strip('"'), settings.get("HTTPS_PORT", "443").strip('"')
     doors = [one["name"] for one in services if "HTTPS_PORT" in (one.get("env") or [])]
@@ -156,7 +174,7 @@ def front_page(project: str, services: list[dict[str, Any]], settings: dict[str,
         return []
     ask = ["curl", "--silent", "--insecure", "--fail", "--max-time", "60", "--resolve", f"{domain}:{port}:127.0.0.1"]
     done = subprocess.run(
-        ["docker", "exec", container_of(project, doors[0]), *ask, f"https://{domain}:{port}/"],
+        ["docker", "exec", container(doors[0]), *ask, f"https://{domain}:{port}/"],
         capture_output=True,
         check=False,
     )
@@ -236,8 +254,7 @@ class Backup:
         """Writes down all that is no file of the site's, and says what there is to keep."""
         stage = self.store.stage
         stage.mkdir(mode=0o700, parents=True)
-        folders = {name: f"{stack.data}/{name}" for name in stack.copied}
-        folders[SECRETS] = f"{stack.root}/secrets"
+        folders = {name: f"{stack.home(name)}/{name}" for name in (*stack.copied, SECRETS)}
         for name, path in folders.items():
             if os.path.islink(path) or not os.path.isdir(path) or os.path.realpath(path) != path:
                 raise BackupProblem(
@@ -247,7 +264,7 @@ class Backup:
         for service, said in sorted(stack.said.items()):
             self.tell(f"asking {service} for its data")
             ask_for_room(stage, f"{stack.data}/{service}")
-            dump = _dumps.take(service, container_of(stack.project, service), said["dump"], stage / "dumps" / service)
+            dump = _dumps.take(service, stack.container(service), said["dump"], stage / "dumps" / service)
             dumps[service] = dump.told()
             if dump.unprotected:
                 self.warnings.append(
@@ -256,7 +273,7 @@ class Backup:
                 )
         page: list[str] = []
         try:
-            page = front_page(stack.project, stack.services, stack.settings)
+            page = front_page(stack.container, stack.services, stack.settings)
         except BackupProblem as problem:
             self.warnings.append(f"{problem}; a trial restore has nothing to compare with")
         (stage / PAGE).write_text(json.dumps(page), encoding="utf-8")
@@ -294,7 +311,7 @@ def ask_for_a_place_outside(place: str, stack: Stack, store: Store) -> None:
     if not place.startswith("/"):
         return
     real = os.path.realpath(place)
-    for folder in (stack.data, stack.root, str(store.folder.parent)):
+    for folder in (*stack.homes, str(store.folder.parent)):
         if f"{real}/".startswith(f"{os.path.realpath(folder)}/"):
             raise BackupProblem(
                 f"{place} leads to {real}, in {folder}, which goes when the stack does, and these backups with it; let "

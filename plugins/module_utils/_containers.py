@@ -20,6 +20,9 @@ SERVICE = "com.docker.compose.service"
 NUMBER = "com.docker.compose.container-number"
 # Of a container of `docker compose run`, which is a trial or somebody's shell, and not the service.
 ONE_OFF = "com.docker.compose.oneoff"
+# What Swarm gives each of its own: those of a stack, and the service with the stack's name before it.
+NAMESPACE = "com.docker.stack.namespace"
+SWARM_SERVICE = "com.docker.swarm.service.name"
 
 # How often a command is begun in a container before its runtime is believed, and the seconds between.
 BEGINNINGS, PAUSE = 3, 1.0
@@ -42,10 +45,12 @@ class Container:
     def of(cls, told: dict[str, Any]) -> Container:
         config = told.get("Config") or {}
         labels = config.get("Labels") or {}
+        # A container of Swarm's has its image's labels too.
+        service = labels.get(SWARM_SERVICE, "").removeprefix(f"{labels.get(NAMESPACE)}_") or labels.get(SERVICE, "")
         pairs = (line.partition("=") for line in config.get("Env") or [])
         return cls(
             name=str(told["Name"]).lstrip("/"),
-            service=labels.get(SERVICE, ""),
+            service=service,
             number=int(labels.get(NUMBER) or 0),
             running=bool((told.get("State") or {}).get("Running")),
             one_off=labels.get(ONE_OFF) == "True",
@@ -58,10 +63,12 @@ def docker(module: AnsibleModule) -> str:
     return path
 
 
-def of_project(module: AnsibleModule, project: str) -> list[Container]:
-    """The containers of a project's services, running or not, by service and number."""
+def of_project(module: AnsibleModule, project: str, swarm: bool = False) -> list[Container]:
+    """The containers of a project's services, running or not, by service and number; of Swarm's those on this node."""
     # One that somebody starts by hand has its image's labels, which say the project, but no number.
-    made = ("--filter", f"label={PROJECT}={project}", "--filter", f"label={NUMBER}")
+    made = ["--filter", f"label={PROJECT}={project}", "--filter", f"label={NUMBER}"]
+    if swarm:
+        made = ["--filter", f"label={NAMESPACE}={project}"]
     listed = [docker(module), "ps", "--all", "--quiet", "--no-trunc", *made]
     dummy, output, dummy = module.run_command(listed, check_rc=True)
     names = output.split()

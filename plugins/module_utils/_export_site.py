@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, cast
 
-from ansible_collections.fortytwo.inception.plugins.module_utils import _as_owner, _backup
+from ansible_collections.fortytwo.inception.plugins.module_utils import _as_owner
 from ansible_collections.fortytwo.inception.plugins.module_utils._backup import Stack
 from ansible_collections.fortytwo.inception.plugins.module_utils._backup_state import BackupProblem
 from ansible_collections.fortytwo.inception.plugins.module_utils._failures import last_lines
@@ -104,15 +104,15 @@ def write(stack: Stack, folder: Path, tell: Callable[[str], None]) -> list[Path]
         dump(stack, cast(IO[bytes], packed))
     tell("packing the files")
     with written(folder, FILES) as file:
-        _as_owner.as_owner(stack.uid, stack.gid, lambda: pack(f"{stack.data}/{WEBSITE}/{CONTENT}", file))
+        _as_owner.as_owner(stack.uid, stack.gid, lambda: pack(f"{stack.home(WEBSITE)}/{WEBSITE}/{CONTENT}", file))
     return [folder / DUMP, folder / FILES]
 
 
 def dump(stack: Stack, target: IO[bytes]) -> None:
     """All tables at one moment."""
-    container, given, command = _backup.container_of(stack.project, DATABASE), "", list(stack.said[DATABASE]["dump"])
+    container, given, command = stack.container(DATABASE), "", list(stack.said[DATABASE]["dump"])
     if subprocess.run(["docker", "exec", container, *HAS_DUMP], capture_output=True, check=False).returncode != 0:
-        container, given, command = _backup.container_of(stack.project, WEBSITE), TABLES, ["php"]
+        container, given, command = stack.container(WEBSITE), TABLES, ["php"]
     with subprocess.Popen(
         ["docker", "exec", "--interactive", container, *command],
         stdin=subprocess.PIPE,

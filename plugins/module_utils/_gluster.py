@@ -81,20 +81,29 @@ class Gluster:
 
     def away(self, name: str) -> set[str]:
         """The bricks that do not answer."""
-        return {
-            brick.findtext("name") or ""
-            for brick in self.ask("volume", "heal", name, "info").iter("brick")
-            if brick.findtext("status") != "Connected"
-        }
+        return {brick for brick, there, dummy in self._bricks(name) if not there}
 
     def copies(self, name: str) -> list[dict[str, Any]]:
         """Each copy: whose it is, whether it answers, and how many files wait to be brought there by it."""
         return [
-            {
-                "host": (brick.findtext("name") or "").partition(":")[0],
-                "there": brick.findtext("status") == "Connected",
-                "to_heal": int(entries) if (entries := brick.findtext("numberOfEntries") or "").isdecimal() else 0,
-            }
+            {"host": brick.partition(":")[0], "there": there, "to_heal": waiting}
+            for brick, there, waiting in self._bricks(name)
+        ]
+
+    def _bricks(self, name: str) -> list[tuple[str, bool, int]]:
+        """Each, whether it answers, and how many files it has that others have not yet."""
+        found = self.volume(name)
+        if found is not None and len(found["bricks"]) == 1:
+            # There is nothing to heal of one copy, and GlusterFS is not to be asked for it. Who is away is not listed.
+            nodes = [node for node in self.ask("volume", "status", name).iter("node") if node.findtext("status") == "1"]
+            there = {f"{node.findtext('hostname')}:{node.findtext('path')}" for node in nodes}
+            return [(brick, brick in there, 0) for brick in found["bricks"]]
+        return [
+            (
+                brick.findtext("name") or "",
+                brick.findtext("status") == "Connected",
+                int(entries) if (entries := brick.findtext("numberOfEntries") or "").isdecimal() else 0,
+            )
             for brick in self.ask("volume", "heal", name, "info").iter("brick")
         ]
 

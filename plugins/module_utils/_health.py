@@ -51,6 +51,8 @@ JUMP_SECONDS, JUMP_TOLD = 30.0, 3600.0
 UNSET_SECONDS = 3600.0
 # A finding is one when it was there at so many looks, and over when it was not at so many.
 SURE, OVER = 2, 5
+# In a cluster a container may be on its way to another node, and files to another copy.
+IN_CLUSTER = 4
 # What is done something about, and has time.
 NO_NEWS = 1 << 30
 # Messages that wait for a way to be told, and looks between two tries after the first ones.
@@ -270,9 +272,32 @@ def look_at_updates(store: _updates.Store, history: History, wall: float) -> Ite
         yield Finding("release", what, todo, 1)
 
 
-def look_at_certificate(root: str, renews: bool, served: bool) -> Iterator[Finding]:
+def look_at_cluster(project: str) -> Iterator[Finding]:
+    """What a manager sees of all nodes."""
+    from ansible_collections.fortytwo.inception.plugins.module_utils import _gluster, _running, _swarm
+
+    copies = []
+    try:
+        told = _swarm.Stack(_swarm.Docker(_running.run_docker), project).told()
+        copies = _gluster.Gluster(lambda words: _running.run_docker(words, None)).copies(project)
+    except _swarm.SwarmProblem as problem:
+        todo = "`docker node ls` on the managers; without most of them nothing can be changed in it"
+        yield Finding("cluster", f"the swarm does not answer: {problem}", todo)
+        return
+    except (_gluster.StorageProblem, OSError) as problem:
+        yield Finding(
+            "cluster files", f"the copies of the files cannot be asked for: {problem}", "`gluster volume status`"
+        )
+    for one in _swarm.problems(told, copies):
+        # However many they are, it is the same that is wrong.
+        yield Finding(
+            f"cluster {re.sub(r'[0-9]+', '#', one)}", one, "`make status` shows all of the cluster", IN_CLUSTER
+        )
+
+
+def look_at_certificate(root: str, renews: bool, served: bool, again: str = "") -> Iterator[Finding]:
     """`served`: whether NGINX has the one that lies there."""
-    again = "deploy again" if renews else "put a new one where stack_tls_certificate says, and deploy"
+    again = again or ("deploy again" if renews else "put a new one where stack_tls_certificate says, and deploy")
     try:
         certificate, authority = _renewal.read(root, "tls.crt"), _renewal.read(root, "ca.crt")
         if certificate is None or authority is None:
@@ -427,6 +452,9 @@ class Look:
         self.plan = self.history.plan(self.current.number) if self.current else {}
         self.root = str(self.plan.get("root", ""))
         self.settings = _history.settings(self.history.files(self.current.number)) if self.current else {}
+        self.is_cluster = bool(self.plan.get("cluster"))
+        # There, no machine replaces anything by itself.
+        self.renews = self.renews and not self.is_cluster
 
     def root_of_all(self) -> Path:
         """The folder below which what the program remembers lies."""
@@ -437,19 +465,23 @@ class Look:
         found = [*look_at_clock(self.memory, time.time(), uptime())]
         if self.lease.holder() is not None:
             return None
-        self.engine = Engine.ask(str(self.plan.get("project", "inception")))
-        root = _engine.ask("/info", timeout=ANSWER_SECONDS) if self.engine else None
+        project = str(self.plan.get("project", "inception"))
+        self.engine = None if self.is_cluster else Engine.ask(project)
+        root = _engine.ask("/info", timeout=ANSWER_SECONDS) if self.engine or self.is_cluster else None
         places = [str((root or {}).get("DockerRootDir") or "/var/lib/docker"), self.settings.get("DATA_DIR", "")]
         found += look_at_disks([*places, "/var/lib"], self.memory.known)
         found += look_at_deployment(self.history)
         found += look_at_backups(_backup_state.Store(self.root_of_all()), time.time())
         found += look_at_updates(_updates.Store(self.root_of_all()), self.history, time.time())
-        if self.engine is None:
+        if self.engine is None and root is None:
             todo = "`systemctl status docker` (Alpine: /var/log/docker.log) says why; the site goes on meanwhile"
             found.append(Finding("engine", "the Docker engine does not answer", todo))
         if self.current is None:
             return found
         services = self.plan.get("services") or []
+        if self.is_cluster:
+            again = "call make cluster, which makes another one, or takes the one of stack_tls_certificate"
+            return [*found, *look_at_cluster(project), *look_at_certificate(self.root, False, True, again)]
         if self.engine is not None:
             found += look_at_containers(self.engine, self.current.images, self.memory)
         served = self.engine is None or serves_the_certificate(self.engine, self.root, services)

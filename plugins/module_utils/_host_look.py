@@ -26,15 +26,20 @@ from ansible_collections.fortytwo.inception.plugins.module_utils import (
     _decided,
     _engine,
     _facts,
+    _from_one,
     _history,
+    _lease,
     _listeners,
+    _places,
 )
 
 GIB = 1024**3
 MANIFESTS = "/var/lib/fortytwo.inception"
+ROOT = Path("/")
 # There on a node of a cluster (the role cluster).
 NODE = f"{MANIFESTS}/cluster/node.json"
 BACKUP_SETTINGS = Path("/", _backup_state.BACKUP, "settings.json")
+LEASE = Path("/", _places.LEASE)
 RESTORE = Path("/", _backup_state.BACKUP, "restore.json")
 DPKG = Path("/var/lib/dpkg/status")
 DPKG_UPDATES = Path("/var/lib/dpkg/updates")
@@ -90,6 +95,8 @@ class Asked:
     names: Sequence[str] = ()
     ports: Sequence[Mapping[str, Any]] = ()
     volumes: Sequence[str] = ()
+    # Those that are the same on every node of a cluster.
+    shared: Sequence[str] = ()
     networks: Sequence[str] = ()
     packages: Mapping[str, Sequence[str]] = field(default_factory=dict)
     docker_source: str = "distribution"
@@ -104,13 +111,18 @@ class Asked:
 
     @property
     def manifest(self) -> str:
-        return NODE if self.node else f"{MANIFESTS}/{self.login}.json"
+        return NODE if self.node else own_manifest(self.login)
 
     @property
     def wanted_ports(self) -> set[_listeners.Port]:
         return {
             (str(port["protocol"]), number) for port in self.ports for number in range(port["first"], port["last"] + 1)
         }
+
+
+def own_manifest(login: str) -> str:
+    """The file by which a deployment of the machine's own is known."""
+    return f"{MANIFESTS}/{login}.json"
 
 
 def text_of(path: str | Path) -> str | None:
@@ -159,6 +171,18 @@ class Host:
     def stack(self) -> str:
         """What our stack is called in the swarm, where this host is a node of it."""
         return self.asked.project if self.asked.node and self.deployed else ""
+
+    @cached_property
+    def own(self) -> bool:
+        """Whether a host that is to be a node has a stack of its own, which the cluster takes over (from_one)."""
+        return self.asked.node and os.path.exists(own_manifest(self.asked.login))
+
+    @cached_property
+    def own_phase(self) -> str:
+        """How far that is. Where all of it runs, nobody has begun, or somebody went back to it."""
+        found = _from_one.phase(ROOT)
+        ours = [one.running for one in self.containers if one.project and one.is_of(self.asked.project_dir)]
+        return _from_one.BEGUN if ours and all(ours) else found
 
     def is_ours(self, container: _engine.Container) -> bool:
         return container.is_of(self.asked.project_dir, self.stack)
@@ -325,18 +349,44 @@ def check_other_logins(host: Host) -> Iterator[str]:
 
 
 def check_kind(host: Host) -> Iterator[str]:
-    """A machine of its own is no node of a cluster, and the other way round: what is there would be lost."""
-    own = os.path.exists(f"{MANIFESTS}/{host.asked.login}.json")
-    if host.asked.node and own:
-        yield (
-            "it has a stack of its own, whose data a cluster does not take over; keep the site (make export-site) and "
-            "remove the stack (make remove), or take the host out of the group cluster"
-        )
-    elif not host.asked.node and os.path.exists(NODE):
+    """A node of a cluster is no machine of its own: what is there would be lost. The other way round see below."""
+    if not host.asked.node and os.path.exists(NODE):
         yield (
             f"it is a node of a cluster ({NODE}), which make cluster looks after; put it into the group cluster of the "
             "inventory, or have it leave that first: docs/cluster.md"
         )
+
+
+def check_taking_over(host: Host) -> Iterator[str]:
+    """What of a stack of the machine's own a cluster cannot take over as it is."""
+    if not host.own:
+        return
+    asked = host.asked
+    if under_way := _history.History(_decided.HISTORY).under_way():
+        yield (
+            f"the {under_way.get('what', 'deployment')} of {under_way.get('since', 'before')} was cut off; bring it to "
+            "its end before a cluster takes the site over: inception resume"
+        )
+    if (holder := _lease.Lease(LEASE).holder()) is not None:
+        yield f"another one is at work on this machine: {holder.told()}; wait until that has ended"
+    swarm = [one.name for one in host.containers if one.stack == asked.project]
+    if (
+        swarm
+        and host.own_phase == _from_one.BEGUN
+        and any(host.is_ours(one) and not one.stack for one in host.containers)
+    ):
+        yield (
+            f"its own stack runs, and so does the cluster's ({few(swarm)}), so nobody knows which has the site; end "
+            f"the cluster's (docker stack rm {asked.project}), or its own (make down in its project folder)"
+        )
+    if host.own_phase == _from_one.BEGUN:
+        needed = _from_one.size_of(f"{asked.data_dir}/{name}" for name in asked.shared)
+        found = _from_one.free(MANIFESTS)
+        if found < needed + GIB // 4:
+            yield (
+                f"the website's files have {needed / GIB:.1f} GiB, which a cluster copies, and {MANIFESTS} has "
+                f"{found / GIB:.1f} GiB free; free some, or give it a larger disk"
+            )
 
 
 def check_bare_names(host: Host) -> Iterator[str]:
@@ -380,7 +430,7 @@ def foreign_paths(host: Host) -> list[str]:
     """What is under the names that we use, and no deployment of this collection has made."""
     asked = host.asked
     found = [path for path, words in OUR_FILES.items() if not is_ours(path, words)]
-    if not os.path.exists(asked.manifest):
+    if not os.path.exists(asked.manifest) and not host.own:
         if os.path.islink(asked.project_dir) or _entries(asked.project_dir):
             found.append(asked.project_dir)
         found += [path for path in (f"{asked.data_dir}/{name}" for name in asked.volumes) if _entries(path)]
@@ -871,6 +921,7 @@ ALWAYS = (
     check_restore,
     check_other_logins,
     check_kind,
+    check_taking_over,
     check_project,
     check_bare_names,
     check_base_image,
@@ -898,6 +949,10 @@ def obstacles(host: Host) -> list[str]:
 
 def decided(host: Host) -> dict[str, Any]:
     """What a deployment stays with, unless a setting says another."""
+    if host.own:
+        # Its images stay what they are; which packages one machine has renewed is no business of the others.
+        release = _decided.found(host.asked.project_dir, own_manifest(host.asked.login))["release"]
+        return {"release": release, "packages": {}}
     if not host.deployed:
         return {"release": {}}
     if host.asked.node:
@@ -912,6 +967,8 @@ def found(host: Host) -> dict[str, Any]:
         "deployed": host.deployed,
         "runs": _history.History(_decided.HISTORY).runs() if host.deployed else {},
         "backed_up": BACKUP_SETTINGS.exists(),
+        # Of a node: a stack of its own that the cluster is to take over, and how far that is.
+        "own": {"phase": host.own_phase} if host.own else {},
         "decided": decided(host),
         "foreign": [*sorted(foreign(host)), *foreign_paths(host)],
         "ssh_port": host.ssh_port,

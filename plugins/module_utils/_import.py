@@ -132,16 +132,15 @@ class Import:
 def exchange(work: Import, stack: Stack, what: str, pairs: list[tuple[str, str, str]], looks: bool = False) -> None:
     """New folders take the place of what is there; where that does not start, or has no page, it comes back."""
     told = {"snapshot": what.rpartition(" ")[2], "who": work.who, "since": _backup_state.now()}
-    place = {"root": stack.root, "data": stack.data, "uid": stack.uid, "gid": stack.gid}
     with _backup.leased(work.lease, f"restore:{os.getpid()}", work.who, what):
         work.store.make()
-        _history.write(work.store.journal, {**told, **place, "pairs": pairs, "keeps": True})
+        _history.write(work.store.journal, {**told, **stack.told(), "pairs": pairs, "keeps": True})
         try:
             work.tell("stopping the stack")
-            _do(stack, "down")
+            _do(stack.running.down())
             _as_owner.exchange(stack.uid, stack.gid, pairs)
             work.tell("starting the stack")
-            _do(stack, *_restore.UP)
+            _do(stack.running.up())
             if looks:
                 look(stack)
         except (BackupProblem, OSError) as problem:
@@ -160,7 +159,7 @@ def look(stack: Stack) -> None:
     for number in range(LOOKS):
         time.sleep(LOOK_SECONDS if number else 0)
         try:
-            wrong = no_page(" ".join(_backup.front_page(stack.project, stack.services, stack.settings)))
+            wrong = no_page(" ".join(_backup.front_page(stack.container, stack.services, stack.settings)))
         except BackupProblem as problem:
             wrong = str(problem)
         if not wrong:
@@ -174,9 +173,9 @@ def no_page(text: str) -> str:
     return f"its first page says: {found}" if found else "" if text else "its first page is empty"
 
 
-def _do(stack: Stack, *words: str) -> None:
-    if said := _restore.compose(stack.root, stack.uid, stack.gid, *words):
-        raise BackupProblem(f"docker compose {words[0]}: {said}")
+def _do(said: str) -> None:
+    if said:
+        raise BackupProblem(said)
 
 
 @dataclass
@@ -273,7 +272,7 @@ class Work:
             if ids := self._docker(kind, "ls", "--quiet", *found).split():
                 self._docker(kind, "rm", *ids)
         if not self.work.store.under_way():
-            _restore.remove_beside(self.stack.root, self.stack.data, self.stack.uid, self.stack.gid)
+            _restore.remove_beside(self.stack.homes, self.stack.uid, self.stack.gid)
         shutil.rmtree(self.work.store.stage, ignore_errors=True)
 
     def make(self) -> None:

@@ -53,6 +53,18 @@ from ansible_collections.fortytwo.inception.plugins.module_utils._stack_start im
     write_progress,
 )
 
+# What a cluster has another way for, and which.
+IN_A_CLUSTER = {
+    "rollback": "Swarm goes back by itself where a newer one is not well; an older one comes back by its settings: put "
+    "them into the inventory again, and call make cluster. Data comes back by make restore",
+    "update": "its images are made once, for all nodes: another word in cluster_packages, such as today's date, and "
+    "make cluster make them anew",
+    "import": "import the site on a machine of its own, make a backup of that, and restore it here: make restore "
+    "KEY=that-machine.key",
+    "certificate": "make cluster makes another one before it ends",
+    "logs": "on a manager: docker service logs --follow {project}_wordpress",
+    "deploy": "make cluster deploys",
+}
 # Seconds between two looks of one program.
 TENDED_EVERY = 60.0
 UNITS = "inception-watch"
@@ -293,6 +305,16 @@ def health(site: bool, history: History, lease: Lease, store: _health.Store) -> 
     return 0 if well else 1
 
 
+def elsewhere(command: str, history: History) -> str:
+    """Where this machine is a cluster's, and the command is that of a machine of its own: what to do instead."""
+    current = history.current()
+    plan = history.plan(current.number) if current else {}
+    if not plan.get("cluster") or command not in IN_A_CLUSTER:
+        return ""
+    todo = IN_A_CLUSTER[command].format(project=plan.get("project", "inception"))
+    return f"this is a node of a cluster, where {command} is not the machine's own: {todo}"
+
+
 def on_site(command: str, words: list[str], history: History, root: Path) -> int:
     """A command with whatever words, in the containers that run."""
     stack = _backup.Stack.deployed(history)
@@ -401,6 +423,10 @@ def main(argv: list[str] | None = None) -> int:
     history, lease = History(options.root / HISTORY), Lease(options.root / LEASE)
     store = _health.Store(options.root / HEALTH, options.root / LEASE)
     try:
+        asks = options.command == "update" and options.check
+        if not asks and (other_way := elsewhere(options.command, history)):
+            say(f"inception: {other_way}", sys.stderr)
+            return 1
         if options.command == "deploy":
             return answer_deploy(options.question, history, lease, options.root)
         if options.command == "resume":

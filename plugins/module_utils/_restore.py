@@ -27,10 +27,10 @@ from ansible_collections.fortytwo.inception.plugins.module_utils import (
     _dumps,
     _files,
     _history,
+    _running,
 )
 from ansible_collections.fortytwo.inception.plugins.module_utils._backup import SECRETS, Stack
 from ansible_collections.fortytwo.inception.plugins.module_utils._backup_state import BackupProblem, Store
-from ansible_collections.fortytwo.inception.plugins.module_utils._failures import last_lines
 from ansible_collections.fortytwo.inception.plugins.module_utils._history import History
 from ansible_collections.fortytwo.inception.plugins.module_utils._lease import Lease
 from ansible_collections.fortytwo.inception.plugins.module_utils._restic import Repository, Snapshot
@@ -45,39 +45,31 @@ SINCE = "since"
 OF_THE_DOMAIN = ("tls.crt", "tls.key", "ca.crt", "ca.key")
 SPARE = 256 << 20
 CHUNK = 1 << 20
-UP = ("up", "--detach", "--wait")
-
-
-def compose(root: str, uid: int, gid: int, *words: str) -> str:
-    """Has compose do something with the project as it is there. Why it could not; nothing where it could."""
-    done = subprocess.run(
-        ["docker", "compose", "--file", f"{root}/srcs/docker-compose.yml", *words],
-        env={**os.environ, "LOGIN_UID": str(uid), "LOGIN_GID": str(gid)},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode == 0:
-        return ""
-    return "; ".join(last_lines(done.stderr or done.stdout, 2)) or f"it ended with {done.returncode}"
 
 
 def take_back(store: Store) -> bool:
     """What was there before a restore that did not end comes back. Whether it runs. Cut off, it is begun again."""
     told = store.under_way()
-    root, data, uid, gid = told["root"], told["data"], int(told["uid"]), int(told["gid"])
-    compose(root, uid, gid, "down")
+    uid, gid, running = int(told["uid"]), int(told["gid"]), _running.of(told)
+    said = running.down()
+    if said and told.get("cluster"):
+        # On another node somebody may still write there: the next look tries again.
+        raise BackupProblem(f"what was there before the restore is still put aside: the site did not stop ({said})")
     _as_owner.give_back(uid, gid, [tuple(pair) for pair in told["pairs"]], bool(told.get("keeps")))
-    runs = not compose(root, uid, gid, *UP)
+    runs = not running.up()
     store.journal.unlink(missing_ok=True)
-    remove_beside(root, data, uid, gid)
+    remove_beside(homes_of(told), uid, gid)
     shutil.rmtree(store.stage, ignore_errors=True)
     return runs
 
 
-def remove_beside(root: str, data: str, uid: int, gid: int) -> None:
-    _as_owner.remove(uid, gid, *(f"{place}/{name}" for place in (data, root) for name in (NEW, FORMER)))
+def homes_of(told: dict[str, Any]) -> list[str]:
+    """The folders beside whose folders something is put aside."""
+    return list(dict.fromkeys([told["data"], told["root"], *(told.get("homes") or [])]))
+
+
+def remove_beside(homes: list[str], uid: int, gid: int) -> None:
+    _as_owner.remove(uid, gid, *(f"{place}/{name}" for place in homes for name in (NEW, FORMER)))
 
 
 def settle(store: Store, lease: Lease, who: str, tell: Callable[[str], None]) -> None:
@@ -155,7 +147,7 @@ class Work:
 
     def home(self, name: str) -> str:
         """The folder in which one of those that are restored lies."""
-        return self.stack.root if name == SECRETS else self.stack.data
+        return self.stack.home(name)
 
     def new(self, name: str) -> str:
         return f"{self.home(name)}/{NEW}/{name}"
@@ -217,25 +209,28 @@ class Work:
             _dumps.chosen(dump, self.table)
         if self.table and not self.dumps:
             raise BackupProblem("no service of this stack takes a table")
+        if why := self.stack.running.refusal(self.dumps):
+            raise BackupProblem(why)
         needed = self.repository.size(self.snapshot.id) + SPARE
-        free = shutil.disk_usage(self.stack.data).free
-        if free < needed:
-            raise BackupProblem(
-                f"the disk of {self.stack.data} has {free >> 20} MiB left, and {needed >> 20} MiB are wanted beside "
-                "what is there; make room"
-            )
+        for home in dict.fromkeys(map(self.stack.home, (*self.stack.volumes, ""))):
+            free = shutil.disk_usage(home).free
+            if free < needed:
+                raise BackupProblem(
+                    f"the disk of {home} has {free >> 20} MiB left, and {needed >> 20} MiB are wanted beside what is "
+                    "there; make room"
+                )
 
     def clear(self) -> None:
         """What was fetched and is not used; what is aside stays, where it could not be given back."""
         if self.restore.store.under_way():
             return
-        remove_beside(self.stack.root, self.stack.data, self.stack.uid, self.stack.gid)
+        remove_beside(self.stack.homes, self.stack.uid, self.stack.gid)
         shutil.rmtree(self.restore.store.stage, ignore_errors=True)
 
     def fetch(self) -> None:
         """Beside what runs, and with the rights of its owner."""
         uid, gid = self.stack.uid, self.stack.gid
-        _as_owner.make(uid, gid, *(f"{place}/{NEW}" for place in (self.stack.data, self.stack.root)), mode=0o700)
+        _as_owner.make(uid, gid, *(f"{place}/{NEW}" for place in self.stack.homes), mode=0o700)
         for name, path in self.folders.items():
             self.restore.tell(f"fetching {name}")
             with self.repository.stream(self.snapshot.id, path) as stream:
@@ -269,7 +264,7 @@ class Work:
         try:
             if not self._logs_are_whole(name):
                 raise BackupProblem(f"{name} kept no logs all the time since")
-            container = _backup.container_of(self.stack.project, name)
+            container = self.stack.container(name)
             _dumps.since(name, container, said["since"], dump["logged"], self.moment, file)
             self.restore.followed = True
         except BackupProblem as problem:
@@ -323,18 +318,18 @@ class Work:
         told = {"snapshot": self.snapshot.short, "who": self.restore.who, "since": _backup_state.now()}
         uid, gid, store = self.stack.uid, self.stack.gid, self.restore.store
         # All that it takes to go back, whatever becomes of this process.
-        journal = {**told, "root": self.stack.root, "data": self.stack.data, "uid": uid, "gid": gid}
+        journal = {**told, **self.stack.told(), "homes": self.stack.homes}
         store.make()
         _history.write(store.journal, {**journal, "pairs": self.pairs()})
         try:
             self.restore.tell("stopping the stack")
-            self._do("down")
+            self._do(self.stack.running.down())
             _as_owner.exchange(uid, gid, self.pairs())
             if SECRETS in self.folders:
                 self._write_revisions()
             self._load()
             self.restore.tell("starting the stack")
-            self._do(*UP)
+            self._do(self.stack.running.up())
         except (BackupProblem, OSError) as problem:
             self.restore.tell("it did not start: what was there before comes back")
             runs = take_back(store)
@@ -348,8 +343,8 @@ class Work:
     def _load(self) -> None:
         for name in self.dumps:
             self.restore.tell(f"giving {name} its data")
-            self._do(*UP, "--no-deps", name)
-            container = _backup.container_of(self.stack.project, name)
+            self._do(self.stack.running.up(name))
+            container = self.stack.container(name)
             _dumps.load(name, container, self.stack.said[name]["load"], self._chunks(name))
             if (since := self.restore.store.stage / "restore" / name / SINCE).exists():
                 self.restore.tell(f"giving {name} what was written since")
@@ -359,9 +354,10 @@ class Work:
         for file in _dumps.chosen(self.dumps[name], self.table):
             yield from chunks_of(self.restore.store.stage / "restore" / name / file)
 
-    def _do(self, *words: str) -> None:
-        if said := compose(self.stack.root, self.stack.uid, self.stack.gid, *words):
-            raise BackupProblem(f"docker compose {words[0]}: {said}")
+    @staticmethod
+    def _do(said: str) -> None:
+        if said:
+            raise BackupProblem(said)
 
     def _write_revisions(self) -> None:
         """The restored files are other issues of the secrets: said now, the next deployment finds nothing to do."""

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.fortytwo.inception.plugins.module_utils import _places
-from ansible_collections.fortytwo.inception.plugins.module_utils._backup import Stack, container_of
+from ansible_collections.fortytwo.inception.plugins.module_utils._backup import Stack
 from ansible_collections.fortytwo.inception.plugins.module_utils._failures import clean, last_lines
 
 WP, DB = "wp", "db"
@@ -221,7 +221,7 @@ def db(stack: Stack, words: list[str]) -> int:
     container = running(stack, DATABASE)
     settings = {"HOME": "/tmp", "MYSQL_HISTFILE": "/dev/null", "MARIADB_HISTFILE": "/dev/null"}
     client = ["mariadb", "--defaults-file=/run/mysqld/client.cnf", "--default-character-set=utf8mb4", *words]
-    with forgetting(container_of(stack.project, WORDPRESS) if is_running(stack, WORDPRESS) else ""):
+    with forgetting(stack.container(WORDPRESS) if is_running(stack, WORDPRESS) else ""):
         return in_container(container, client, settings)
 
 
@@ -231,25 +231,11 @@ def db(stack: Stack, words: list[str]) -> int:
 def running(stack: Stack, service: str) -> str:
     if not is_running(stack, service):
         raise SiteProblem(f"{service} does not run; `make status` says how the services are, `make up` starts them")
-    return container_of(stack.project, service)
+    return stack.container(service)
 
 
 def is_running(stack: Stack, service: str) -> bool:
-    label = "com.docker.compose"
-    done = subprocess.run(
-        [
-            "docker",
-            "ps",
-            "--quiet",
-            *(
-                f"--filter=label={label}.{one}"
-                for one in (f"project={stack.project}", f"service={service}", "oneoff=False")
-            ),
-        ],
-        capture_output=True,
-        check=False,
-    )
-    return done.returncode == 0 and bool(done.stdout.split())
+    return bool(stack.running.container(service))
 
 
 def in_container(container: str, command: list[str], settings: dict[str, str]) -> int:

@@ -21,14 +21,18 @@ STACK_LABEL = "fortytwo.inception.stack"
 FILE_LABEL = "fortytwo.inception.file"
 DIGEST_LABEL = "fortytwo.inception.digest"
 CONTENT_LABEL = "fortytwo.inception.content"
+# The content of a service that is to have no container, on no node.
+HELD = "held"
 NAMESPACE_LABEL = "com.docker.stack.namespace"
 # Work for whoever would try values at a digest; a value that was drawn has 190 bits.
 SCRYPT: Mapping[str, int] = {"n": 1 << 14, "r": 8, "p": 1, "dklen": 16}
 PAUSE = 1.0
 ATTEMPTS = 10
+AGAIN = re.compile(r"network \S+ not found|update out of sequence")
 UNDER_WAY = ("updating", "rollback_started")
 # The words of an update that is over, and was not taken.
 GIVEN_BACK = ("rollback_completed", "rollback_paused")
+MEMBER = re.compile(r"mariadb-\d")
 STILL_TO_COME = ("new", "pending", "assigned", "accepted", "ready", "preparing", "starting")
 
 # What runs docker: its words, and what it reads. Its code, output and errors come back.
@@ -168,10 +172,36 @@ def turns(stack: Mapping[str, Any], plan: Plan) -> Iterator[tuple[dict[str, Any]
     """The stack file as far as each turn with something new, and what that is."""
     there: set[str] = set()
     touched = {*plan.added, *plan.changed, *plan.put_right}
+    # Members that are there are replaced one after the other; those that are new wait for one another.
+    alone = [name for name in stack.get("x-members", []) if name in touched - set(plan.added)]
     for names in stack["x-turns"]:
-        there |= set(names)
-        if new := [name for name in names if name in touched]:
-            yield {**stack, "services": {name: said for name, said in stack["services"].items() if name in there}}, new
+        single = [name for name in alone if name in names]
+        for turn in ([name for name in names if name not in single], *([name] for name in single)):
+            there |= set(turn)
+            if new := [name for name in turn if name in touched]:
+                services = {name: said for name, said in stack["services"].items() if name in there}
+                yield {**stack, "services": services}, new
+
+
+def in_the_way(stack: Mapping[str, Any], plan: Plan, there: Iterable[Mapping[str, Any]], name: str) -> list[str]:
+    """Services that go, and have a folder that a new one wants for itself: both at once would write there."""
+    wanted = {
+        stack["volumes"][one["source"]]["name"]
+        for new in plan.added
+        if new in stack.get("x-members", [])
+        for one in stack["services"][new].get("volumes") or []
+        if "source" in one
+    }
+    return [
+        short_name(one, name)
+        for one in there
+        if short_name(one, name) in plan.removed
+        and wanted
+        & {
+            mount.get("Source")
+            for mount in ((one["Spec"].get("TaskTemplate") or {}).get("ContainerSpec") or {}).get("Mounts") or []
+        }
+    ]
 
 
 def at_once(stack: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
@@ -285,6 +315,11 @@ def problems(told: Mapping[str, Any], copies: Iterable[Mapping[str, Any]]) -> li
     return found
 
 
+def written_to(services: Iterable[Mapping[str, Any]]) -> str:
+    """Of a database with members, the one that gets everything: the first that is well, as the proxies have it."""
+    return min((one["name"] for one in services if MEMBER.fullmatch(one["name"]) and one["well"]), default="")
+
+
 def wanted_number(service: Mapping[str, Any], nodes: Iterable[Mapping[str, Any]]) -> int:
     mode = service["Spec"]["Mode"]
     if "Replicated" in mode:
@@ -337,10 +372,32 @@ class Stack:
                 self.docker.say(*words)
                 return
             except SwarmProblem as problem:
-                # A network that is on its way out is still taken for one that is there (moby/moby#29293).
-                if attempt == ATTEMPTS - 1 or not re.search(r"network \S+ not found", str(problem)):
+                # A network that is on its way out is still taken for one that is there (moby/moby#29293); and what
+                # Swarm notes of a service between the look and the change makes that too old (moby/moby#39891).
+                if attempt == ATTEMPTS - 1 or not AGAIN.search(str(problem)):
                     raise
                 time.sleep(PAUSE * 3)
+
+    def end(self, service: str, timeout: float) -> None:
+        """Takes a service away, and waits until nothing of it runs."""
+        tasks = [task.id for task in self.tasks(service)]
+        self.docker.say("service", "rm", f"{self.name}_{service}")
+        end = time.monotonic() + timeout
+        while self.running(tasks):
+            if time.monotonic() > end:
+                raise SwarmProblem(f"{service} did not end within {timeout:.0f} s")
+            time.sleep(PAUSE)
+
+    def running(self, tasks: Iterable[str]) -> list[str]:
+        """Those that have not ended yet. Swarm forgets a task when its container is gone."""
+        found = []
+        for task in tasks:
+            code, output, dummy = self.docker.run(
+                ["docker", "inspect", "--type", "task", "--format", "{{.Status.State}}", task], None
+            )
+            if code == 0 and output.strip() in ("running", *STILL_TO_COME):
+                found.append(task)
+        return found
 
     def works_beside(self, whole: Mapping[str, Any], name: str) -> bool:
         """Whether a newer one can be there while the former still is: a container of its image is asked."""
@@ -386,6 +443,8 @@ class Stack:
             if update in GIVEN_BACK and content(one) != wanted.get(name, content(one)):
                 said = (one.get("UpdateStatus") or {}).get("Message", "")
                 lost.append(f"{name}: the new one was not well, and Swarm went back to the former ({said})")
+                continue
+            if content(one) == HELD:
                 continue
             tasks = [task for task in self.tasks(name) if task.wanted == "running"]
             well = len([task for task in tasks if task.state == "running"])

@@ -70,6 +70,11 @@ class Trial:
 
     def run(self, repository: Repository) -> Snapshot:
         """Writes down what became of it."""
+        if (Stack.deployed(self.history).cluster.get("stack") or {}).get("x-members"):
+            raise BackupProblem(
+                "the database is on several nodes (cluster_database: galera), and what is in their images starts none "
+                "alone; a restore on a machine of its own (docs/cluster.md) shows what is in a backup"
+            )
         state = self.store.state()
         try:
             snapshot = self._run(repository)
@@ -209,7 +214,9 @@ class Beside:
         from ansible_collections.fortytwo.inception.plugins.module_utils import _history
 
         settings = _history.settings({name: File.unpacked(one) for name, one in self.manifest["files"].items()})
-        words = _backup.front_page(self.project, self.manifest["services"], settings)
+        words = _backup.front_page(
+            lambda service: _backup.container_of(self.project, service), self.manifest["services"], settings
+        )
         if not words:
             raise BackupProblem("the restored site shows a page without a word")
         if expected and alike(expected, words) < ALIKE:

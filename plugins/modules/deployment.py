@@ -41,9 +41,11 @@ options:
       - V(begun) takes the lease and brings the program. It comes before the first change of the project folder.
         With O(wanted) the run may be over with it.
       - V(taken) takes what the project folder says into use.
+      - V(noted) writes down what a cluster runs, which M(fortytwo.inception.swarm_stack) has deployed, and gives the
+        lease back. Backups are made by that.
       - V(ended) gives the lease back.
     type: str
-    choices: [begun, taken, ended]
+    choices: [begun, taken, noted, ended]
     default: taken
   path:
     description: The project folder.
@@ -231,6 +233,39 @@ options:
         type: str
         choices: [daily, weekly]
         default: daily
+  cluster:
+    description: With O(state=noted), what the cluster runs, and where. O(services) are needed too.
+    type: dict
+    suboptions:
+      stack:
+        description: The stack file, as M(fortytwo.inception.swarm_stack) returns it.
+        type: dict
+        required: true
+      shared_dir:
+        description: The folder that is the same on every node.
+        type: path
+        required: true
+      shared:
+        description: The volumes that lie there.
+        type: list
+        elements: str
+        default: []
+      timeout:
+        description: Seconds until every service is to be well.
+        type: int
+        default: 1800
+  src:
+    description: With O(state=noted), as of M(fortytwo.inception.tree).
+    type: str
+  files:
+    description: With O(state=noted), as of M(fortytwo.inception.tree); sent where another project is written down.
+    type: list
+    elements: dict
+    default: []
+  files_digest:
+    description: What tells the files from others; made on the control node.
+    type: str
+    default: ""
   root:
     description: The folder below which the program and what it remembers lie.
     type: path
@@ -290,7 +325,7 @@ settled:
   sample: true
 runs:
   description: What runs now, the C(number) of its deployment and the C(version) of its images; empty where none.
-  returned: with O(state=taken), not in check mode; with RV(settled)
+  returned: with O(state=taken) and O(state=noted), not in check mode; with RV(settled)
   type: dict
   sample: {number: 4, version: 4f1c2d3e}
 holder:
@@ -319,13 +354,14 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.fortytwo.inception.plugins.module_utils import (
     _deployment,
+    _history,
     _lease,
     _places,
     _program_file,
     _settled,
 )
 from ansible_collections.fortytwo.inception.plugins.module_utils._files import FileProblem
-from ansible_collections.fortytwo.inception.plugins.module_utils._history import History, Project
+from ansible_collections.fortytwo.inception.plugins.module_utils._history import Entry, File, History, Project
 from ansible_collections.fortytwo.inception.plugins.module_utils._stack_start import (
     GivenUp,
     settle_environment,
@@ -517,6 +553,33 @@ def asked(module: AnsibleModule, wanted: _deployment.Wish) -> dict[str, Any]:
     return answer
 
 
+def note(module: AnsibleModule) -> dict[str, Any]:
+    """Writes down what a cluster runs. That it does, whoever deployed it has seen."""
+    cluster, history = module.params["cluster"], a_history(module)
+    current = history.current()
+    known = current is not None and current.digest == module.params["files_digest"]
+    plan = {**vars(wish(module)), "cluster": {key: one for key, one in cluster.items() if key != "stack"}}
+    if module.check_mode:
+        return {"changed": not known}
+    if not known and not module.params["files"]:
+        # The control node asks again, with them.
+        return {"changed": False, "wants_files": True}
+    have_lease(module)
+    if known and current is not None:
+        history.replan(current.number, plan)
+    else:
+        files = {
+            one["path"]: File(base64.b64decode(one["content"]), int(one["mode"], 8)) for one in module.params["files"]
+        }
+        images = {name: str(one["image"]) for name, one in sorted(cluster["stack"]["services"].items())}
+        entry = Entry(history.next_number(), _lease.utc(), module.params["who"], module.params["kind"])
+        entry.digest, entry.images = module.params["files_digest"], images
+        entry.changed = _history.differences(history.files(current.number) if current else {}, files)
+        history.add(entry, files, plan)
+    a_lease(module).release(module.params["run"])
+    return {"changed": not known, "runs": history.runs()}
+
+
 def end(module: AnsibleModule) -> dict[str, Any]:
     if not module.check_mode:
         a_lease(module).release(module.params["run"])
@@ -526,7 +589,7 @@ def end(module: AnsibleModule) -> dict[str, Any]:
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "state": {"type": "str", "choices": ["begun", "taken", "ended"], "default": "taken"},
+            "state": {"type": "str", "choices": ["begun", "taken", "noted", "ended"], "default": "taken"},
             "path": {"type": "path", "required": True},
             "manifest": {"type": "path", "required": True},
             "project": {"type": "str", "default": "inception"},
@@ -606,6 +669,18 @@ def main() -> None:
                     "sha512": {"type": "str", "required": True},
                 },
             },
+            "cluster": {
+                "type": "dict",
+                "options": {
+                    "stack": {"type": "dict", "required": True},
+                    "shared_dir": {"type": "path", "required": True},
+                    "shared": {"type": "list", "elements": "str", "default": []},
+                    "timeout": {"type": "int", "default": 1800},
+                },
+            },
+            "src": {"type": "str"},
+            "files": {"type": "list", "elements": "dict", "default": []},
+            "files_digest": {"type": "str", "default": ""},
             "root": {"type": "path", "default": "/"},
             "run": {"type": "str", "default": ""},
             "who": {"type": "str", "default": ""},
@@ -614,11 +689,12 @@ def main() -> None:
             # No secret, and too long for a log.
             "program": {"type": "str", "no_log": True},
         },
+        required_if=[("state", "noted", ["cluster", "files_digest"])],
         supports_check_mode=True,
     )
     settle_environment()
     try:
-        result = {"begun": begin, "taken": take, "ended": end}[module.params["state"]](module)
+        result = {"begun": begin, "taken": take, "noted": note, "ended": end}[module.params["state"]](module)
     except GivenUp as error:
         message = told(error, below(module, _places.FAILURES), platform.node())
         module.fail_json(msg=message, told=True, service=error.service, runs=a_history(module).runs())

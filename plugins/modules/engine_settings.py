@@ -109,6 +109,8 @@ SYSTEMD = Path("/run/systemd/system")
 # Seconds that an engine may take to come up, or to take a setting over.
 PATIENCE = 90.0
 PAUSE = 0.2
+# By it, containers outlive the engine.
+LIVES_ON = "live-restore"
 
 
 def text_of(path: str) -> str | None:
@@ -211,13 +213,19 @@ class Engine:
         """Writes the file, and has the engine heed it; or puts the former one back."""
         if text is not None:
             self.validate(text)
-        put(_engine.SETTINGS, text)
+        # What keeps containers alive goes last: they outlive this restart still.
+        lives_on = bool((self.info or {}).get(_engine.IN_FORCE[LIVES_ON])) and LIVES_ON not in self.unit.settings
+        outlives = restart and lives_on and expected.get(LIVES_ON) is False
+        put(_engine.SETTINGS, shown({**expected, LIVES_ON: True}) if outlives else text)
         if self.info is None:
             return "none"
         try:
-            # What keeps containers alive is taken over first.
+            if outlives:
+                self.restart()
+                put(_engine.SETTINGS, text)
+            # Where they shall outlive it from now on, that is taken over before.
             self.reload(expected)
-            if restart:
+            if restart and not outlives:
                 self.restart()
         except EngineProblem as problem:
             put(_engine.SETTINGS, self.text)

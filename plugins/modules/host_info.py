@@ -230,6 +230,15 @@ backed_up:
   description: Whether it makes backups of a stack by itself.
   returned: success
   type: bool
+own:
+  description:
+    - Of a host that is to be a node of a cluster, the stack of its own that the cluster takes over, and nothing where
+      there is none.
+    - How far that is, C(phase) says; empty where it has not begun, or where all of the host's own runs again, and else
+      V(ending) or V(ended) (M(fortytwo.inception.from_one)).
+  returned: success
+  type: dict
+  sample: {phase: ""}
 decided:
   description: What the stack that is deployed here stays with, unless a setting says another.
   returned: success
@@ -307,7 +316,7 @@ def asked(given: dict[str, Any]) -> _host_look.Asked:
     """The options of the module, as the look takes them."""
     names = "login domain project project_dir data_dir base_image packages docker_source firewall open_ports ssh_port"
     names += " trusted_interfaces memory_mb node"
-    stack = {name: given["stack"].get(name, []) for name in ("names", "ports", "volumes", "networks")}
+    stack = {name: given["stack"].get(name, []) for name in ("names", "ports", "volumes", "shared", "networks")}
     settings = _engine.Wanted(
         given["docker_settings"], frozenset(given["docker_settings_own"]), given["docker_may_restart"]
     )

@@ -51,6 +51,12 @@ options:
     description: How many managed hosts are deployed to in this run.
     type: int
     default: 1
+  builds_itself:
+    description:
+      - Whether what cannot be built elsewhere is built on the managed host. A node of a cluster has nobody who does;
+        there O(builder=auto) is the control node, and what cannot be built there is an error.
+    type: bool
+    default: true
   project:
     description: The compose project that the images belong to, by their label.
     type: str
@@ -298,6 +304,7 @@ def main() -> None:
             "base": {"type": "dict", "default": {}},
             "builder": {"type": "str", "default": "auto"},
             "hosts": {"type": "int", "default": 1},
+            "builds_itself": {"type": "bool", "default": True},
             "project": {"type": "str", "default": "inception"},
             "cache_dir": {"type": "path"},
             "state": {"type": "str", "choices": ["inspected", "loaded"], "default": "inspected"},

@@ -58,6 +58,10 @@ options:
     description: The services, each with the names of the secrets that it learns while it runs.
     type: dict
     required: true
+  swarm:
+    description: Whether they are containers of a swarm, of which those on this node are told.
+    type: bool
+    default: false
   secrets:
     description:
       - The names of the secrets that are being replaced.
@@ -210,7 +214,7 @@ def run(module: AnsibleModule) -> dict[str, Any]:
             raise _files.FileProblem(f"path: the folder {folder.path} does not exist; deploy first")
         values = Values(folder, names, options["secrets"])
         messages = {service: list(values.lines(learned, options["state"])) for service, learned in learning.items()}
-        containers = _containers.of_project(module, options["project"]) if messages else []
+        containers = _containers.of_project(module, options["project"], options["swarm"]) if messages else []
         # All are there, or none is told.
         places = {service: place(containers, service) for service in messages}
         for service, lines in messages.items():
@@ -236,6 +240,7 @@ def main() -> None:
             # Names, no values.
             "secrets": {"type": "list", "elements": "str", "required": True, "no_log": False},
             "project": {"type": "str", "default": "inception"},
+            "swarm": {"type": "bool", "default": False},
             "timeout": {"type": "int", "default": 300},
         },
         supports_check_mode=True,

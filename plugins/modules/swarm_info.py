@@ -56,6 +56,11 @@ services:
   elements: dict
   sample:
     - {name: nginx, well: 3, wanted: 3, nodes: [one, three, two], update: completed}
+written_to:
+  description: Of a database on several nodes, the member that gets everything; nothing where there is one.
+  returned: success
+  type: str
+  sample: mariadb-1
 copies:
   description: The copies of the shared files.
   returned: success
@@ -90,7 +95,10 @@ def main() -> None:
         copies = Gluster(lambda words: module.run_command(words)).copies(module.params["volume"])
     except (_swarm.SwarmProblem, StorageProblem) as problem:
         module.fail_json(msg=str(problem))
-    module.exit_json(changed=False, **told, copies=copies, problems=_swarm.problems(told, copies))
+    written_to = _swarm.written_to(told["services"])
+    module.exit_json(
+        changed=False, **told, copies=copies, written_to=written_to, problems=_swarm.problems(told, copies)
+    )
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ description:
     follow when that one is healthy.
   - A service whose C(beside) says that a newer one cannot work beside the former has all its containers replaced at
     once, and is away meanwhile. When all are well, the C(after_update) of those on this node is run.
+  - Of the members of a service, each with its own data, one is replaced when the others are well.
   - A service is new or replaced when those are well that it waits for (C(waits_for) in its description).
   - Waits until every service has as many healthy containers as it shall have, and fails with the last words of one that
     has not. A newer one that is not well gives way by itself to the former, which is Swarm's rollback.
@@ -83,6 +84,16 @@ options:
     description: Seconds that a container may take until it is well. After them Swarm gives it up.
     type: int
     default: 600
+  takes_over:
+    description:
+      - A stack of this machine's own whose site the swarm goes on with, as M(fortytwo.inception.from_one) knows it.
+      - It is ended when all is ready for the swarm's. Its visitors are held from then until the services are well.
+    type: dict
+    default: {}
+  networks:
+    description: The addresses that all networks of the swarm are of.
+    type: str
+    default: 10.201.0.0/16
   folder:
     description: Where the stack file is kept on the manager.
     type: path
@@ -113,6 +124,10 @@ done:
   type: list
   elements: str
   sample: [add mariadb, change wordpress]
+stack:
+  description: The stack file, in which secrets have the names of their files. From the control node.
+  returned: success
+  type: dict
 secrets:
   description: The Swarm secrets that are new, by their names.
   returned: success
@@ -121,14 +136,19 @@ secrets:
   sample: [inception-db_password-2]
 """
 
+import contextlib
 import json
 import os
 import pwd
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.fortytwo.inception.plugins.module_utils import _files, _swarm
+from ansible_collections.fortytwo.inception.plugins.module_utils import _files, _from_one, _swarm
+from ansible_collections.fortytwo.inception.plugins.module_utils._lease import Lease
+from ansible_collections.fortytwo.inception.plugins.module_utils._places import LEASE
 from ansible_collections.fortytwo.inception.plugins.module_utils._secret_files import Folder
 from ansible_collections.fortytwo.inception.plugins.module_utils._swarm import SwarmProblem
 
@@ -154,6 +174,8 @@ def deploy(stack: _swarm.Stack, whole: dict[str, Any], plan: _swarm.Plan, path: 
     alone = [name for name in plan.changed if not stack.works_beside(whole, name)]
     whole = _swarm.at_once(whole, alone)
     try:
+        for name in _swarm.in_the_way(whole, plan, stack.services(), stack.name):
+            stack.end(name, timeout)
         for part, new in _swarm.turns(whole, plan):
             # The digests are those of all copies.
             wanted = {name: whole["services"][name] for name in new}
@@ -170,6 +192,32 @@ def deploy(stack: _swarm.Stack, whole: dict[str, Any], plan: _swarm.Plan, path: 
         raise
     write(path, text_of(whole))
     stack.deploy(path, whole=True)
+
+
+def leased(told: dict[str, Any]) -> contextlib.AbstractContextManager[None]:
+    """Nobody else changes the stack meanwhile."""
+    if told:
+        # Until now it was the machine's own, which made a backup and looked after itself.
+        return _from_one.Move.told(told).alone()
+    # Whoever called this has the lease, and it takes longer than one lasts.
+    return Lease(Path("/", LEASE)).kept()
+
+
+@contextlib.contextmanager
+def taking_over(told: dict[str, Any]) -> Iterator[None]:
+    """What the machine has run by itself ends now, and who visits waits meanwhile."""
+    if not told:
+        yield
+        return
+    # The connection may be cut off: what was begun comes to its end.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    move = _from_one.Move.told(told)
+    move.end()
+    try:
+        yield
+    finally:
+        # Well or not: nobody waits in vain.
+        move.hold([])
 
 
 def run(module: AnsibleModule) -> dict[str, Any]:
@@ -193,10 +241,11 @@ def run(module: AnsibleModule) -> dict[str, Any]:
     if module.check_mode:
         return result
     path = os.path.join(given["folder"], "stack.json")
-    if not plan.empty:
-        deploy(stack, whole, plan, path, given["timeout"])
-    # What a run left that was cut off, or a node that was away, is waited for too.
-    stack.wait(whole["services"], given["timeout"])
+    with taking_over(given["takes_over"]):
+        if not plan.empty:
+            deploy(stack, whole, plan, path, given["timeout"])
+        # What a run left that was cut off, or a node that was away, is waited for too.
+        stack.wait(whole["services"], given["timeout"])
     services = stack.services()
     left = {_swarm.short_name(one, given["name"]): _swarm.fingerprint(one) for one in services}
     if left != noted:
@@ -222,17 +271,23 @@ def main() -> None:
             "secrets_dir": {"type": "path", "required": True, "no_log": False},
             "owner": {"type": "str", "required": True},
             "patience": {"type": "int", "default": 600},
+            "takes_over": {"type": "dict", "default": {}},
+            "networks": {"type": "str", "default": "10.201.0.0/16"},
             "folder": {"type": "path", "default": "/var/lib/fortytwo.inception/cluster"},
             "timeout": {"type": "int", "default": 900},
         },
         supports_check_mode=True,
     )
     try:
-        module.exit_json(**run(module))
+        with leased({} if module.check_mode else module.params["takes_over"]):
+            result = run(module)
+    except _from_one.MoveProblem as problem:
+        module.fail_json(msg=str(problem), own_runs=problem.runs)
     except (SwarmProblem, _files.FileProblem) as problem:
         module.fail_json(msg=str(problem))
     except OSError as error:
         module.fail_json(msg=f"{error.filename}: {error.strerror}")
+    module.exit_json(**result)
 
 
 if __name__ == "__main__":

@@ -45,7 +45,15 @@ def obstacle(builder: str, host: str, found: Mapping[str, Any], has_tool: bool) 
     return ""
 
 
-def choose(setting: str, host: str, hosts: int, found: Mapping[str, Any], own_emulated: bool, has_tool: bool) -> Way:
+def choose(
+    setting: str,
+    host: str,
+    hosts: int,
+    found: Mapping[str, Any],
+    own_emulated: bool,
+    has_tool: bool,
+    builds_itself: bool = True,
+) -> Way:
     """The way of this host; where the builder cannot build for it, whatever the setting is, the reason says why."""
     if setting == MANAGED_HOST:
         return Way(MANAGED_HOST, "inception_builder says so")
@@ -56,6 +64,8 @@ def choose(setting: str, host: str, hosts: int, found: Mapping[str, Any], own_em
         builder = CONTROL_NODE
         if found["emulated"] and not own_emulated:
             why = f"{host} is emulated, and builds slowly"
+        elif not builds_itself:
+            why = f"{host} builds none itself"
         elif hosts > 1:
             why = f"{hosts} hosts want them"
         else:

@@ -18,7 +18,7 @@ PARTS = (
     *("_places", "_program", "_renewal", "_stack_start", "_stuck", "_takeover", "_tending", "_as_owner", "_backup"),
     *("_backup_commands", "_backup_state", "_dumps", "_restic", "_restore", "_trial_restore", "_sbom", "_site"),
     *("_adopt", "_export_site", "_foreign", "_import", "_decided", "_releases", "_secdb", "_updates", "_system"),
-    "_ports",
+    *("_running", "_swarm", "_gluster", "_ports"),
 )
 FOLDER = Path(__file__).resolve().parents[1] / "module_utils"
 MAIN = f"import sys\n\nfrom {PACKAGE}._program import main\n\nsys.exit(main())\n"

@@ -32,6 +32,8 @@ from ansible_collections.fortytwo.inception.plugins.plugin_utils import (
 STACK_ROLE = Path(__file__).resolve().parents[2] / "roles" / "stack"
 TEMPLATES = STACK_ROLE / "templates"
 OUR_SERVICES = TEMPLATES / "requirements"
+# Those that a cluster has besides whose database is on several nodes, and that no machine alone has.
+CLUSTER_SERVICES = TEMPLATES / "cluster"
 NO_CONTEXT = ("service.yml", "compose.yml")
 
 
@@ -66,6 +68,11 @@ class Renderer:
         except OSError as error:
             raise RenderingError(f"{path}: cannot be read: {error.strerror}") from error
         return text
+
+    def truth(self, name: str) -> bool:
+        """Whether a variable is there and true."""
+        templar = self.templar.copy_with_new_env(available_variables=self.variables)
+        return bool(templar.template(trust_as_template(f"{{{{ {name} | default(false) | bool }}}}")))
 
     def text(self, path: Path, **more: Any) -> str:
         variables = {**self.variables, **more} if more else self.variables
@@ -154,7 +161,8 @@ class Services:
         self.places: dict[str, Path] = {}
         # What is wrong with the folders as such.
         self.misplaced: list[str] = []
-        for directory in (OUR_SERVICES, *(Path(one) for one in directories)):
+        ours = (OUR_SERVICES, *([CLUSTER_SERVICES] if renderer.truth("__inception_galera") else []))
+        for directory in (*ours, *(Path(one) for one in directories)):
             if not directory.is_dir():
                 self.misplaced.append(
                     f"inception_service_dirs: {directory} is not a folder; for example: /home/wil/services"
@@ -226,7 +234,7 @@ class Services:
 
     def _user_problems(self, name: str) -> Iterator[str]:
         """What is wrong with the files of a service that is not ours."""
-        if self.places[name].is_relative_to(OUR_SERVICES):
+        if self.places[name].is_relative_to(TEMPLATES):
             return
         description = self.descriptions[name]
         yield from unreadable_problems(self.renderer, self.places[name])
@@ -253,6 +261,7 @@ class Services:
             "forwarded_ports": forwarded(ports),
             "secrets": sorted(secret["name"] for secret in found.get("secrets", [])),
             "volumes": found.get("volumes", []),
+            "shared": found.get("shared_volumes", []),
             "networks": [network["name"] for network in found.get("networks", [])],
             "in_cluster": {one["name"]: one["in_cluster"] for one in found.get("services", [])},
         }

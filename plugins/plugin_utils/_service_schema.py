@@ -251,6 +251,11 @@ VOLUME = Record(
         ),
         "path": Key(MOUNT, "where the container sees it", required=True),
         "read_only": Key(Flag(), "the container cannot write to it", default=False),
+        "everywhere": Key(
+            Flag(),
+            "in a cluster it is on the folder that is the same on every node, whatever `in_cluster` says",
+            default=False,
+        ),
         "outlasts_restores": Key(
             Flag(),
             "of a service with `backup`: a restore leaves it as it is, and does not begin it anew",
@@ -353,6 +358,11 @@ SERVICE = Record(
             "where it is asked, and only there, it has the name `asked.<service>` too, to listen at no other",
             default=[],
         ),
+        "fronts": Key(
+            NAME,
+            "the service before which it stands: whoever talks to that one, or waits for it, talks to this one, which "
+            "has its name",
+        ),
         "aliases": Key(List(HOST, '["${DOMAIN}"]'), "more names by which those who talk to it can call it", default=[]),
         "ports": Key(List(PORT, "[{published: 8080}]"), "what is reached from outside", default=[]),
         "waits_for": Key(SERVICES, "who must be healthy before it starts", default=[]),
@@ -374,11 +384,13 @@ SERVICE = Record(
             default=[],
         ),
         "in_cluster": Key(
-            Choice(("one", "many", "every_node", "never")),
+            Choice(("one", "many", "members", "every_node", "never")),
             "how many of it a cluster has ([cluster.md](cluster.md)). `one`: a single container, and where it has a "
             "volume of its own or a port, on the node with the data. `many`: so many copies that share its volumes, "
-            "spread over the nodes. `every_node`: one on each, which shares its volumes with the others. `never`: it "
-            "has no place there",
+            "spread over the nodes. `members`: three, each with volumes of its own on a node of its own, and a name "
+            "with its number; they have a network to themselves, and `MEMBER`, `MEMBERS`, `MEMBERS_NETWORK` and "
+            "`CLUSTER_NETWORKS` in their environment. `every_node`: one on each, which shares its volumes with the "
+            "others. `never`: it has no place there",
             default="one",
         ),
         "trial": Key(

@@ -38,6 +38,7 @@ MAIL_NAME = re.compile(r"[A-Za-z0-9_%+-]+(\.[A-Za-z0-9_%+-]+)*")
 TIME_ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}")
 URL_PATH = re.compile(r"[A-Za-z0-9._~/+-]*")
 IMAGE = re.compile(r"[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+WORDS = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.:-]{0,63}")
 CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 INTERFACE = re.compile(r"[A-Za-z0-9_.:@-]{1,15}|[A-Za-z0-9_.:@-]{0,14}\*")
 OPEN_PORT = re.compile(r"(\d{1,6})(?:-(\d{1,6}))?(?:/(?:tcp|udp))?")
@@ -1106,6 +1107,26 @@ def check_cluster_networks(value: Any, settings: Settings) -> Iterator[str]:
         yield f"{shown(value)} is not private"
 
 
+def check_virtual_address(value: Any, settings: Settings) -> Iterator[str]:
+    if text(value) == "":
+        return
+    try:
+        found = ipaddress.IPv4Interface(text(value) or "")
+    except ValueError:
+        yield f"{shown(value)} is no address of IPv4 with the bits of its network"
+        return
+    if "/" not in str(value):
+        yield f"{shown(value)} does not say the bits of its network"
+    elif found.network.prefixlen > 30 or found.ip in (found.network.network_address, found.network.broadcast_address):
+        yield f"{shown(value)} is no address of a machine in {found.network}"
+    elif found.is_loopback or found.is_multicast or found.is_unspecified:
+        yield f"{shown(value)} is no address by which a visitor reaches a node"
+    elif found.ip in (_cluster_networks(settings.get("cluster_networks", "10.201.0.0/16")) or ()):
+        yield f"{shown(value)} is in cluster_networks ({settings.get('cluster_networks', '10.201.0.0/16')})"
+    elif str(found.ip) == text(settings.get("cluster_address")):
+        yield f"{shown(value)} is the address of a node itself (cluster_address)"
+
+
 def check_copies(value: Any, settings: Settings) -> Iterator[str]:
     if not isinstance(value, Mapping):
         yield f"{shown(value)} is not a table of services and numbers"
@@ -1115,6 +1136,15 @@ def check_copies(value: Any, settings: Settings) -> Iterator[str]:
             yield f"{shown(name)} is not the name of a service"
         elif (copies := whole_number(number)) is None or not 1 <= copies <= 1000:
             yield f"{name}: {shown(number)} is not a number from 1 to 1000"
+
+
+def check_members(value: Any, settings: Settings) -> Iterator[str]:
+    if not isinstance(value, list):
+        yield f"{shown(value)} is not a list"
+        return
+    for one in value:
+        if not isinstance(one, str) or not re.fullmatch(r"mariadb-[123]", one):
+            yield f"{shown(one)} is no member of the database"
 
 
 def _release_example(settings: Settings) -> str:
@@ -1228,8 +1258,12 @@ RULES: tuple[Rule, ...] = (
     Rule("base_image_alpine_mirror", check_url, _always("https://dl-cdn.alpinelinux.org/alpine")),
     Rule("cluster_managers", check_managers, _always("3")),
     Rule("cluster_address", check_node_address, _always("192.0.2.11")),
+    Rule("cluster_virtual_address", check_virtual_address, _always("192.0.2.10/24")),
+    Rule("cluster_packages", or_empty(shaped(WORDS, "words")), _always('"2026-11-29"')),
     Rule("cluster_networks", check_cluster_networks, _always("10.201.0.0/16")),
     Rule("cluster_copies", check_copies, _always("{wordpress: 2}")),
+    Rule("cluster_database", one_of("single", "galera"), _always("galera")),
+    Rule("cluster_database_without", check_members, _always("[mariadb-3]")),
     Rule("cluster_data_node", or_empty(shaped(ADDRESS, "the name of a host of the inventory")), _always("one")),
     Rule("cluster_patience", number_from(30, 86400, " (seconds)"), _always("600")),
     Rule("cluster_timeout", number_from(1, 86400, " (seconds)"), _always("1800")),
@@ -1250,6 +1284,7 @@ RULES: tuple[Rule, ...] = (
     Rule("host_containers_reach", each(check_network), _always("[192.168.1.10, 10.1.0.0/16]")),
     Rule("host_open_ports", each(check_open_port), _always("[8080, 51820/udp]")),
     Rule("host_peers", each(check_peer), _always("[192.0.2.11, 192.0.2.12]")),
+    Rule("host_peer_protocols", each(one_of("vrrp", "esp")), _always("[vrrp]")),
     Rule("host_peer_ports", each(check_open_port), _always("[2377, 7946/udp]")),
     Rule("host_reboot_at", or_empty(shaped(CLOCK, "a time of the day")), _always('"04:30"')),
     Rule("host_ssh_port", _port_range, _always("22")),

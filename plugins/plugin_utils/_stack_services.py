@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible_collections.fortytwo.inception.plugins.module_utils import _images as images
@@ -16,6 +16,8 @@ from ansible_collections.fortytwo.inception.plugins.plugin_utils import _compose
 from ansible_collections.fortytwo.inception.plugins.plugin_utils import _service_schema as service_schema
 from ansible_collections.fortytwo.inception.plugins.plugin_utils._service_description import Description
 
+# A service of these has its volumes on a node, and not on the folder that all have.
+OF_ITS_NODE = ("one", "members")
 # The anchor in the compose file of the environment that every service has.
 INSIDE = "inside-{}"
 CONTRIBUTED_FILE = re.compile(r"contributes_to/([^/]+)/(.+)")
@@ -180,6 +182,24 @@ def with_contributions(folders: Iterable[Folder]) -> list[Folder]:
     ]
 
 
+def with_fronts(folders: Iterable[Folder]) -> list[Folder]:
+    """The folders, each that talks to a service with another one before it talking to that one."""
+    folders = list(folders)
+    fronts = {folder.said["fronts"]: folder.name for folder in folders if folder.said.get("fronts")}
+
+    def turned(folder: Folder) -> Folder:
+        said = dict(folder.said)
+        behind = said.get("fronts")
+        for key in ("talks_to", "waits_for"):
+            if key in said:
+                said[key] = [one if one == behind else fronts.get(one, one) for one in said[key]]
+        if behind:
+            said["aliases"] = [*(said.get("aliases") or []), behind]
+        return replace(folder, description=replace(folder.description, said=said))
+
+    return [turned(folder) for folder in folders] if fronts else folders
+
+
 def merged(said: Mapping[str, Any], added: Mapping[str, Any]) -> dict[str, Any]:
     """A description with what another one contributes; what it says itself goes first."""
     whole = dict(said)
@@ -197,8 +217,9 @@ def merged(said: Mapping[str, Any], added: Mapping[str, Any]) -> dict[str, Any]:
 def relation_problems(folder: Folder, names: Iterable[str], secrets: Iterable[str]) -> Iterator[str]:
     """Whom and what a description names that this stack has not."""
     known = [name for name in names if name != folder.name]
-    for key in ("talks_to", "waits_for"):
-        for number, other in enumerate(folder.said.get(key) or []):
+    for key in ("talks_to", "waits_for", "fronts"):
+        others = folder.said.get(key) or []
+        for number, other in enumerate([others] if isinstance(others, str) else others):
             if other not in known:
                 yield folder.wrong(
                     f"{key.replace('_', ' ')} '{other}', which is no other service of this stack"
@@ -579,7 +600,14 @@ def service(folder: Folder, bonus: Iterable[str], base: str, its_networks: dict[
 
 def shared_volumes(services: Iterable[Mapping[str, Any]]) -> list[str]:
     """Those that containers on several nodes of a cluster make use of."""
-    return sorted({volume["name"] for one in services if one["in_cluster"] != "one" for volume in one["volumes"]})
+    return sorted(
+        {
+            volume["name"]
+            for one in services
+            for volume in one["volumes"]
+            if one["in_cluster"] not in OF_ITS_NODE or volume.get("everywhere")
+        }
+    )
 
 
 def numbers(ports: Iterable[Mapping[str, Any]], protocol: str) -> list[int]:
@@ -624,7 +652,7 @@ def stack(
     folders: list[Folder], bonus: Iterable[str] = (), base: str = "", env: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
     """What the descriptions, which have no mistake, make together."""
-    whole = [overridden(folder, env or {}) for folder in with_contributions(folders) if folder.is_service]
+    whole = with_fronts(overridden(folder, env or {}) for folder in with_contributions(folders) if folder.is_service)
     all_networks = networks(whole)
     services = [service(folder, bonus, base, networks_of(folder, all_networks, whole)) for folder in whole]
     ports = [port for folder in whole for port in ports_of(folder)]

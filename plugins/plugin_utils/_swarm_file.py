@@ -8,6 +8,7 @@ it has not, and what stands in for that (docs/decisions/0161-one-source-for-comp
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -18,6 +19,9 @@ from ansible_collections.fortytwo.inception.plugins.plugin_utils import _stack_s
 
 # The label of the node on which is what cannot be anywhere else.
 DATA_LABEL = "inception_data"
+# Of those with a member of what there is three times, each with its own data: the member's number.
+MEMBER_LABEL = "inception_member"
+MEMBERS = (1, 2, 3)
 VARIABLE = re.compile(r"\$(?:(\$)|\{([A-Za-z_][A-Za-z0-9_]*)(?::?-([^}]*))?\})")
 PORT = re.compile(r"(\d+)(?:-(\d+))?:(\d+)(?:-(\d+))?(?:/(tcp|udp))?")
 
@@ -63,6 +67,8 @@ class Cluster:
     copies: Mapping[str, int]
     # Seconds after which a container that does not become well is given up.
     patience: int = 600
+    # Of these addresses are all networks.
+    networks: str = "10.201.0.0/16"
 
 
 def resolved(value: Any, env: Mapping[str, Any]) -> Any:
@@ -176,6 +182,36 @@ def deployed_as(service: Mapping[str, Any], limits: Mapping[str, Any], cluster: 
     return found
 
 
+def members_of(name: str) -> list[str]:
+    """What the members of such a service are called."""
+    return [f"{name}-{number}" for number in MEMBERS]
+
+
+def members_network(cluster: Cluster) -> ipaddress.IPv4Network:
+    """Swarm takes the first ones for the others. By its address a container knows which of its networks this is."""
+    last = list(ipaddress.IPv4Network(cluster.networks).subnets(new_prefix=24))[-1]
+    return ipaddress.IPv4Network(last)
+
+
+def members(name: str, said: Mapping[str, Any], cluster: Cluster) -> dict[str, Any]:
+    """A service for each member, on the node with its data, and with a network for them alone."""
+    whole = ipaddress.IPv4Network(cluster.networks)
+    told = {
+        "MEMBERS": " ".join(members_of(name)),
+        "MEMBERS_NETWORK": str(members_network(cluster).network_address).rpartition(".")[0] + ".",
+        "CLUSTER_NETWORKS": f"{whole.network_address}/{whole.netmask}",
+    }
+    return {
+        member: {
+            **said,
+            "environment": {**(said.get("environment") or {}), **told, "MEMBER": member},
+            "networks": {**said["networks"], f"{name}-members": None},
+            "deploy": {**said["deploy"], "placement": {"constraints": [f"node.labels.{MEMBER_LABEL}=={number}"]}},
+        }
+        for number, member in zip(MEMBERS, members_of(name), strict=True)
+    }
+
+
 def turns(services: Iterable[Mapping[str, Any]]) -> list[list[str]]:
     """Who comes with whom: each after those that it waits for. A swarm would replace all at once, the database too."""
     left = {one["name"]: set(one.get("waits_for") or []) for one in services}
@@ -231,12 +267,19 @@ def stack_file(compose: str, env: Mapping[str, Any], services: Iterable[Mapping[
     told = resolved(yaml.safe_load(compose), env)
     shared = stack_services.shared_volumes(services)
     by_name = {one["name"]: one for one in services}
+    several = [name for name, one in by_name.items() if one["in_cluster"] == "members"]
+    found: dict[str, Any] = {}
+    for name, said in told["services"].items():
+        one = service_of(name, said, by_name[name], cluster, shared)
+        found |= members(name, one, cluster) if name in several else {name: one}
+    networks = {name: network_of(of or {}, cluster) for name, of in (told.get("networks") or {}).items()}
+    for name in several:
+        ipam = {"config": [{"subnet": str(members_network(cluster))}]}
+        networks[f"{name}-members"] = {**network_of({"internal": True}, cluster), "ipam": ipam}
     return {
         "version": "3.12",
-        "services": {
-            name: service_of(name, said, by_name[name], cluster, shared) for name, said in told["services"].items()
-        },
-        "networks": {name: network_of(of or {}, cluster) for name, of in (told.get("networks") or {}).items()},
+        "services": found,
+        "networks": networks,
         "volumes": {
             **{name: volume_place(name, cluster, shared) for name in told.get("volumes") or {}},
             **{
@@ -245,11 +288,17 @@ def stack_file(compose: str, env: Mapping[str, Any], services: Iterable[Mapping[
         },
         # Of each, the name of its file.
         "secrets": {name: of["file"].rpartition("/")[2] for name, of in (told.get("secrets") or {}).items()},
-        "x-turns": turns(services),
+        "x-turns": [
+            [one for name in turn for one in (members_of(name) if name in several else [name])]
+            for turn in turns(services)
+        ],
+        # Of these never two are replaced at once. The first is the one that is written to, and so the last.
+        "x-members": [one for name in several for one in reversed(members_of(name))],
         # What the machine does before and after it: Swarm has no word for it.
         "x-commands": {
-            one["name"]: {when: list(one[when]) for when in ("beside", "after_update") if one.get(when)}
+            name: {when: list(one[when]) for when in ("beside", "after_update") if one.get(when)}
             for one in services
+            for name in (members_of(one["name"]) if one["name"] in several else [one["name"]])
         },
     }
 

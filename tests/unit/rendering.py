@@ -95,9 +95,14 @@ NODE = {
         **VARIANTS["debian-archive"],
         "inception_bonus_services": ["redis"],
         "stack_page_cache": True,
+        "groups": {"cluster": ["wil"]},
+        "cluster_packages": "",
         "__docker_is_node": True,
     }
 }
+
+# The same, with the database on three of them.
+GALERA = {"galera": {**NODE["node"], "cluster_database": "galera"}}
 
 # On a base image that the machine has an archive of.
 KEPT = {"kept": {"base_image_archive_path": FACTS["base_image_kept"]}}
@@ -181,4 +186,4 @@ def project(variant: str, collections: str, seed: str = "random") -> dict[str, s
 
 
 if __name__ == "__main__":
-    print(json.dumps(render((VARIANTS | PUBLIC | NODE | KEPT)[sys.argv[1]], sys.argv[2])))
+    print(json.dumps(render((VARIANTS | PUBLIC | NODE | GALERA | KEPT)[sys.argv[1]], sys.argv[2])))

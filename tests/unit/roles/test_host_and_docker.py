@@ -147,6 +147,19 @@ def test_the_firewall_opens_the_ports_of_a_cluster_to_its_nodes_alone() -> None:
     assert "192.0.2.11" not in rules()
 
 
+def test_the_firewall_lets_a_protocol_in_from_nodes_alone() -> None:
+    """Others that say who has the floating address are refused before what is open to everybody."""
+    given = {
+        "host_peers": ["192.0.2.12", "192.0.2.11"],
+        "host_peer_protocols": ["vrrp"],
+        "__host_firewall_peer_ports": {},
+    }
+    outside = chain(rules(**given), "prerouting")
+    refused = outside.index("ip saddr != { 192.0.2.11, 192.0.2.12 } meta l4proto vrrp jump refuse")
+    assert refused < next(at for at, line in enumerate(outside) if line.startswith("meta l4proto {") and "vrrp" in line)
+    assert not [line for line in rules() if "meta l4proto vrrp" in line]
+
+
 @pytest.mark.parametrize(
     ("proxy", "rule"),
     [

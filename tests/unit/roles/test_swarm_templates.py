@@ -13,31 +13,47 @@ import yaml
 from ansible_collections.fortytwo.inception.plugins.plugin_utils import _swarm_file as swarm_file
 from ansible_collections.fortytwo.inception.tests.unit import rendering
 
-REQUIREMENTS = rendering.ROLE / "templates/requirements"
+TEMPLATES = rendering.ROLE / "templates"
+# What a description says only where the database is on several nodes.
+MEMBERS_ONLY = re.compile(r"(?s)\{% if __inception_galera \| default\(false\) %\}\n(.*?)\{% endif %\}\n")
 
 
-def described(name: str, said: dict[str, Any]) -> dict[str, Any]:
+def described(name: str, said: dict[str, Any], galera: bool = False) -> dict[str, Any]:
     """As far as the stack file asks."""
-    text = (REQUIREMENTS / name / "service.yml").read_text()
+    [path] = TEMPLATES.glob(f"*/{name}/service.yml")
+    text = MEMBERS_ONLY.sub(r"\1" if galera else "", path.read_text())
     several = re.search(r"(?m)^in_cluster: (\w+)$", text)
     return {
         "name": name,
         "in_cluster": several[1] if several else "one",
-        "volumes": [{"name": line.split(":")[0]} for line in said.get("volumes") or []],
+        "volumes": [
+            {
+                "name": (volume := line.split(":")[0]),
+                "everywhere": bool(re.search(rf"{volume},.* everywhere: true", text)),
+            }
+            for line in said.get("volumes") or []
+        ],
+        "waits_for": list(said.get("depends_on") or {}),
         "ports": said.get("ports") or [],
         "listens": re.findall(r"(?m)^listens:", text),
         "update_order": "start_first" if "update_order: start_first" in text else "stop_first",
     }
 
 
-@pytest.fixture(params=rendering.VARIANTS)
-def stack(request: pytest.FixtureRequest, collections_path: Path) -> dict[str, Any]:
-    files = rendering.project(request.param, str(collections_path))
+def made(variant: str, collections_path: Path) -> dict[str, Any]:
+    files = rendering.project(variant, str(collections_path))
     compose = files["srcs/docker-compose.yml"]
-    services = [described(name, said) for name, said in yaml.safe_load(compose)["services"].items()]
+    services = [
+        described(name, said, variant == "galera") for name, said in yaml.safe_load(compose)["services"].items()
+    ]
     cluster = swarm_file.Cluster("inception", "/shared", "/live", "/home/wil/data", True, {"wordpress": 3})
     found: dict[str, Any] = swarm_file.stack_file(compose, swarm_file.env_of(files["srcs/.env"]), services, cluster)
     return found
+
+
+@pytest.fixture(params=rendering.VARIANTS)
+def stack(request: pytest.FixtureRequest, collections_path: Path) -> dict[str, Any]:
+    return made(request.param, collections_path)
 
 
 def test_nothing_is_left_to_fill_in(stack: dict[str, Any]) -> None:
@@ -88,3 +104,43 @@ def test_on_a_node_few_folders_of_pages_are_there(
     assert ("ONE_SECONDS" in text) == on_a_node
     # A change is never the last one and left out.
     assert ("self::$forgot = 0.0;\n        self::forget();" in text) == on_a_node
+
+
+@pytest.fixture
+def galera(collections_path: Path) -> dict[str, Any]:
+    return made("galera", collections_path)
+
+
+def test_the_database_s_members_are_each_on_a_node_of_its_own(galera: dict[str, Any]) -> None:
+    """With its own data, what it says of itself where all can read it, and one way to the one that is written to."""
+    services = galera["services"]
+    assert "mariadb" not in services
+    for number in (1, 2, 3):
+        said = services[f"mariadb-{number}"]
+        assert said["deploy"]["placement"] == {"constraints": [f"node.labels.inception_member=={number}"]}
+        assert said["environment"]["MEMBER"] == f"mariadb-{number}"
+        assert set(said["networks"]) == {"dbproxy-to-mariadb", "mariadb-members"}
+    assert services["dbproxy"]["deploy"]["mode"] == "global"
+    places = {name: of["driver_opts"]["device"] for name, of in galera["volumes"].items()}
+    assert (places["mariadb"], places["mariadb_members"]) == ("/home/wil/data/mariadb", "/shared/mariadb_members")
+    assert galera["networks"]["mariadb-members"]["internal"] is True
+
+
+def test_who_asks_the_database_asks_the_one_before_it(galera: dict[str, Any]) -> None:
+    """By the name that it knows, and in no network with the members."""
+    services = galera["services"]
+    [network] = set(services["wordpress"]["networks"]) & set(services["dbproxy"]["networks"])
+    assert "mariadb" in services["dbproxy"]["networks"][network]["aliases"]
+    members = {name for number in (1, 2, 3) for name in services[f"mariadb-{number}"]["networks"]}
+    assert [name for name, said in services.items() if set(said["networks"]) & members] == [
+        "mariadb-1",
+        "mariadb-2",
+        "mariadb-3",
+        "dbproxy",
+    ]
+
+
+def test_members_come_before_who_asks_them(galera: dict[str, Any]) -> None:
+    turn = {name: number for number, names in enumerate(galera["x-turns"]) for name in names}
+    assert turn["mariadb-1"] == turn["mariadb-3"] < turn["dbproxy"] < turn["wordpress"]
+    assert galera["x-members"] == ["mariadb-3", "mariadb-2", "mariadb-1"]

@@ -276,3 +276,56 @@ def test_an_engine_without_a_complaint() -> None:
 def test_the_last_end_of_a_container(answer: bytes | None, code: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_engine, "ask_bytes", lambda address, **more: answer)
     assert _engine.last_exit("id") == code
+
+
+class Restarts(engine_settings.Engine):
+    """An engine that notes what it was told, and with which file."""
+
+    def __init__(self, file: Any, lives_on: bool, flags: tuple[str, ...] = ()) -> None:
+        self.file, self.done = file, list[tuple[str, Any]]()
+        self.info = {"LiveRestoreEnabled": lives_on}
+        self.unit = _engine.Unit(("dockerd", *flags))
+        self.text = None
+
+    def _note(self, what: str) -> None:
+        self.done.append((what, json.loads(self.file.read_text()).get("live-restore")))
+
+    def validate(self, text: str) -> None:
+        pass
+
+    def reload(self, expected: dict[str, Any]) -> None:
+        self._note("reload")
+
+    def restart(self) -> None:
+        self._note("restart")
+
+
+@pytest.mark.parametrize(
+    ("lives_on", "flags", "wanted", "restart", "done"),
+    [
+        # They outlive it, and then it is given up.
+        (True, (), False, True, [("restart", True), ("reload", False)]),
+        (True, (), False, False, [("reload", False)]),
+        (False, (), False, True, [("reload", False), ("restart", False)]),
+        (False, (), True, True, [("reload", True), ("restart", True)]),
+        # The file may not say what a flag says, too.
+        (True, ("--live-restore",), False, True, [("reload", False), ("restart", False)]),
+    ],
+)
+def test_containers_outlive_the_last_restart_in_which_they_can(
+    lives_on: bool,
+    flags: tuple[str, ...],
+    wanted: bool,
+    restart: bool,
+    done: list[tuple[str, bool]],
+    tmp_path: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    file = tmp_path / "daemon.json"
+    monkeypatch.setattr(_engine, "SETTINGS", str(file))
+    monkeypatch.setattr(engine_settings, "put", lambda path, text: file.write_text(text))
+    engine = Restarts(file, lives_on, flags)
+    settings = {"live-restore": wanted, "no-new-privileges": True}
+    engine.carry_out(json.dumps(settings), restart, settings)
+    assert engine.done == done
+    assert json.loads(file.read_text()) == settings

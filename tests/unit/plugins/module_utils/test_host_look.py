@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -13,7 +14,9 @@ import yaml
 from ansible_collections.fortytwo.inception.plugins.module_utils import (
     _connection,
     _engine,
+    _history,
     _host_look,
+    _lease,
     _listeners,
     _program_file,
 )
@@ -380,13 +383,89 @@ def test_on_a_node_the_swarm_s_things_are_ours(node: Path) -> None:
     assert [*_host_look.check_bare_names(theirs)]
 
 
-def test_a_node_is_no_machine_of_its_own(node: Path, tmp_path: Path) -> None:
-    """In neither direction, before anything is changed."""
+def test_a_node_is_no_machine_of_its_own(node: Path) -> None:
+    """What there is would be lost."""
     (sentence,) = _host_look.check_kind(host())
     assert "it is a node of a cluster" in sentence
-    (tmp_path / "wil.json").write_text("{}")
-    (sentence,) = _host_look.check_kind(host(asked={"node": True}))
-    assert "it has a stack of its own" in sentence
+
+
+@pytest.fixture
+def own(node: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A host that is to be a node, and has a stack of its own."""
+    node.unlink()
+    project = tmp_path / "wil/inception"
+    (project / "srcs").mkdir(parents=True)
+    (project / "srcs/Dockerfile").write_text("FROM inception-debian:bookworm AS x\n")
+    data = tmp_path / "wil/data/wordpress"
+    data.mkdir(parents=True)
+    (data / "index.php").write_bytes(b"x" * 5000)
+    (tmp_path / "wil.json").write_text(json.dumps({"path": str(project), "files": ["srcs/Dockerfile"]}))
+    monkeypatch.setattr(_host_look, "ROOT", tmp_path)
+    monkeypatch.setattr(_host_look, "LEASE", tmp_path / "run")
+    monkeypatch.setattr(_host_look._decided, "HISTORY", tmp_path / "history")
+    return tmp_path
+
+
+def a_node_to_be(own: Path, running: bool = True, **more: Any) -> _host_look.Host:
+    asked = {
+        "node": True,
+        "project_dir": str(own / "wil/inception"),
+        "data_dir": str(own / "wil/data"),
+        "volumes": ["wordpress"],
+        "shared": ["wordpress"],
+    }
+    folder = str(own / "wil/inception/srcs")
+    ours = _engine.Container("inception-nginx-1", running, "inception", folder, frozenset({("tcp", 443)}))
+    return host(asked=asked, containers=[ours, *more.pop("others", [])], **more)
+
+
+def test_a_stack_of_its_own_is_no_stranger_s(own: Path) -> None:
+    """Its folders, ports and networks are what the cluster takes over, and its images' release stays."""
+    found = a_node_to_be(own, networks=[{"Name": "inception_a", "Labels": {_engine.PROJECT: "inception"}}])
+    checks = (
+        _host_look.check_kind,
+        _host_look.check_taking_over,
+        _host_look.check_project,
+        _host_look.check_project_dir,
+        _host_look.check_data,
+        _host_look.check_ports,
+        _host_look.check_bare_names,
+        _host_look.check_other_logins,
+    )
+    assert [sentence for check in checks for sentence in check(found)] == []
+    assert found.own
+    assert _host_look.decided(found) == {"release": {"family": "debian", "name": "bookworm"}, "packages": {}}
+    # Of a machine that is to be none, nothing of it is said.
+    assert not host().own
+
+
+def test_what_cannot_be_taken_over_is_said_before(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    history = _history.History(own / "history")
+    history.begin({"what": "deployment", "since": "yesterday"})
+    (sentence,) = _host_look.check_taking_over(a_node_to_be(own))
+    assert sentence.startswith("the deployment of yesterday was cut off; bring it to its end")
+    history.end()
+    _lease.Lease(own / "run").take("x", "anna", "an update")
+    (sentence,) = _host_look.check_taking_over(a_node_to_be(own))
+    assert "another one is at work on this machine: an update by anna" in sentence
+    _lease.Lease(own / "run").release("x")
+    monkeypatch.setattr(_host_look._from_one, "free", lambda path: 1000)
+    (sentence,) = _host_look.check_taking_over(a_node_to_be(own))
+    assert sentence.startswith("the website's files have 0.0 GiB, which a cluster copies")
+
+
+def test_how_far_it_is(own: Path) -> None:
+    """Where all of its own runs again, somebody went back to it; where the cluster runs beside, nobody knows."""
+    (own / "cluster").mkdir(exist_ok=True)
+    state = own / _host_look._from_one.STATE
+    state.parent.mkdir(parents=True, exist_ok=True)
+    state.write_text(json.dumps({"phase": "ended"}))
+    assert a_node_to_be(own, running=False).own_phase == "ended"
+    assert a_node_to_be(own).own_phase == ""
+    task = _engine.Container("inception_nginx.x", True, "", "", frozenset(), "inception")
+    assert list(_host_look.check_taking_over(a_node_to_be(own, running=False, others=[task]))) == []
+    (sentence,) = _host_look.check_taking_over(a_node_to_be(own, others=[task]))
+    assert "its own stack runs, and so does the cluster's (inception_nginx.x)" in sentence
 
 
 def test_what_has_a_swarm_s_name_is_foreign_before_it_is_a_node(node: Path) -> None:

@@ -147,7 +147,13 @@ def test_a_word_stays_a_word_on_its_way(repository: Path, tmp_path: Path) -> Non
     environment = jinja2.Environment(trim_blocks=True, undefined=jinja2.StrictUndefined)
     template = environment.from_string((repository / "playbooks/templates/ssh.sh.j2").read_text())
     script = tmp_path / "ssh.sh"
-    facts = {"__ssh_way": "me@h", "inventory_hostname": "wil", "inception_login": "wil", "__ssh_backups": "/b"}
+    facts = {
+        "__ssh_way": "me@h",
+        "inventory_hostname": "wil",
+        "inception_login": "wil",
+        "__ssh_backups": "/b",
+        "groups": {},
+    }
     (tmp_path / "ssh").write_text('#!/bin/sh\nfor line; do :; done\nexec sh -c "$line"\n')
     (tmp_path / "ssh").chmod(0o755)
     (tmp_path / "sudo").write_text(

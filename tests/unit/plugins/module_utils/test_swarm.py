@@ -158,10 +158,18 @@ def task(state: str, desired: str = "Running", error: str = "") -> dict[str, str
 
 
 class TestDeploying:
-    def test_a_network_on_its_way_out_is_waited_for(
-        self, engine: Engine, stack: _swarm.Stack, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize(
+        "said",
+        [
+            "failed to create service: network inception_a not found",
+            "failed to update service inception_a: Error response from daemon: rpc error: update out of sequence",
+        ],
+        ids=["a network on its way out", "Swarm's own notes meanwhile"],
+    )
+    def test_what_passes_is_tried_again(
+        self, engine: Engine, stack: _swarm.Stack, monkeypatch: pytest.MonkeyPatch, said: str
     ) -> None:
-        answers = [(1, "", "failed to create service: network inception_a not found"), (0, "", "")]
+        answers = [(1, "", said), (0, "", "")]
         monkeypatch.setattr(_swarm, "PAUSE", 0)
         stack.docker.run = lambda words, data: answers.pop(0)
         stack.deploy("stack.json")
@@ -323,3 +331,43 @@ def test_a_turn_has_all_before_it_and_says_what_is_new() -> None:
     plan = _swarm.Plan(added=["door"], changed=["db"])
     told = [(sorted(part["services"]), new) for part, new in _swarm.turns(whole, plan)]
     assert told == [(["cache", "db"], ["db"]), (["cache", "db", "door", "site"], ["door"])]
+
+
+def members(**more: Any) -> dict[str, Any]:
+    names = ["db-1", "db-2", "db-3"]
+    said = {"volumes": [{"type": "volume", "source": "db"}, {"type": "tmpfs", "target": "/tmp"}]}
+    return {
+        "services": {**{name: dict(said) for name in names}, "way": {}, "site": {}},
+        "volumes": {"db": {"name": "inception_db"}},
+        "x-turns": [["cache", *names], ["way"], ["site"]],
+        "x-members": list(reversed(names)),
+        **more,
+    }
+
+
+def test_members_are_replaced_one_after_the_other() -> None:
+    """The one that is written to comes last; and who is new comes with all others that are."""
+    plan = _swarm.Plan(changed=["db-1", "db-2", "db-3", "site"])
+    assert [new for dummy, new in _swarm.turns(members(), plan)] == [["db-3"], ["db-2"], ["db-1"], ["site"]]
+    plan = _swarm.Plan(added=["db-1", "db-2", "db-3", "way"])
+    assert [new for dummy, new in _swarm.turns(members(), plan)] == [["db-1", "db-2", "db-3"], ["way"]]
+
+
+def test_who_has_the_folder_of_a_new_member_ends_first() -> None:
+    """Of one database become three: the former would write to the same folder. Whoever else goes is not in the way."""
+
+    def mounts(name: str, volume: str) -> dict[str, Any]:
+        told = running(name, "0")
+        told["Spec"]["TaskTemplate"] = {"ContainerSpec": {"Mounts": [{"Type": "volume", "Source": volume}]}}
+        return told
+
+    there = [mounts("db", "inception_db"), mounts("other", "inception_other"), mounts("site", "inception_db")]
+    plan = _swarm.Plan(added=["db-1", "db-2", "db-3"], removed=["db", "other"])
+    assert _swarm.in_the_way(members(), plan, there, "inception") == ["db"]
+    assert _swarm.in_the_way(members(), _swarm.Plan(removed=["db"]), there, "inception") == []
+
+
+def test_the_first_member_that_is_well_is_written_to() -> None:
+    told = [{"name": "nginx", "well": 3}, {"name": "mariadb-2", "well": 1}, {"name": "mariadb-1", "well": 0}]
+    assert _swarm.written_to(told) == "mariadb-2"
+    assert _swarm.written_to([{"name": "mariadb", "well": 1}]) == ""

@@ -237,3 +237,21 @@ def test_problems(run_module: Any, module_failed: Any, machine: Machine, arrange
         run_module(service_secrets, machine.options("both", "user", timeout=1))
     assert said in failure.value.msg
     assert machine.told("site-1") == ""
+
+
+def test_of_a_swarm_the_one_that_is_here_is_told(run_module: Any, machine: Machine) -> None:
+    """Its containers have their image's labels too, and Swarm's own say whose they are."""
+    machine.containers(("site.2.abc", "site", 1, True))
+    path = Path(f"{machine.docker}.json")
+    told = json.loads(path.read_text())
+    told[0]["Config"]["Labels"] = {
+        "com.docker.compose.service": "another",
+        "com.docker.stack.namespace": "inception",
+        "com.docker.swarm.service.name": "inception_site",
+    }
+    path.write_text(json.dumps(told))
+    machine.put("user.txt.previous", "older")
+    run_module(service_secrets, machine.options("finalized", "user", swarm=True, services={"site": ["user"]}))
+    assert machine.told("site.2.abc").splitlines() == [f"accept user {HARD}", "refuse user older"]
+    assert "label=com.docker.stack.namespace=inception" in machine.called()
+    assert "compose" not in machine.called()

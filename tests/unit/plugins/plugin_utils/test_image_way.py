@@ -30,6 +30,23 @@ CASES: dict[str, tuple[str, int, dict[str, Any], bool, bool, str, str]] = {
 }
 
 
+# A node of a cluster, on which nobody builds: setting, whether there is a tool, the builder, and a word.
+NODES: dict[str, tuple[str, bool, str, str]] = {
+    "alone": ("auto", True, "control_node", "builds none itself"),
+    "no tool": ("auto", False, "managed_host", "no buildah"),
+    "not asked for": ("managed_host", True, "managed_host", "inception_builder"),
+    "a host of the inventory": ("forge", False, "forge", "inception_builder"),
+}
+
+
+@pytest.mark.parametrize("name", NODES)
+def test_the_way_of_a_node(name: str) -> None:
+    """What is the managed host's here, the module refuses: there is nobody who would build it."""
+    setting, has_tool, builder, word = NODES[name]
+    way = image_way.choose(setting, "one", 1, HOST, False, has_tool, builds_itself=False)
+    assert (way.builder, word in way.reason) == (builder, True)
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_the_way_of_a_host(name: str) -> None:
     setting, hosts, differs, own_emulated, has_tool, builder, word = CASES[name]

@@ -160,6 +160,34 @@ def test_what_others_contribute_opens_a_way() -> None:
     assert joined["door"] == ["door-to-site", "door-to-viewer", "door-way-in-out"]
 
 
+def test_who_talks_to_a_service_with_another_one_before_it_talks_to_that_one() -> None:
+    """By the name that it says; what others contribute too."""
+    before = folder("way", fronts="cache", talks_to=["cache"], waits_for=["cache"])
+    site = folder("site", talks_to=["cache"], waits_for=["cache"])
+    viewer = folder("viewer", contributes_to={"site": {"talks_to": ["viewer"]}}, talks_to=["cache"])
+    found = {one["name"]: one for one in stack(folder(), before, site, viewer)["services"]}
+    assert {name: sorted(one["networks"]) for name, one in found.items()} == {
+        "cache": ["way-to-cache"],
+        "way": ["site-to-way", "viewer-to-way", "way-to-cache"],
+        "site": ["site-to-viewer", "site-to-way"],
+        "viewer": ["site-to-viewer", "viewer-to-way"],
+    }
+    assert found["way"]["networks"]["site-to-way"] == ["asked.way", "cache"]
+    assert (found["site"]["waits_for"], found["way"]["waits_for"]) == (["way"], ["cache"])
+
+
+def test_who_stands_before_nobody_is_told() -> None:
+    [problem] = stack_services.problems([folder(), folder("way", fronts="cash")])
+    assert "fronts 'cash', which is no other service of this stack; did you mean 'cache'?" in problem
+
+
+def test_volumes_of_members_are_their_own() -> None:
+    """But for what they say to each other."""
+    volumes = [{"name": "data", "path": "/data"}, {"name": "said", "path": "/said", "everywhere": True}]
+    found = stack(folder(in_cluster="members", volumes=volumes))
+    assert (found["volumes"], found["shared_volumes"]) == (["data", "said"], ["said"])
+
+
 # Ports
 
 

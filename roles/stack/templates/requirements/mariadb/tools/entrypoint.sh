@@ -14,6 +14,26 @@ run=/run/mysqld
 # Older servers do not read what a newer one wrote, and may damage it.
 trial
 
+{% if __inception_galera | default(false) %}
+# Who begins, and whom the others join, is known here or waited for.
+: >"$run/members.cnf"
+way=$(member way)
+begins=${way%% *} way=${way#* }
+position=${way%% *}
+case $begins-$position in
+    join-own)
+        echo 'The folder has a database of its own, and the others have another one; one of them has to be taken away first.' >&2
+        exit 1 ;;
+    # What was not brought to its end, or is wrong: another one has all of it.
+    join-none | join-joining | join-lost | join-spoiled)
+        touch "$volume/joining"
+        rm -rf "$volume/data"
+        mkdir "$volume/data" ;;
+esac
+# Who was there last is settled now; the server would go by it once more.
+rm -f "$volume/data/gvwstate.dat"
+
+{% endif %}
 # Built aside and renamed: an interrupted first start leaves nothing that looks finished.
 if [ ! -d "$volume/data" ]; then
     rm -rf "$volume/data.new"
@@ -43,6 +63,13 @@ user=$(sql_string "$MARIADB_USER")
 # Under another name, the database has the tables that it had under a former one. Each is moved at once or not at all.
 names="$volume/databases"
 [ -e "$names" ] || touch "$names"
+{% if __inception_galera | default(false) %}
+# Renamed by one member alone, its tables would be other ones than the others'.
+if [ "$begins-$position" != begin-own ] && grep -vqxF "$MARIADB_DATABASE" "$names" && ! grep -qxF "$MARIADB_DATABASE" "$names"; then
+    echo "The database is called $(tail -n 1 "$names"); where it is on several nodes it cannot get another name." >&2
+    exit 1
+fi
+{% endif %}
 grep -qxF "$MARIADB_DATABASE" "$names" || printf '%s\n' "$MARIADB_DATABASE" >>"$names"
 renamed_tables() {
     grep -x '[A-Za-z0-9_]*' "$names" | while read -r former; do
@@ -85,11 +112,43 @@ $(password_of "$user" "'%'" "$password")
 $(unless "mysql.db WHERE User = $user AND Host = '%' AND Db = $database AND 'N' NOT IN ($rights)" \
     "GRANT ALL PRIVILEGES ON \`$MARIADB_DATABASE\`.* TO $user@'%'")
 $(password_of "'root'" "'localhost'" "$root_password")
+{% if __inception_galera | default(false) %}
+CREATE USER IF NOT EXISTS 'check'@'$CLUSTER_NETWORKS' WITH MAX_USER_CONNECTIONS 50;
+CREATE USER IF NOT EXISTS 'check'@'localhost';
+{% endif %}
 DELETE FROM mysql.global_priv WHERE User = '' OR (User = 'root' AND Host <> 'localhost');
 FLUSH PRIVILEGES;
 SQL
 
 write_client_options "$password"
+{% if __inception_galera | default(false) %}
+
+# What members say to each other goes through a network of their own; who gives another one all that there is reads it as root.
+address=$(cut -d' ' -f2 "/var/lib/mysql-members/$MEMBER")
+cat >"$run/members.cnf" <<CNF
+[mariabackup]
+user = root
+password = $(option_string "$root_password")
+[sst]
+sockopt = ",bind=$address"
+CNF
+# Who says nothing for three seconds is put out of the group, and all go on.
+set -- "$@" --wsrep-node-name="$MEMBER" --wsrep-node-address="$address" --wsrep-sst-receive-address="$address" \
+    --wsrep-provider-options="gmcast.listen_addr=tcp://$address:4567;ist.recv_addr=$address;gcache.size=64M;pc.wait_prim_timeout=PT2M;\
+evs.keepalive_period=PT1S;evs.inactive_check_period=PT0.5S;evs.suspect_timeout=PT3S;evs.inactive_timeout=PT5S;evs.install_timeout=PT5S;\
+gmcast.peer_timeout=PT3S;gcs.fc_single_primary=yes;gcs.fc_limit=128"
+# The first one is the writer: it gives to others when there is nobody else.
+givers=
+for one in $MEMBERS; do givers="$one,$givers"; done
+set -- "$@" --wsrep-sst-donor="$givers"
+case $position in *:*) set -- "$@" --wsrep-start-position="$position" ;; esac
+if [ "$begins" = begin ]; then
+    [ ! -e "$volume/data/grastate.dat" ] || sed -i 's/^safe_to_bootstrap: 0/safe_to_bootstrap: 1/' "$volume/data/grastate.dat"
+    set -- "$@" --wsrep-new-cluster --wsrep-cluster-address=gcomm://
+else
+    set -- "$@" --wsrep-cluster-address="gcomm://${way#* }"
+fi
+{% endif %}
 
 # On a full disk InnoDB ends where it takes a write back, and could not start again. So some room is in reserve (room): it is given up for that
 # start, after which nothing is written; check ends the server when there is room, and it starts anew.

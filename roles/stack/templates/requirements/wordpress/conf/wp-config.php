@@ -9,6 +9,18 @@ $inception_secret = static fn (string $name): string => rtrim(file_get_contents(
 /** Where a service is. Docker's name server goes with its engine, and knows not even us then: where the health check found it last (tools/check.sh). */
 function inception_address(string $service): string
 {
+{% if __inception_galera | default(false) %}
+    // The way to the database is on each node: one that is gone is still among its addresses for some seconds.
+    if ($service === 'mariadb' && ($ways = gethostbynamel($service))) {
+        shuffle($ways);
+        foreach ($ways as $way) {
+            if ($tried = @fsockopen($way, (int) getenv('MARIADB_PORT'), $number, $text, 1)) {
+                fclose($tried);
+                return $way;
+            }
+        }
+    }
+{% endif %}
     $address = gethostbyname($service);
     if ($address !== $service || gethostbyname('wordpress') !== 'wordpress') {
         return $address;
