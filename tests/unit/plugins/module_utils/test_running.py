@@ -348,7 +348,7 @@ def test_of_several_databases_none_is_tried_beside(tmp_path: Path) -> None:
     history = deployed(tmp_path, CLUSTER, MEMBERS)
     trial = _trial_restore.Trial(store, history, Lease(tmp_path / "lease"), "wil", lambda line: None)
     with pytest.raises(BackupProblem, match="on several nodes"):
-        trial.run(None)  # type: ignore[arg-type]
+        trial.run(None)
     assert store.state().trial_failed == ""
 
 
