@@ -175,7 +175,8 @@ way() {
             case " $without " in *" $one "*) ;; *) needed="$needed $one" ;; esac
         done
 
-        chosen='' why=''
+        chosen=''
+        why=''
         if [ -z "$needed" ]; then
             chosen=$(most_advanced $waiting)
             why='everybody that there is waits'
