@@ -184,7 +184,8 @@ way() {
         elif [ "$beginning" -ge "$(cat "$common/begun" 2>/dev/null || echo 0)" ]; then
             if [ "$ended_last" = 1 ]; then
                 # It had given each of the others all that was written before they ended.
-                chosen=$MEMBER why='it ended last'
+                chosen=$MEMBER
+                why='it ended last'
             elif [ -n "$seen" ]; then
                 # Those that were there last, and saw one another.
                 party=$(for one in $waiting; do [ "$(field "$one" 7)" != "$seen" ] || echo "$one"; done)
