@@ -134,9 +134,9 @@ def test_no_secret_s_value_is_seen(cluster: Cluster) -> None:
 def test_refusals_come_before_the_first_change(cluster: Cluster) -> None:
     """Each names the setting, what is wrong and a good example."""
     for variables, words in (
-        ({"cluster_managers": 2}, "cluster_managers: 2 is not 1, 3, 5 or 7"),
+        ({"cluster_managers": 2}, "cluster_managers (-e): 2 is not 1, 3, 5 or 7"),
         ({"cluster_managers": 5}, "cluster_managers: 5 is not an odd number from 1 to 3"),
-        ({"cluster_networks": "8.0.0.0/16"}, "cluster_networks: '8.0.0.0/16' is not private"),
+        ({"cluster_networks": "8.0.0.0/16"}, "cluster_networks (-e): '8.0.0.0/16' is not private"),
         ({"cluster_encrypted": True}, "cluster_encrypted: its kernel has no ESP"),
         (
             {"inception_bonus_services": ["redis", "analytics"]},
