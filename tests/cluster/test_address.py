@@ -90,6 +90,23 @@ def test_a_node_whose_nginx_does_not_answer_loses_it(cluster: Cluster) -> None:
     assert len(holders(cluster)) == 1
 
 
+# What nodes say to each other of the address gets lost.
+DEAF = "nft 'table inet deaf { chain in { type filter hook input priority -300; meta l4proto vrrp drop; }; }'"
+
+
+def test_two_that_did_not_hear_each_other_agree_again(cluster: Cluster) -> None:
+    """Each takes the address meanwhile, so that somebody has it; afterwards it is one's, and visitors find that one."""
+    for name in NODES:
+        cluster.root(name, DEAF)
+    try:
+        until(lambda: len(holders(cluster)) > 1, 60, "they hear each other")
+    finally:
+        for name in NODES:
+            cluster.root(name, "nft delete table inet deaf")
+    until(lambda: len(holders(cluster)) == 1, 30, "several have it")
+    until(answered, ANSWER_SECONDS, "visitors look for it at another one")
+
+
 def test_the_status_names_the_node(cluster: Cluster) -> None:
     (name,) = holders(cluster)
     done = cluster.run(playbook="status", variables=WANTED)
