@@ -144,3 +144,16 @@ def test_members_come_before_who_asks_them(galera: dict[str, Any]) -> None:
     turn = {name: number for number, names in enumerate(galera["x-turns"]) for name in names}
     assert turn["mariadb-1"] == turn["mariadb-3"] < turn["dbproxy"] < turn["wordpress"]
     assert galera["x-members"] == ["mariadb-3", "mariadb-2", "mariadb-1"]
+
+
+@pytest.mark.parametrize(("variant", "on_a_node"), [("node", True), ("debian-package", False)])
+def test_a_node_without_the_files_says_so_and_not_that_there_is_no_page(
+    variant: str, on_a_node: bool, collections_path: Path
+) -> None:
+    files = rendering.project(variant, str(collections_path))
+    conf = "srcs/requirements/nginx/conf"
+    for name in ("inside_server.conf", "nginx.conf"):
+        text = files[f"{conf}/{name}"]
+        assert ("try_files $uri @not_there;" in text) == on_a_node
+        assert ("try_files $uri =404;" in text) != on_a_node
+        assert text.count("location @not_there {") == int(on_a_node)
