@@ -347,11 +347,13 @@ class Stack:
     def told(self) -> dict[str, list[dict[str, Any]]]:
         """How the nodes and the services are."""
         nodes = self.nodes()
+        # Of what belongs to a node that is away, Swarm goes on to say that it runs.
+        away = {node["Description"]["Hostname"] for node in nodes if node["Status"]["State"] != "ready"}
         services = []
         for one in self.services():
             name = short_name(one, self.name)
             tasks = [task for task in self.tasks(name) if task.wanted == "running"]
-            well = [task.node for task in tasks if task.state == "running"]
+            well = [task.node for task in tasks if task.state == "running" and task.node not in away]
             services.append(
                 {
                     "name": name,

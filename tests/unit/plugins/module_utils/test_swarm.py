@@ -305,6 +305,16 @@ class TestTold:
             "the copy of the files on two is away",
         ]
 
+    def test_what_runs_on_a_node_that_is_away_is_not_well(self, engine: Engine, stack: _swarm.Stack) -> None:
+        """Swarm goes on to call it running, where it belongs to that node alone."""
+        for node, name, state in zip(engine.nodes, ("one", "two", "three"), ("down", "ready", "ready"), strict=True):
+            node |= {"Description": {"Hostname": name}, "Status": {"State": state}}
+            node["Spec"] = {"Availability": "active", "Role": "manager"}
+        engine.services = {"inception_database": running("database", "0", 1)}
+        engine.tasks = {"inception_database": [task("Running") | {"Node": "one"}]}
+        (told,) = stack.told()["services"]
+        assert (told["well"], told["wanted"], told["nodes"]) == (0, 1, [])
+
     def test_a_node_has_its_name_of_the_inventory(self) -> None:
         node = {
             "Spec": {
