@@ -33,9 +33,10 @@ AS_IT_STANDS = frozenset(
         *("stop_grace_period", "stop_signal", "tty", "stdin_open"),
     }
 )
-# A node that is gone refuses nothing: who is connected to it, or tries to be, would wait for minutes.
+# A node that is gone refuses nothing: who is connected to it, or tries to be, would wait for minutes. Who waited for its
+# files before that (5 s) has waited less than ten in all.
 WAITS = {
-    "net.ipv4.tcp_syn_retries": "2",
+    "net.ipv4.tcp_syn_retries": "1",
     "net.ipv4.tcp_keepalive_time": "2",
     "net.ipv4.tcp_keepalive_intvl": "1",
     "net.ipv4.tcp_keepalive_probes": "3",

@@ -191,7 +191,7 @@ def test_of_one_on_each_node_none_starts_beside_another() -> None:
 def test_nobody_waits_for_minutes_for_a_node_that_is_gone(stack: dict[str, Any]) -> None:
     """But a visitor may be in a tunnel."""
     waits = {name: said["sysctls"] for name, said in stack["services"].items()}
-    assert {one["net.ipv4.tcp_syn_retries"] for one in waits.values()} == {"2"}
+    assert {one["net.ipv4.tcp_syn_retries"] for one in waits.values()} == {"1"}
     assert ["net.ipv4.tcp_retries2" in waits[name] for name in ("db", "site", "door")] == [True, True, False]
 
 
