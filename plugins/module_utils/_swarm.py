@@ -460,8 +460,14 @@ class Stack:
         contents = {name: said["deploy"]["labels"][CONTENT_LABEL] for name, said in wanted.items()}
         end = time.monotonic() + timeout
         calm = 0
+        failures: dict[str, tuple[str, list[str]]] = {}
         while True:
             waits, lost = self.waiting_for(contents)
+            # Asked now: when Swarm goes back, it removes the container with all that it said.
+            for name in (one.split()[0] for one in waits):
+                failed = next((task for task in self.tasks(name) if task.error), None)
+                if failed and failures.get(name, ("",))[0] != failed.id:
+                    failures[name] = (failed.id, self.why(failed))
             # Once more: between two tasks of a service there is a moment in which nothing seems to be under way.
             calm = calm + 1 if not waits else 0
             if lost or (calm > 1):
@@ -471,13 +477,21 @@ class Stack:
                 break
             time.sleep(PAUSE)
         if lost:
-            raise SwarmProblem("\n".join(line for one in lost for line in (one, *self.why(one.split()[0].rstrip(":")))))
+            raise SwarmProblem("\n".join(line for one in lost for line in (one, *self.told_of(one, failures))))
 
-    def why(self, service: str) -> list[str]:
-        """What Swarm says of the last task that ended, and its last words."""
-        ended = [task for task in self.tasks(service) if task.error]
-        lines = [f"  on {ended[0].node}: {shortened(ended[0].error)}"] if ended else []
-        code, output, errors = self.docker.run(
-            ["docker", "service", "logs", "--raw", "--tail", "5", f"{self.name}_{service}"], None
-        )
-        return lines + [f"  | {line}" for line in last_lines(output + errors, 5)] if not code else lines
+    def told_of(self, lost: str, failures: Mapping[str, tuple[str, list[str]]]) -> list[str]:
+        """Why a service was lost: what was noted of its last failure, or is known of it now."""
+        name = lost.split()[0].rstrip(":")
+        if name in failures:
+            return failures[name][1]
+        failed = next((task for task in self.tasks(name) if task.error), None)
+        return self.why(failed) if failed else self.last_words(f"{self.name}_{name}")
+
+    def why(self, failed: Task) -> list[str]:
+        """What Swarm says of a task that ended, and its last words."""
+        return [f"  on {failed.node}: {shortened(failed.error)}", *self.last_words(failed.id)]
+
+    def last_words(self, whose: str) -> list[str]:
+        """Of a task, or of all of a service."""
+        code, output, errors = self.docker.run(["docker", "service", "logs", "--raw", "--tail", "5", whose], None)
+        return [] if code else [f"  | {line}" for line in last_lines(output + errors, 5)]

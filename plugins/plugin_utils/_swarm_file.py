@@ -33,8 +33,8 @@ AS_IT_STANDS = frozenset(
         *("stop_grace_period", "stop_signal", "tty", "stdin_open"),
     }
 )
-# A node that is gone refuses nothing: who is connected to it, or tries to be, would wait for minutes. Who waited for its
-# files before that (5 s) has waited less than ten in all.
+# A node that is gone refuses nothing: who is connected to it, or tries to be, would wait for minutes. Who waited for
+# the files before that (5 s) has waited less than ten in all.
 WAITS = {
     "net.ipv4.tcp_syn_retries": "1",
     "net.ipv4.tcp_keepalive_time": "2",
@@ -168,6 +168,8 @@ def deployed_as(service: Mapping[str, Any], limits: Mapping[str, Any], cluster: 
             "parallelism": 1,
             "failure_action": "rollback",
             "monitor": "15s",
+            # One that failed is a reason to go back when the next one is not replaced yet.
+            "delay": "2s",
         },
         "rollback_config": {"order": order, "parallelism": 1, "failure_action": "pause"},
         "restart_policy": {"condition": "any", "delay": "2s"},

@@ -206,6 +206,23 @@ class TestWaiting:
             "  | the last words",
         ]
 
+    def test_what_it_said_is_asked_before_swarm_removes_it(
+        self, engine: Engine, stack: _swarm.Stack, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """When Swarm goes back, the container that failed is gone, and with it its words."""
+
+        def goes_back(_seconds: float) -> None:
+            status = {"State": "rollback_completed", "Message": "rollback completed"}
+            engine.services = {"inception_site": running("site", "0", UpdateStatus=status)}
+            engine.tasks = {"inception_site": [task("Running"), task("Shutdown", "Shutdown")]}
+
+        engine.services = {"inception_site": running("site", "0", UpdateStatus={"State": "updating"})}
+        engine.tasks = {"inception_site": [task("Running"), task("Failed", "Shutdown", "task: non-zero exit (1)")]}
+        monkeypatch.setattr(_swarm.time, "sleep", goes_back)
+        with pytest.raises(_swarm.SwarmProblem, match=r"on two: task: non-zero exit \(1\)\n  \| the last words"):
+            stack.wait(_swarm.with_secrets(wanted(site="new:1"), {})["services"], 5)
+        assert ["docker", "service", "logs", "--raw", "--tail", "5", "1"] in engine.said
+
     def test_who_wants_the_former_one_again_has_it(self, engine: Engine, stack: _swarm.Stack) -> None:
         status = {"State": "rollback_completed", "Message": "rollback completed"}
         engine.services = {"inception_site": running("site", "0", UpdateStatus=status)}

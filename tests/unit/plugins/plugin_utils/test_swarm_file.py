@@ -205,3 +205,8 @@ def test_who_waits_for_another_comes_after_it() -> None:
     assert swarm_file.turns(services) == [["cache", "db"], ["site"], ["door"]]
     services[2]["waits_for"] = ["door"]
     assert swarm_file.turns(services) == [["cache"], ["db", "door", "site"]]
+
+
+def test_a_bad_one_is_noticed_before_the_next_is_replaced(stack: dict[str, Any]) -> None:
+    """Swarm goes on at once otherwise: two of three nodes had a bad NGINX."""
+    assert {said["deploy"]["update_config"]["delay"] for said in stack["services"].values()} == {"2s"}
