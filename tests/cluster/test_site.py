@@ -268,16 +268,18 @@ def test_a_new_value_of_a_secret_reaches_its_services(cluster: Cluster) -> None:
     done = cluster.run()
     assert done.status == 0, done.told()
     value = cluster.root("one", "cat /home/wil/inception/secrets/redis_password.txt")
-    for name in NODES:
+    # After a node's death there may be two on one node, and none on another.
+    having = [name for name in NODES if cluster.container(name, "wordpress")]
+    assert len(having) > 1
+    for name in having:
         assert cluster.inside(name, "wordpress", "cat /run/secrets/redis_password") == value
     assert "inception-redis_password-2" in cluster.root("one", "docker secret ls --format '{{.Name}}'")
 
 
 def test_a_node_less_and_again_one_more(cluster: Cluster, load: Callable[..., Load]) -> None:
     """A line less in the inventory, and the node gives up its work and leaves; a line more, and it works again."""
-    whole = yaml.safe_load((cluster.inventory / "ansible_inventory.yml").read_text())
-    fewer = json.loads(json.dumps(whole))
-    del fewer["all"]["children"]["cluster"]["hosts"]["three"]
+    fewer = yaml.safe_load((cluster.inventory / "hosts").read_text())
+    del fewer["cluster"]["hosts"]["three"]
     less = cluster.folder / "less.json"
     less.write_text(json.dumps(fewer))
     with load("one", "two") as seen:
