@@ -32,6 +32,7 @@ class ActionModule(ActionBase):
             data_dir=str(arguments.get("data_dir", "")),
             encrypted=bool(arguments.get("encrypted", True)),
             copies={name: int(number) for name, number in (arguments.get("copies") or {}).items()},
+            nodes=int(arguments.get("nodes") or 1),
             patience=int(arguments.get("patience") or 600),
             networks=str(arguments.get("networks") or "10.201.0.0/16"),
         )

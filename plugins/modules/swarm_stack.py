@@ -80,6 +80,10 @@ options:
     description: How many of each service that has several.
     type: dict
     default: {}
+  nodes:
+    description: How many nodes take work. Of the copies of a service, none gets more than its share and one.
+    type: int
+    default: 1
   patience:
     description: Seconds that a container may take until it is well. After them Swarm gives it up.
     type: int
@@ -115,6 +119,7 @@ EXAMPLES = r"""
     live_dir: /var/lib/fortytwo.inception/shared-live
     data_dir: /home/wil/data
     copies: {wordpress: 3}
+    nodes: 3
 """
 
 RETURN = r"""
@@ -268,6 +273,7 @@ def main() -> None:
             "data_dir": {"type": "path", "required": True},
             "encrypted": {"type": "bool", "default": True},
             "copies": {"type": "dict", "default": {}},
+            "nodes": {"type": "int", "default": 1},
             "secrets_dir": {"type": "path", "required": True, "no_log": False},
             "owner": {"type": "str", "required": True},
             "patience": {"type": "int", "default": 600},

@@ -9,6 +9,7 @@ it has not, and what stands in for that (docs/decisions/0161-one-source-for-comp
 from __future__ import annotations
 
 import ipaddress
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -70,6 +71,8 @@ class Cluster:
     patience: int = 600
     # Of these addresses are all networks.
     networks: str = "10.201.0.0/16"
+    # That take work.
+    nodes: int = 1
 
 
 def resolved(value: Any, env: Mapping[str, Any]) -> Any:
@@ -179,7 +182,10 @@ def deployed_as(service: Mapping[str, Any], limits: Mapping[str, Any], cluster: 
     else:
         found["replicas"] = cluster.copies.get(service["name"], 1) if several == "many" else 1
     if several == "many":
-        found["placement"] = {"preferences": [{"spread": "node.id"}]}
+        # Swarm moves nothing that runs: after some deaths all were on one node. Its share, and one: a newer one beside
+        # the former, or one of a dead node's.
+        most = math.ceil(found["replicas"] / max(cluster.nodes, 1)) + 1
+        found["placement"] = {"preferences": [{"spread": "node.id"}], "max_replicas_per_node": most}
     if pinned(service, shared):
         found["placement"] = {"constraints": [f"node.labels.{DATA_LABEL}=={cluster.project}"]}
     return found

@@ -129,7 +129,7 @@ def test_how_many_there_are_and_where(stack: dict[str, Any]) -> None:
     deploy = {name: said["deploy"] for name, said in stack["services"].items()}
     assert (deploy["db"]["replicas"], deploy["site"]["replicas"], deploy["door"]["mode"]) == (1, 3, "global")
     assert deploy["db"]["placement"] == {"constraints": ["node.labels.inception_data==inception"]}
-    assert deploy["site"]["placement"] == {"preferences": [{"spread": "node.id"}]}
+    assert deploy["site"]["placement"]["preferences"] == [{"spread": "node.id"}]
     assert "placement" not in deploy["door"]
     assert {one["endpoint_mode"] for one in deploy.values()} == {"dnsrr"}
 
@@ -210,3 +210,12 @@ def test_who_waits_for_another_comes_after_it() -> None:
 def test_a_bad_one_is_noticed_before_the_next_is_replaced(stack: dict[str, Any]) -> None:
     """Swarm goes on at once otherwise: two of three nodes had a bad NGINX."""
     assert {said["deploy"]["update_config"]["delay"] for said in stack["services"].values()} == {"2s"}
+
+
+@pytest.mark.parametrize(("copies", "nodes", "most"), [(1, 1, 2), (3, 3, 2), (3, 2, 3), (7, 3, 4), (2, 0, 3)])
+def test_no_node_gets_more_copies_than_its_share_and_one(copies: int, nodes: int, most: int) -> None:
+    """So that a newer one has room beside the former, and what a dead node had, on the others."""
+    cluster = swarm_file.Cluster("inception", "/shared", "/live", "/d", True, {"site": copies}, nodes=nodes)
+    site = described("site", in_cluster="many", update_order="start_first")
+    deploy = swarm_file.deployed_as(site, {}, cluster, [])
+    assert deploy["placement"]["max_replicas_per_node"] == most
