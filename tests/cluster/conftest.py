@@ -125,6 +125,8 @@ class Cluster:
                 "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
                 "ANSIBLE_HOST_KEY_CHECKING": "false",
                 "ANSIBLE_SSH_ARGS": "-o ControlMaster=auto -o ControlPersist=60s -o PreferredAuthentications=publickey "
+                # As in the repository's own: one that hangs is unreachable at some time.
+                "-o ServerAliveInterval=15 "
                 "-o UserKnownHostsFile=/dev/null -o LogLevel=ERROR",
                 "ANSIBLE_NOCOLOR": "1",
                 "ANSIBLE_FORCE_COLOR": "0",
