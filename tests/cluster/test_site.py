@@ -260,6 +260,8 @@ def test_a_bad_one_gives_way(cluster: Cluster, load: Callable[..., Load]) -> Non
 
 def test_a_new_value_of_a_secret_reaches_its_services(cluster: Cluster) -> None:
     """A file of another value is another Swarm secret, and its services are replaced, each in its way."""
+    names = "docker secret ls --filter name=inception-redis_password --format '{{.Name}}' | sort -V | tail -n 1"
+    former = cluster.root("one", names)
     cluster.root(
         "one",
         "cd /home/wil/inception/secrets && tr -dc a-z0-9 </dev/urandom | head -c 32 >new"
@@ -273,7 +275,7 @@ def test_a_new_value_of_a_secret_reaches_its_services(cluster: Cluster) -> None:
     assert len(having) > 1
     for name in having:
         assert cluster.inside(name, "wordpress", "cat /run/secrets/redis_password") == value
-    assert "inception-redis_password-2" in cluster.root("one", "docker secret ls --format '{{.Name}}'")
+    assert int(cluster.root("one", names).rpartition("-")[2]) == int(former.rpartition("-")[2]) + 1
 
 
 def test_a_node_less_and_again_one_more(cluster: Cluster, load: Callable[..., Load]) -> None:
