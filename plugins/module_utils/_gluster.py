@@ -39,6 +39,12 @@ class Gluster:
             raise StorageProblem(f"gluster {' '.join(words[:2])}: {answer.findtext('opErrstr') or errors.strip()}")
         return answer
 
+    def heal(self, name: str) -> None:
+        """All that a new brick lacks, from now on. Of this command alone the answer is no XML."""
+        code, output, errors = self.run(["gluster", "--mode=script", "volume", "heal", name, "full"])
+        if code:
+            raise StorageProblem(f"gluster volume heal: {(errors or output).strip() or 'no word'}")
+
     def do(self, what: str, *words: str) -> None:
         self.done.append(what)
         if not self.check_mode:

@@ -117,7 +117,7 @@ def place(gluster: Gluster, name: str, bricks: list[str], wanted: list[str]) -> 
         number += 1
         gluster.do(f"add {brick}", "volume", "add-brick", name, "replica", str(number), brick, "force")
         if not gluster.check_mode:
-            gluster.ask("volume", "heal", name, "full")
+            gluster.heal(name)
             gluster.wait_until_healed(name)
     goes = [one for one in bricks if one not in wanted]
     if goes and not gluster.check_mode:

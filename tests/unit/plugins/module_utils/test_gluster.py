@@ -66,3 +66,17 @@ def test_its_own_words_are_told() -> None:
 def test_no_answer_is_told() -> None:
     with pytest.raises(_gluster.StorageProblem, match="gluster peer status: Connection failed"):
         _gluster.Gluster(lambda words: (1, "", "Connection failed\n")).peers()
+
+
+def test_a_new_brick_gets_what_it_lacks() -> None:
+    """Of this command alone the answer is no XML; asked for, it is text all the same."""
+    said: list[list[str]] = []
+
+    def run(words: list[str]) -> tuple[int, str, str]:
+        said.append(words)
+        return 0, "Launching heal operation to perform full self heal on volume x has been successful\n", ""
+
+    _gluster.Gluster(run).heal("x")
+    assert said == [["gluster", "--mode=script", "volume", "heal", "x", "full"]]
+    with pytest.raises(_gluster.StorageProblem, match="gluster volume heal: Self-heal daemon is not running"):
+        _gluster.Gluster(lambda words: (1, "", "Self-heal daemon is not running\n")).heal("x")
