@@ -349,11 +349,12 @@ class Stack:
         nodes = self.nodes()
         # Of what belongs to a node that is away, Swarm goes on to say that it runs.
         away = {node["Description"]["Hostname"] for node in nodes if node["Status"]["State"] != "ready"}
+        known = {node["Description"]["Hostname"]: node_told(node)["name"] for node in nodes}
         services = []
         for one in self.services():
             name = short_name(one, self.name)
             tasks = [task for task in self.tasks(name) if task.wanted == "running"]
-            well = [task.node for task in tasks if task.state == "running" and task.node not in away]
+            well = [known[task.node] for task in tasks if task.state == "running" and task.node not in away]
             services.append(
                 {
                     "name": name,

@@ -20,6 +20,8 @@ description:
     M(fortytwo.inception.secrets) has put into one folder. It sees from them how far the replacement of each value is.
   - A value goes from the file to the command's stdin, and nowhere else. Should a service print one, it is blotted out.
   - Docker is asked for the containers by their labels. No program of the project's folder is run.
+  - In a swarm (O(swarm)) the values are those that the container itself has by now, so that it can be on any node; they
+    stay in it, and nothing of what it says is shown.
 extends_documentation_fragment:
   - fortytwo.inception._compose_project
   - fortytwo.inception._attributes
@@ -39,9 +41,10 @@ attributes:
     description: Linux with Docker.
 options:
   path:
-    description: The folder of the secrets, as the module M(fortytwo.inception.secrets) asks for one.
+    description:
+      - The folder of the secrets, as the module M(fortytwo.inception.secrets) asks for one.
+      - Required without O(swarm).
     type: path
-    required: true
   owner:
     description: Name or number of the folder's owner.
     type: str
@@ -59,7 +62,10 @@ options:
     type: dict
     required: true
   swarm:
-    description: Whether they are containers of a swarm, of which those on this node are told.
+    description:
+      - Whether they are containers of a swarm, which have new values as they have any others. One of each service, on
+        this node, is told to take them into use, where that is more than reading them.
+      - Of O(state) there is V(finalized) alone.
     type: bool
     default: false
   secrets:
@@ -198,6 +204,49 @@ def tell(module: AnsibleModule, container: str, lines: list[tuple[bytes, str, by
         return 124, "", f"it did not answer within {module.params['timeout']} s"
 
 
+# What a container of a swarm is told: each value that it has, and never another one.
+OWN = (
+    'for name in "$@"; do [ -r "/run/secrets/$name" ] || { echo "$name is none of its secrets" >&2; exit 1; }; done;'
+    ' for name in "$@"; do while read -r line || [ -n "$line" ]; do printf "accept %s %s\\n" "$name" "$line"; done'
+    ' <"/run/secrets/$name"; done | accept'
+)
+
+
+def tell_own(module: AnsibleModule, container: str, names: list[str]) -> tuple[int, bool]:
+    """Have a container take what it has itself: the status, and whether it changed anything. Its words stay in it."""
+    command = [_containers.docker(module), "exec", container, "sh", "-c", OWN, "accept", *names]
+
+    def once() -> tuple[int, str, str]:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=module.params["timeout"], check=False
+        )
+        return done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
+
+    try:
+        status, output, dummy = _containers.begun(once, lambda answer: (answer[0], answer[1] or answer[2]))
+    except subprocess.TimeoutExpired:
+        return 124, False
+    return status, bool(output.strip())
+
+
+def run_in_swarm(module: AnsibleModule, learning: dict[str, list[str]]) -> dict[str, Any]:
+    options = module.params
+    containers = _containers.of_project(module, options["project"], swarm=True) if learning else []
+    places = {service: place(containers, service) for service in learning}
+    told: list[str] = []
+    said: dict[str, list[str]] = {}
+    for service, names in learning.items():
+        told.append(service)
+        if module.check_mode:
+            continue
+        status, changed = tell_own(module, places[service], names)
+        if status != 0:
+            module.fail_json(msg=f"{service}: its command accept ended with {status}", told=told)
+        if changed:
+            said[service] = [f"{service} took them into use."]
+    return {"changed": bool(said), "told": told, "said": said}
+
+
 def run(module: AnsibleModule) -> dict[str, Any]:
     options = module.params
     learning = {
@@ -205,6 +254,8 @@ def run(module: AnsibleModule) -> dict[str, Any]:
         for service, names in options["services"].items()
         if set(names) & set(options["secrets"])
     }
+    if options["swarm"]:
+        return run_in_swarm(module, learning)
     names = sorted({name for learned in learning.values() for name in learned})
     uid = _files.user_id(options["owner"])
     told: list[str] = []
@@ -214,7 +265,7 @@ def run(module: AnsibleModule) -> dict[str, Any]:
             raise _files.FileProblem(f"path: the folder {folder.path} does not exist; deploy first")
         values = Values(folder, names, options["secrets"])
         messages = {service: list(values.lines(learned, options["state"])) for service, learned in learning.items()}
-        containers = _containers.of_project(module, options["project"], options["swarm"]) if messages else []
+        containers = _containers.of_project(module, options["project"]) if messages else []
         # All are there, or none is told.
         places = {service: place(containers, service) for service in messages}
         for service, lines in messages.items():
@@ -233,7 +284,7 @@ def run(module: AnsibleModule) -> dict[str, Any]:
 def main() -> None:
     module = _secrets.SecretsModule(
         argument_spec={
-            "path": {"type": "path", "required": True},
+            "path": {"type": "path"},
             "owner": {"type": "str"},
             "state": {"type": "str", "required": True, "choices": [BOTH, ABORTED, FINALIZED]},
             "services": {"type": "dict", "required": True},
@@ -243,6 +294,7 @@ def main() -> None:
             "swarm": {"type": "bool", "default": False},
             "timeout": {"type": "int", "default": 300},
         },
+        required_if=[("swarm", False, ["path"])],
         supports_check_mode=True,
     )
     _files.answer(module, run)

@@ -239,7 +239,8 @@ def test_problems(run_module: Any, module_failed: Any, machine: Machine, arrange
     assert machine.told("site-1") == ""
 
 
-def test_of_a_swarm_the_one_that_is_here_is_told(run_module: Any, machine: Machine) -> None:
+@pytest.fixture
+def swarm(machine: Machine) -> Machine:
     """Its containers have their image's labels too, and Swarm's own say whose they are."""
     machine.containers(("site.2.abc", "site", 1, True))
     path = Path(f"{machine.docker}.json")
@@ -250,8 +251,52 @@ def test_of_a_swarm_the_one_that_is_here_is_told(run_module: Any, machine: Machi
         "com.docker.swarm.service.name": "inception_site",
     }
     path.write_text(json.dumps(told))
-    machine.put("user.txt.previous", "older")
-    run_module(service_secrets, machine.options("finalized", "user", swarm=True, services={"site": ["user"]}))
-    assert machine.told("site.2.abc").splitlines() == [f"accept user {HARD}", "refuse user older"]
-    assert "label=com.docker.stack.namespace=inception" in machine.called()
-    assert "compose" not in machine.called()
+    # What the container runs: its own secrets and its own command.
+    inside = machine.docker.parent / "inside"
+    inside.mkdir()
+    for name, value in (("user", HARD), ("salt", "one\ntwo\n")):
+        (inside / name).write_text(value)
+    accept = machine.docker.parent / "accept"
+    accept.write_text(
+        f'#!/bin/sh\ncat >"{machine.docker}.accept.site.2.abc"\n[ ! -e "{inside}/says" ] || cat "{inside}/user"\n'
+    )
+    accept.chmod(0o755)
+    script = DOCKER.replace(
+        'exec sh "$0.accept" "$3"',
+        f'shift 4; script=$(echo "$1" | sed "s,/run/secrets,{inside},g"); shift; exec sh -c "$script" "$@"',
+    )
+    machine.docker.write_text(script)
+    return machine
+
+
+IN_A_SWARM: dict[str, Any] = {"swarm": True, "path": None, "services": {"site": ["user", "salt"]}}
+
+
+def test_of_a_swarm_the_one_that_is_here_takes_what_it_has(run_module: Any, swarm: Machine) -> None:
+    """It may be on any node, and the files are on one: no value comes to it, or leaves it."""
+    result = run_module(service_secrets, swarm.options("finalized", "user", **IN_A_SWARM))
+    assert swarm.told("site.2.abc").splitlines() == [f"accept user {HARD}", "accept salt one", "accept salt two"]
+    assert (result["changed"], result["told"], result["said"]) == (False, ["site"], {})
+    assert "label=com.docker.stack.namespace=inception" in swarm.called()
+    assert "compose" not in swarm.called()
+    assert HARD not in swarm.called()
+
+
+def test_of_a_swarm_nothing_is_shown_of_what_it_says(run_module: Any, swarm: Machine) -> None:
+    (swarm.docker.parent / "inside/says").touch()
+    result = run_module(service_secrets, swarm.options("finalized", "user", **IN_A_SWARM))
+    assert result["changed"]
+    assert result["said"] == {"site": ["site took them into use."]}
+
+
+def test_of_a_swarm_a_secret_that_it_has_not_is_none(run_module: Any, module_failed: Any, swarm: Machine) -> None:
+    (swarm.docker.parent / "inside/salt").unlink()
+    with pytest.raises(module_failed, match="site: its command accept ended with 1"):
+        run_module(service_secrets, swarm.options("finalized", "user", **IN_A_SWARM))
+    assert swarm.told("site.2.abc") == ""
+
+
+def test_of_a_swarm_who_is_not_here_is_said(run_module: Any, module_failed: Any, swarm: Machine) -> None:
+    Path(f"{swarm.docker}.ids").write_text("")
+    with pytest.raises(module_failed, match="site does not run"):
+        run_module(service_secrets, swarm.options("finalized", "user", **IN_A_SWARM))
