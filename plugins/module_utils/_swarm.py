@@ -7,9 +7,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import math
 import os
 import re
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -365,6 +367,34 @@ class Stack:
                 }
             )
         return {"nodes": sorted(map(node_told, nodes), key=lambda node: str(node["name"])), "services": services}
+
+    def crowded(self) -> dict[str, int]:
+        """Of which services a node has more copies than its share: how many more, in all."""
+        hosts = {
+            node["Description"]["Hostname"]
+            for node in self.nodes()
+            if node["Spec"]["Availability"] == "active" and node["Status"]["State"] == "ready"
+        }
+        found = {}
+        for one in self.services():
+            copies = int((one["Spec"]["Mode"].get("Replicated") or {}).get("Replicas") or 1)
+            placement = one["Spec"].get("TaskTemplate", {}).get("Placement") or {}
+            if copies < 2 or placement.get("Constraints") or content(one) == HELD:
+                continue
+            name = short_name(one, self.name)
+            there = Counter(task.node for task in self.tasks(name) if task.wanted == task.state == "running")
+            share = math.ceil(copies / max(len(hosts), 1))
+            if more := sum(max(0, there[host] - share) for host in hosts):
+                found[name] = more
+        return found
+
+    def spread(self, name: str, more: int, wanted: Mapping[str, Any], timeout: float) -> None:
+        """As many more come where none is, and then those go that are too many on a node: Swarm chooses both so."""
+        (service,) = [one for one in self.services() if short_name(one, self.name) == name]
+        copies = int(service["Spec"]["Mode"]["Replicated"]["Replicas"])
+        for number in (copies + more, copies):
+            self.docker.say("service", "scale", "--detach", f"{self.name}_{name}={number}")
+            self.wait(wanted, timeout)
 
     def deploy(self, path: str, whole: bool = False) -> None:
         # Images come as they are delivered, and are asked of no registry.

@@ -22,6 +22,8 @@ description:
     follow when that one is healthy.
   - A service whose C(beside) says that a newer one cannot work beside the former has all its containers replaced at
     once, and is away meanwhile. When all are well, the C(after_update) of those on this node is run.
+  - Swarm moves nothing that runs. Where a node has more copies of a service than its share, such as after the death of
+    another one or a roll-out, others come where none is, and then those go.
   - Of the members of a service, each with its own data, one is replaced when the others are well.
   - A service is new or replaced when those are well that it waits for (C(waits_for) in its description).
   - Waits until every service has as many healthy containers as it shall have, and fails with the last words of one that
@@ -146,7 +148,7 @@ import json
 import os
 import pwd
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -225,6 +227,10 @@ def taking_over(told: dict[str, Any]) -> Iterator[None]:
         move.hold([])
 
 
+def spreading(crowded: Mapping[str, int]) -> list[str]:
+    return [f"spread {name}" for name in crowded]
+
+
 def run(module: AnsibleModule) -> dict[str, Any]:
     given = module.params
     docker = _swarm.Docker(lambda words, data: module.run_command(words, data=data, binary_data=True))
@@ -244,13 +250,18 @@ def run(module: AnsibleModule) -> dict[str, Any]:
     plan = _swarm.plan(whole["services"], stack.services(), noted, given["name"])
     result = {"changed": not plan.empty, "done": plan.lines(), "secrets": new}
     if module.check_mode:
-        return result
+        crowded = stack.crowded() if plan.empty else {}
+        return {**result, "changed": bool(result["done"] or crowded), "done": result["done"] + spreading(crowded)}
     path = os.path.join(given["folder"], "stack.json")
     with taking_over(given["takes_over"]):
         if not plan.empty:
             deploy(stack, whole, plan, path, given["timeout"])
         # What a run left that was cut off, or a node that was away, is waited for too.
         stack.wait(whole["services"], given["timeout"])
+    crowded = stack.crowded()
+    for name, more in crowded.items():
+        stack.spread(name, more, whole["services"], given["timeout"])
+    result |= {"changed": result["changed"] or bool(crowded), "done": result["done"] + spreading(crowded)}
     services = stack.services()
     left = {_swarm.short_name(one, given["name"]): _swarm.fingerprint(one) for one in services}
     if left != noted:

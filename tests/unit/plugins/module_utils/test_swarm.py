@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import Any, ClassVar
 
 import pytest
@@ -18,7 +19,7 @@ class Engine:
         self.values: dict[str, bytes | None] = {}
         self.services: dict[str, dict[str, Any]] = {}
         self.tasks: dict[str, list[dict[str, str]]] = {}
-        self.nodes = [
+        self.nodes: list[dict[str, Any]] = [
             {"ID": str(number), "Spec": {"Availability": "active"}, "Status": {"State": "ready"}} for number in range(3)
         ]
         self.said: list[list[str]] = []
@@ -45,6 +46,8 @@ class Engine:
                 return 0, json.dumps([self.services[name] for name in words[3:]]), ""
             case ["service", "ps"]:
                 return 0, "\n".join(map(json.dumps, self.tasks.get(words[-1], []))), ""
+            case ["service", "scale"]:
+                return self.scale(*words[-1].split("="))
             case ["service", "logs"]:
                 return 0, "the last words\n", ""
             case ["node", "ls"]:
@@ -52,6 +55,19 @@ class Engine:
             case ["node", "inspect"]:
                 return 0, json.dumps(self.nodes), ""
         return 1, "", f"no answer to {words}"
+
+    def scale(self, name: str, number: str) -> tuple[int, str, str]:
+        """As Swarm does: one comes to the node with the fewest, and goes from the one with the most."""
+        tasks = self.tasks[name]
+        hosts = [node["Description"]["Hostname"] for node in self.nodes]
+        there = Counter(one["Node"] for one in tasks if one["DesiredState"] == "Running")
+        while there.total() < int(number):
+            there[min(hosts, key=lambda host: there[host])] += 1
+        while there.total() > int(number):
+            there[max(hosts, key=lambda host: there[host])] -= 1
+        self.tasks[name] = [task("Running") | {"Node": host} for host in there.elements()]
+        self.services[name]["Spec"]["Mode"]["Replicated"]["Replicas"] = int(number)
+        return 0, "", ""
 
 
 @pytest.fixture
@@ -234,6 +250,56 @@ class TestWaiting:
         engine.nodes[0]["Status"] = {"State": "down"}
         engine.nodes[1]["Spec"] = {"Availability": "drain"}
         assert _swarm.wanted_number(service, engine.nodes) == 1
+
+
+class TestSpreading:
+    """Swarm moves nothing that runs."""
+
+    @pytest.fixture
+    def crowd(self, engine: Engine) -> Engine:
+        """Two copies on one node, one on another, none on the third."""
+        for node, name in zip(engine.nodes, ("one", "two", "three"), strict=True):
+            node |= {"Description": {"Hostname": name}, "Spec": {"Availability": "active", "Role": "manager"}}
+        engine.services = {"inception_site": running("site", "0", 3)}
+        self.put(engine, "two", "two", "three")
+        return engine
+
+    @staticmethod
+    def put(engine: Engine, *nodes: str) -> None:
+        gone = task("Running", "Shutdown") | {"Node": "two"}
+        engine.tasks = {"inception_site": [gone, *(task("Running") | {"Node": node} for node in nodes)]}
+
+    def test_who_has_more_than_its_share(self, crowd: Engine, stack: _swarm.Stack) -> None:
+        assert stack.crowded() == {"site": 1}
+        self.put(crowd, "two", "two", "two")
+        assert stack.crowded() == {"site": 2}
+        self.put(crowd, "one", "two", "three")
+        assert stack.crowded() == {}
+
+    @pytest.mark.parametrize(
+        "there", [{"Status": {"State": "down"}}, {"Spec": {"Availability": "drain", "Role": "worker"}}]
+    )
+    def test_of_two_nodes_one_has_two_of_three(self, crowd: Engine, stack: _swarm.Stack, there: dict[str, Any]) -> None:
+        crowd.nodes[0] |= there
+        assert stack.crowded() == {}
+
+    def test_what_belongs_to_one_node_stays(self, crowd: Engine, stack: _swarm.Stack) -> None:
+        crowd.services["inception_site"]["Spec"]["TaskTemplate"] = {"Placement": {"Constraints": ["node.labels.x==y"]}}
+        assert stack.crowded() == {}
+        crowd.services = {"inception_site": running("site", "0", 1)}
+        assert stack.crowded() == {}
+        crowd.services = {"inception_site": {"Spec": {"Name": "inception_site", "Labels": {}, "Mode": {"Global": {}}}}}
+        assert stack.crowded() == {}
+
+    def test_more_come_and_then_the_crowd_goes(
+        self, crowd: Engine, stack: _swarm.Stack, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(_swarm.time, "sleep", lambda _seconds: None)
+        stack.spread("site", 1, _swarm.with_secrets(wanted(site="new:1"), {})["services"], 5)
+        scaled = [words[-1] for words in crowd.said if words[1:3] == ["service", "scale"]]
+        assert scaled == ["inception_site=4", "inception_site=3"]
+        assert stack.crowded() == {}
+        assert sorted(one["Node"] for one in crowd.tasks["inception_site"]) == ["one", "three", "two"]
 
 
 class TestCommands:
