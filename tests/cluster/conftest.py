@@ -179,6 +179,8 @@ class Load:
     # For how long a reader, and the writer, had no answer of any node.
     longest: float = 0.0
     longest_write: float = 0.0
+    # Who waited for long, and for what.
+    slow: list[str] = field(default_factory=list)
     taken: list[str] = field(default_factory=list)
     over: threading.Event = field(default_factory=threading.Event)
     threads: list[threading.Thread] = field(default_factory=list)
@@ -193,6 +195,7 @@ class Load:
             site = self.cluster.site(name)
             self.cookies |= site.sign_in(site.settings.admin_user, password).cookies
         self.post = str(site.get("/wp-json/wp/v2/posts?per_page=1&orderby=id&order=asc").json()[0]["id"])
+        self.begin = time.monotonic()
         self.threads = [threading.Thread(target=self._read, args=(number,)) for number in range(self.readers)]
         self.threads.append(threading.Thread(target=self._write))
         for thread in self.threads:
@@ -205,11 +208,17 @@ class Load:
             thread.join(120)
         kinds = {node: dict(seen) for node, seen in self.seen.items()}
         print(f"{kinds}; longest {self.longest:.1f} s, a write {self.longest_write:.1f} s; {len(self.taken)} written")
+        print(
+            "asked at, whom, by whom, what came, seconds:",
+            *sorted(self.slow, key=lambda one: float(one.split()[0])),
+            sep="\n",
+        )
 
     def _ask(self, first: int, once: Callable[[Site], Page], good: Callable[[Page], bool]) -> bool:
         """Whether any node answered, the one that is asked first and then the others."""
         for step in range(len(self.nodes)):
             node = self.nodes[(first + step) % len(self.nodes)]
+            begin = time.monotonic()
             try:
                 page = once(self.cluster.site(node))
                 kind = str(page.status)
@@ -219,8 +228,11 @@ class Load:
                 kind = "hung up"
             except (OSError, http.client.HTTPException) as error:
                 kind = type(error).__name__
+            took = time.monotonic() - begin
             with self.lock:
                 self.seen[node][kind] += 1
+                if took > ANSWER_SECONDS / 4:
+                    self.slow.append(f"{begin - self.begin:.1f} {node} {first} {kind} {took:.1f}")
             if kind.isdecimal() and good(page):
                 return True
         return False
