@@ -15,7 +15,7 @@ import os
 import shutil
 import stat
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -39,8 +39,8 @@ ALL, FILES, DATABASE = "all", "files", "database"
 ONLY = (ALL, FILES, DATABASE, SECRETS)
 # Beside the data, and beside the secrets, which may be another file system: what is new, and what was there.
 NEW, FORMER = ".restore", ".former"
-# Beside a dump: what was written after it.
-SINCE = "since"
+# Beside a dump: what was written after it. And what a service had before, whose data is on several nodes.
+SINCE, ASIDE = "since", "aside"
 # They belong to a name: those of this machine stay where the backup is of another one.
 OF_THE_DOMAIN = ("tls.crt", "tls.key", "ca.crt", "ca.key")
 SPARE = 256 << 20
@@ -56,11 +56,28 @@ def take_back(store: Store) -> bool:
         # On another node somebody may still write there: the next look tries again.
         raise BackupProblem(f"what was there before the restore is still put aside: the site did not stop ({said})")
     _as_owner.give_back(uid, gid, [tuple(pair) for pair in told["pairs"]], bool(told.get("keeps")))
+    for one in told.get("emptied") or []:
+        try:
+            refill(running, one, chunks_in(store.stage / ASIDE / one["name"], one["files"]))
+        except BackupProblem as problem:
+            raise BackupProblem(
+                f"what {one['name']} had before the restore is still put aside, in {store.stage}: {problem}"
+            ) from problem
     runs = not running.up()
     store.journal.unlink(missing_ok=True)
     remove_beside(homes_of(told), uid, gid)
     shutil.rmtree(store.stage, ignore_errors=True)
     return runs
+
+
+def refill(running: _running.Running, service: Mapping[str, Any], chunks: Iterable[bytes]) -> None:
+    """Another content for a service that goes on meanwhile, since no folder can take the place of its own."""
+    name = service["name"]
+    if said := running.up(name):
+        raise BackupProblem(said)
+    container = _running.the_container(running, name)
+    _dumps.load(name, container, service["empty"], ())
+    _dumps.load(name, container, service["load"], chunks)
 
 
 def homes_of(told: dict[str, Any]) -> list[str]:
@@ -80,6 +97,11 @@ def settle(store: Store, lease: Lease, who: str, tell: Callable[[str], None]) ->
     tell(what)
     with _backup.leased(lease, f"restore:{os.getpid()}", who, "taking a restore back"):
         take_back(store)
+
+
+def chunks_in(folder: Path, files: Iterable[str]) -> Iterator[bytes]:
+    for name in files:
+        yield from chunks_of(folder / name)
 
 
 def chunks_of(file: Path) -> Iterator[bytes]:
@@ -190,11 +212,16 @@ class Work:
 
     def fresh_volumes(self) -> list[str]:
         """Of those who take their data from a dump: they begin with nothing, whatever was there."""
-        owners = set(self.dumps)
+        owners = set(self.dumps) - set(self.with_members)
         lasting = self.stack.lasting
         return [
             name for name in self.stack.said_volumes if set(self.stack.volumes[name]) & owners and name not in lasting
         ]
+
+    @property
+    def with_members(self) -> list[str]:
+        """Of those who take their data from a dump: they go on meanwhile, and are emptied."""
+        return [name for name in self.dumps if self.stack.running.has_members(name)]
 
     # -- before anything is changed --
 
@@ -209,7 +236,12 @@ class Work:
             _dumps.chosen(dump, self.table)
         if self.table and not self.dumps:
             raise BackupProblem("no service of this stack takes a table")
-        if why := self.stack.running.refusal(self.dumps):
+        if self.moment and self.with_members:
+            raise BackupProblem(
+                f"{self.with_members[0]} is on several nodes (cluster_database: galera), and what was written to it "
+                "after a backup is not known as one; without a moment, the backup itself is restored"
+            )
+        if why := self.stack.running.refusal():
             raise BackupProblem(why)
         needed = self.repository.size(self.snapshot.id) + SPARE
         for home in dict.fromkeys(map(self.stack.home, (*self.stack.volumes, ""))):
@@ -249,7 +281,7 @@ class Work:
         for name in fresh:
             _as_owner.make(uid, gid, self.new(name), mode=self.mode(name))
         if SECRETS in self.folders:
-            self._keep_what_is_the_domain_s()
+            self._keep_what_belongs_here()
 
     def _follow(self, name: str, dump: dict[str, Any], file: Path) -> None:
         """What was written after the dump, out of the logs of the service that runs."""
@@ -299,14 +331,16 @@ class Work:
         if done.returncode != 0:
             raise self.repository.failure(done.stderr.decode(errors="replace"))
 
-    def _keep_what_is_the_domain_s(self) -> None:
-        """Certificates are a name's."""
-        if self.manifest["domain"] == self.stack.domain:
-            return
+    def _keep_what_belongs_here(self) -> None:
+        """Certificates are a name's; and members go on with the passwords that they have."""
+        kept = [] if self.manifest["domain"] == self.stack.domain else [*OF_THE_DOMAIN]
+        for one in self.stack.services:
+            if self.stack.running.has_members(one["name"]):
+                kept += one.get("mounts", {}).values()
         here, new = self.place(SECRETS), self.new(SECRETS)
 
         def work() -> None:
-            for name in OF_THE_DOMAIN:
+            for name in kept:
                 if os.path.exists(f"{here}/{name}"):
                     shutil.copy2(f"{here}/{name}", f"{new}/{name}")
 
@@ -324,6 +358,8 @@ class Work:
         try:
             self.restore.tell("stopping the stack")
             self._do(self.stack.running.down())
+            if aside := self._put_aside():
+                _history.write(store.journal, {**journal, "pairs": self.pairs(), "emptied": aside})
             _as_owner.exchange(uid, gid, self.pairs())
             if SECRETS in self.folders:
                 self._write_revisions()
@@ -340,19 +376,33 @@ class Work:
             raise BackupProblem(f"{self.snapshot.short} was not restored, and {kept}: {problem}") from problem
         store.journal.unlink(missing_ok=True)
 
+    def _put_aside(self) -> list[dict[str, Any]]:
+        """What those with members have now, and how they take it back. Nobody writes to them any more."""
+        aside = []
+        for name in [] if self.table else self.with_members:
+            self.restore.tell(f"putting aside what {name} has")
+            said, folder = self.stack.said[name], self.restore.store.stage / ASIDE / name
+            _backup.ask_for_room(self.restore.store.stage, f"{self.stack.data}/{name}")
+            dump = _dumps.take(name, self.stack.container(name), said["dump"], folder)
+            aside.append({"name": name, "files": dump.files, "load": said["load"], "empty": said["empty"]})
+        return aside
+
     def _load(self) -> None:
         for name in self.dumps:
             self.restore.tell(f"giving {name} its data")
+            said = self.stack.said[name]
+            if name in self.with_members and not self.table:
+                refill(self.stack.running, {**said, "name": name}, self._chunks(name))
+                continue
             self._do(self.stack.running.up(name))
             container = self.stack.container(name)
-            _dumps.load(name, container, self.stack.said[name]["load"], self._chunks(name))
+            _dumps.load(name, container, said["load"], self._chunks(name))
             if (since := self.restore.store.stage / "restore" / name / SINCE).exists():
                 self.restore.tell(f"giving {name} what was written since")
-                _dumps.load(name, container, self.stack.said[name]["replay"], chunks_of(since))
+                _dumps.load(name, container, said["replay"], chunks_of(since))
 
     def _chunks(self, name: str) -> Iterator[bytes]:
-        for file in _dumps.chosen(self.dumps[name], self.table):
-            yield from chunks_of(self.restore.store.stage / "restore" / name / file)
+        return chunks_in(self.restore.store.stage / "restore" / name, _dumps.chosen(self.dumps[name], self.table))
 
     @staticmethod
     def _do(said: str) -> None:

@@ -41,11 +41,14 @@ class Running(Protocol):
     def container(self, service: str) -> str:
         """The container of a service that runs on this machine; nothing where none does."""
 
-    def refusal(self, loads: Iterable[str]) -> str:
-        """Why it cannot be stopped now, with these services taking data meanwhile; or nothing."""
+    def refusal(self) -> str:
+        """Why it cannot be stopped now; or nothing."""
+
+    def has_members(self, service: str) -> bool:
+        """Whether its data is on several nodes, so that no folder can take the place of another."""
 
     def down(self) -> str:
-        """Stops all of it. Why it could not; nothing where it could."""
+        """Stops all of it, but for who has members. Why it could not; nothing where it could."""
 
     def up(self, *services: str) -> str:
         """Starts these alone, or all of it, until they are well. Why it could not."""
@@ -91,8 +94,11 @@ class Compose:
         label = "com.docker.compose"
         return listed(f"{label}.project={self.project}", f"{label}.service={service}", f"{label}.oneoff=False")
 
-    def refusal(self, loads: Iterable[str]) -> str:
+    def refusal(self) -> str:
         return ""
+
+    def has_members(self, service: str) -> bool:
+        return False
 
     def down(self) -> str:
         return self._do("down")
@@ -158,13 +164,10 @@ class Swarm:
         members = [name for name in self.stack.get("x-members") or [] if name.rpartition("-")[0] == service]
         return sorted(members) or [service]
 
-    def refusal(self, loads: Iterable[str]) -> str:
-        members = [name for name in loads if name not in self.stack["services"]]
-        if members:
-            return (
-                f"{members[0]} is on several nodes (cluster_database: galera), and a restore into all of them is not "
-                "there yet; --only files (ONLY=files) brings back the files"
-            )
+    def has_members(self, service: str) -> bool:
+        return self.names(service) != [service]
+
+    def refusal(self) -> str:
         try:
             nodes = [self._swarm.node_told(one) for one in self._services().nodes()]
         except self._swarm.SwarmProblem as problem:
@@ -181,7 +184,7 @@ class Swarm:
         return self._said(lambda: self._hold(()))
 
     def up(self, *services: str) -> str:
-        return self._said(lambda: self._hold(services) if services else self._start())
+        return self._said(lambda: self._bring(services) if services else self._start())
 
     def _said(self, work: Any) -> str:
         try:
@@ -210,8 +213,9 @@ class Swarm:
         return str(path)
 
     def _hold(self, but: Iterable[str]) -> None:
-        """No container of any other service is left on any node, and these are well."""
-        swarm, stack, kept = self._swarm, self._services(), list(but)
+        """No container of any other service is left on any node, but for members, who would ask who has the newest."""
+        swarm, stack = self._swarm, self._services()
+        kept = [*but, *(self.stack.get("x-members") or [])]
         whole = self._whole()
         stack.deploy(self._write(held(whole, kept, {swarm.CONTENT_LABEL: swarm.HELD})))
         end = time.monotonic() + ENDS_SECONDS
@@ -221,8 +225,18 @@ class Swarm:
                 raise swarm.SwarmProblem(f"{', '.join(left)} did not end within {ENDS_SECONDS:.0f} s")
             time.sleep(PAUSE)
         time.sleep(SETTLES_SECONDS)
-        if kept:
-            self._wait(stack, kept)
+
+    def _bring(self, services: Iterable[str]) -> None:
+        """These run, and nothing else; of members, it is the one here that is asked to be well."""
+        names = list(services)
+        self._hold(names)
+        stack, end = self._services(), time.monotonic() + self.timeout
+        for name in names:
+            while not (self.container(name) if self.has_members(name) else self._runs(stack, name)):
+                if time.monotonic() > end:
+                    why = [line for one in self.names(name) for line in stack.told_of(one, {})]
+                    raise self._swarm.SwarmProblem("\n".join([f"{name} is not well", *why]))
+                time.sleep(PAUSE)
 
     @staticmethod
     def _lives(stack: Any, name: str) -> bool:
@@ -230,14 +244,9 @@ class Swarm:
         there = {one["Description"]["Hostname"] for one in stack.nodes() if one["Status"]["State"] == "ready"}
         return any(task.state not in ENDED and task.node in there for task in stack.tasks(name))
 
-    def _wait(self, stack: Any, names: Iterable[str]) -> None:
-        """Until each of these has a container that is well: the others are held, and are no fault."""
-        end = time.monotonic() + self.timeout
-        for name in names:
-            while not any(task.state == "running" for task in stack.tasks(name) if task.wanted == "running"):
-                if time.monotonic() > end:
-                    raise self._swarm.SwarmProblem("\n".join([f"{name} is not well", *stack.why(name)]))
-                time.sleep(PAUSE)
+    @staticmethod
+    def _runs(stack: Any, name: str) -> bool:
+        return any(task.state == "running" for task in stack.tasks(name) if task.wanted == "running")
 
     def _start(self) -> None:
         """One after the other, as `make cluster` starts what is new: of several, one alone comes first."""

@@ -312,6 +312,11 @@ BACKUP = Record(
             "that the dump names, and a moment such as '2026-11-28 05:00:00' in UTC",
         ),
         "replay": Key(COMMAND, "reads that from its input, after `load`"),
+        "empty": Key(
+            COMMAND,
+            "takes away all of its data while it runs: for a restore where that is on several nodes (`in_cluster: "
+            "members`), so that no folder can take the place of another",
+        ),
     },
     "{dump: [dump-all], load: [load-all]}",
 )

@@ -232,6 +232,17 @@ def relation_problems(folder: Folder, names: Iterable[str], secrets: Iterable[st
             yield folder.wrong(f"shows '{secret}', which is no secret of this stack", "credentials")
 
 
+def backup_problems(folder: Folder) -> Iterator[str]:
+    """What a restore would want of it and does not find."""
+    said = folder.said.get("backup") or {}
+    if said and folder.said.get("in_cluster") == "members" and not said.get("empty"):
+        yield folder.wrong(
+            "its data is on several nodes ('in_cluster: members'), and a restore empties it there; name the command, "
+            "such as 'empty: [empty-all]'",
+            "backup",
+        )
+
+
 def circle_problems(folders: Iterable[Folder]) -> Iterator[str]:
     """Who waits for itself in the end."""
     waits = {folder.name: folder.said.get("waits_for") or [] for folder in folders}
@@ -643,6 +654,7 @@ def problems(folders: list[Folder], off: Iterable[Folder] = (), env: Mapping[str
         found += relation_problems(folder, names, secrets)
         found += port_problems(folder)
         found += volume_problems(folder)
+        found += backup_problems(folder)
     found += disagreements(whole)
     found += circle_problems(whole)
     return found or [*collisions(port for folder in whole for port in ports_of(folder)), *network_collisions(whole)]

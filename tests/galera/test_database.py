@@ -172,6 +172,18 @@ def test_members_are_replaced_one_after_the_other(cluster: Galera, load: Callabl
     assert seen.longest_write <= ANSWER_SECONDS
 
 
+def test_its_passwords_stay(cluster: Galera) -> None:
+    """Another value that somebody gives is refused, and leaves nothing behind."""
+    former = cluster.secret("db_password")
+    done = cluster.run(variables={"inception_secrets": {"db_password": "Another-value-of-the-tests-42"}})
+    assert done.status != 0
+    assert "inception_secrets: db_password has another value there" in " ".join(done.told().split())
+    assert cluster.secret("db_password") == former
+    assert cluster.root("one", "ls /home/wil/inception/secrets | grep -E 'next|previous' || true") == ""
+    done = cluster.run()
+    assert set(re.findall(r"changed=(\d+)", done.output)) == {"0"}
+
+
 def test_there_is_no_way_back(cluster: Galera) -> None:
     """One of three alone would go on where the others are not: refused before anything is changed."""
     done = cluster.run(variables={"cluster_database": "single"})

@@ -178,28 +178,42 @@ class TestSwarm:
         assert nodes.deployed == []
 
     def test_with_a_node_away_nothing_is_begun(self, nodes: Nodes, swarm: _running.Swarm) -> None:
-        assert swarm.refusal(["mariadb"]) == ""
+        assert swarm.refusal() == ""
         nodes.away = {"node1"}
-        assert "node1 cannot be reached, and may still write" in swarm.refusal(["mariadb"])
+        assert "node1 cannot be reached, and may still write" in swarm.refusal()
 
-    def test_a_database_of_several_is_refused(self, nodes: Nodes, tmp_path: Path) -> None:
-        """Its members have each their own data, on their own nodes."""
-        stack = {**STACK, "services": {"mariadb-1": {}, "mariadb-2": {}}}
-        assert "ONLY=files" in _running.Swarm("inception", "/p", stack, str(tmp_path)).refusal(["mariadb"])
-        assert _running.Swarm("inception", "/p", stack, str(tmp_path)).refusal([]) == ""
-
-    def test_members_come_together(self, nodes: Nodes, tmp_path: Path) -> None:
-        """After a restore of the files: one alone would wait for the others, who knows the most."""
+    def test_members_stay_and_the_one_that_is_here_takes_data(
+        self, nodes: Nodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Ended, each would wait for the others to say who has the newest; and nobody writes to them any more."""
         one = STACK["services"]["mariadb"]
         services = {f"mariadb-{number}": one for number in (1, 2, 3)}
         stack = {**STACK, "services": {**services, "nginx": STACK["services"]["nginx"]}}
         stack |= {"x-members": sorted(services, reverse=True), "x-turns": [sorted(services), ["nginx"]]}
         swarm = _running.Swarm("inception", "/home/wil/inception", stack, str(tmp_path / "cluster"), 60)
+        assert swarm.has_members("mariadb")
+        assert not swarm.has_members("nginx")
+        held = dict.fromkeys(services, 1) | {"nginx": 0}
         assert swarm.down() == ""
-        assert {nodes.count(name) for name in nodes.services} == {0}
+        assert {name: nodes.count(name) for name in nodes.services} == held
+        # It is not well at once.
+        here = iter(["", "", "mmm"])
+        monkeypatch.setattr(_running.Swarm, "container", lambda self, name: next(here))
+        assert swarm.up("mariadb") == ""
+        assert next(here, "asked until then") == "asked until then"
+        assert {name: nodes.count(name) for name in nodes.services} == held
         del nodes.deployed[:]
         assert swarm.up() == ""
         assert sorted(nodes.deployed[0]["services"]) == sorted(services)
+        assert nodes.count("nginx") == 2
+
+    def test_no_member_that_is_well_is_told(
+        self, nodes: Nodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        stack = {**STACK, "services": {"mariadb-1": STACK["services"]["mariadb"]}, "x-members": ["mariadb-1"]}
+        monkeypatch.setattr(_running.Swarm, "container", lambda self, name: "")
+        swarm = _running.Swarm("inception", "/home/wil/inception", stack, str(tmp_path / "cluster"), -1)
+        assert swarm.up("mariadb").startswith("mariadb is not well")
 
 
 @pytest.mark.parametrize(

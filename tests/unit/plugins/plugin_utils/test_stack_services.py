@@ -314,6 +314,10 @@ def test_two_may_add_the_same() -> None:
         ({"env": {"port": 1}}, "2: env: 'port' is not a name of capitals, digits and _"),
         ({"env": {"DOMAIN": "x"}}, "2: 'DOMAIN' is in every .env already, from inception_domain"),
         ({"contributes_to": {"door": {}}}, "2: contributes to 'door', which is no other service of this stack"),
+        (
+            {"in_cluster": "members", "backup": {"dump": ["dump"], "load": ["load"]}},
+            "its data is on several nodes ('in_cluster: members'), and a restore empties it there",
+        ),
         ({"limits": {"memory": "much"}}, "2: limits.memory: 'much' is not a size such as 256M"),
     ],
 )

@@ -83,6 +83,16 @@ renamed_tables() {
     done
 }
 
+{% if __inception_galera | default(false) %}
+# Of tables in another engine the others would get the form alone. Before they join, they become InnoDB's; in one line, since the server reads lines.
+tables_to_innodb() {
+    [ "$begins" = begin ] || return 0
+    printf '%s' 'BEGIN NOT ATOMIC FOR one IN (SELECT TABLE_SCHEMA AS place, TABLE_NAME AS name FROM information_schema.TABLES' \
+        " WHERE TABLE_SCHEMA = $database AND TABLE_TYPE = 'BASE TABLE' AND ENGINE IN ('MyISAM', 'Aria', 'MEMORY', 'ARCHIVE', 'CSV')) DO" \
+        " EXECUTE IMMEDIATE CONCAT('ALTER TABLE \`', one.place, '\`.\`', REPLACE(one.name, '\`', '\`\`'), '\` ENGINE=InnoDB'); END FOR; END;"
+}
+
+{% endif %}
 # A statement, where a condition in SQL does not hold. An account that is written again would wait for a full disk to be emptied.
 unless() {
     printf 'SELECT COUNT(*) INTO @is_so FROM %s;\n' "$1"
@@ -107,6 +117,9 @@ SET SESSION sql_log_bin = 0;
 {% endif %}
 CREATE DATABASE IF NOT EXISTS \`$MARIADB_DATABASE\` CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci;
 $(renamed_tables)
+{% if __inception_galera | default(false) %}
+$(tables_to_innodb)
+{% endif %}
 CREATE USER IF NOT EXISTS $user@'%';
 $(password_of "$user" "'%'" "$password")
 $(unless "mysql.db WHERE User = $user AND Host = '%' AND Db = $database AND 'N' NOT IN ($rights)" \
