@@ -13,12 +13,18 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.fortytwo.inception.plugins.module_utils import _as_owner, _backup, _backup_state, _dumps
+from ansible_collections.fortytwo.inception.plugins.module_utils import (
+    _as_owner,
+    _backup,
+    _backup_state,
+    _dumps,
+    _running,
+)
 from ansible_collections.fortytwo.inception.plugins.module_utils._backup import SECRETS, Stack
 from ansible_collections.fortytwo.inception.plugins.module_utils._backup_state import BackupProblem, Store
 from ansible_collections.fortytwo.inception.plugins.module_utils._failures import last_lines
@@ -36,12 +42,23 @@ ALIKE = 0.9
 SHARE = "5%"
 
 
-def beside(told: dict[str, Any], project: str, folder: str) -> dict[str, Any]:
+def alone(service: dict[str, Any], member: str) -> dict[str, Any]:
+    """A service with members as one that is the only one, and whom nobody but this stack can reach."""
+    whole = {"MEMBER": member, "MEMBERS": member, "MEMBERS_NETWORK": "127.0.0.", "CLUSTER_NETWORKS": "0.0.0.0/0.0.0.0"}
+    networks = {
+        name: {**(one or {}), "aliases": [*((one or {}).get("aliases") or []), member]}
+        for name, one in (service.get("networks") or {}).items()
+    }
+    return {**service, "environment": {**(service.get("environment") or {}), **whole}, "networks": networks}
+
+
+def beside(told: dict[str, Any], project: str, folder: str, members: Iterable[str] = ()) -> dict[str, Any]:
     """A project as compose reads it, made one that stands beside: its own names and folders, no port, no way out."""
+    first = {name.rpartition("-")[0]: name for name in sorted(members, reverse=True)}
     services = {}
     for name, one in told["services"].items():
         service = {key: value for key, value in one.items() if key not in ("ports", "build", "container_name")}
-        services[name] = {**service, "restart": "no"}
+        services[name] = {**(alone(service, first[name]) if name in first else service), "restart": "no"}
     volumes = {
         name: {
             **one,
@@ -70,11 +87,6 @@ class Trial:
 
     def run(self, repository: Repository) -> Snapshot:
         """Writes down what became of it."""
-        if (Stack.deployed(self.history).cluster.get("stack") or {}).get("x-members"):
-            raise BackupProblem(
-                "the database is on several nodes (cluster_database: galera), and what is in their images starts none "
-                "alone; a restore on a machine of its own (docs/cluster.md) shows what is in a backup"
-            )
         state = self.store.state()
         try:
             snapshot = self._run(repository)
@@ -175,7 +187,8 @@ class Beside:
         # What it reads of the secrets' folder to know their issues.
         (self.place / "project" / SECRETS).symlink_to(f"{self.folder}/{SECRETS}")
         told = json.loads(self._docker("compose", "config", "--format", "json", cwd=source))
-        made = beside(told, self.project, self.folder)
+        stack = _running.stack_of({name: File.unpacked(one) for name, one in self.manifest["files"].items()})
+        made = beside(told, self.project, self.folder, stack.get("x-members") or [])
         missing = [
             name
             for name in {one["image"] for one in made["services"].values()}

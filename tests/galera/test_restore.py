@@ -102,6 +102,16 @@ def test_one_that_is_cut_off_while_nothing_is_there_is_taken_back(cluster: Galer
         assert cluster.page(name)[0] == 200
 
 
+def test_a_trial_restores_it_beside(cluster: Galera) -> None:
+    """One member that is the only one there, with the same front page; nothing of it is left, and the members stay."""
+    backup(cluster)
+    assert "shows the same front page" in cluster.root("one", f"{PROGRAM} trial")
+    assert (
+        cluster.root("one", "docker ps --all --quiet --filter label=com.docker.compose.project=inception-trial") == ""
+    )
+    assert cluster.well()
+
+
 def test_what_another_engine_would_keep_is_on_all_members(cluster: Galera) -> None:
     """A plugin that wants MyISAM gets InnoDB, which all members get; its own session says so as WordPress's do."""
     try:

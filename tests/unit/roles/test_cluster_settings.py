@@ -10,37 +10,26 @@ import yaml
 from ansible_collections.fortytwo.inception.tests.unit.roles.test_host_and_docker import ROLES, render, trusted
 
 TASKS = yaml.safe_load((ROLES / "cluster/tasks/settings.yml").read_text())
-TRIAL, PASSWORDS = (
-    "Check that nobody waits for a trial restore of three databases",
-    "Check that the passwords of three databases stay",
-)
+NAME = "Check that the passwords of three databases stay"
 GALERA = {"cluster_database": "galera"}
-PLACE = {"inception_backup_place": "/mnt/backup"}
 
 
 @pytest.mark.parametrize(
-    ("name", "settings", "word"),
+    ("settings", "word"),
     [
-        (TRIAL, {}, ""),
-        (TRIAL, PLACE, ""),
-        (TRIAL, GALERA, ""),
-        (TRIAL, {**GALERA, **PLACE}, "for example: inception_backup_trial: never"),
-        (TRIAL, {**GALERA, **PLACE, "inception_backup_trial": "never"}, ""),
-        (PASSWORDS, GALERA, ""),
-        (PASSWORDS, {"rotate_secrets": "all"}, ""),
-        (PASSWORDS, {**GALERA, "rotate_secrets": "wp_salt"}, ""),
-        (PASSWORDS, {**GALERA, "rotate_secrets": "all"}, "rotate_secrets: all: with cluster_database: galera"),
-        (PASSWORDS, {**GALERA, "rotate_secrets": "wp_salt, db_password"}, "example: -e rotate_secrets=wp_salt"),
-        (PASSWORDS, {**GALERA, "rotate_secrets": ["db_root_password"]}, "example: -e rotate_secrets=wp_salt"),
+        (GALERA, ""),
+        ({"rotate_secrets": "all"}, ""),
+        ({**GALERA, "rotate_secrets": "wp_salt"}, ""),
+        ({**GALERA, "rotate_secrets": "all"}, "rotate_secrets: all: with cluster_database: galera"),
+        ({**GALERA, "rotate_secrets": "wp_salt, db_password"}, "example: -e rotate_secrets=wp_salt"),
+        ({**GALERA, "rotate_secrets": ["db_root_password"]}, "example: -e rotate_secrets=wp_salt"),
     ],
 )
-def test_what_cannot_be_together_is_refused(name: str, settings: dict[str, Any], word: str) -> None:
-    task = next(one for one in TASKS if one["name"] == name)
+def test_what_cannot_be_together_is_refused(settings: dict[str, Any], word: str) -> None:
+    task = next(one for one in TASKS if one["name"] == NAME)
     said = task["ansible.builtin.assert"]
     given = {
         "cluster_database": "single",
-        "inception_backup_place": "",
-        "inception_backup_trial": "monthly",
         **trusted(task.get("vars") or {}),
         **settings,
     }

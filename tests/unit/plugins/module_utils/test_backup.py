@@ -353,3 +353,20 @@ def test_a_stack_beside_has_no_way_out() -> None:
     assert made["networks"] == {"in": {"internal": True}}
     assert made["volumes"]["wordpress"]["driver_opts"]["device"] == "/home/wil/data/.trial/wordpress"
     assert made["secrets"] == {"tls_key": {"file": "/home/wil/data/.trial/secrets/tls.key"}}
+
+
+def test_of_several_members_one_stands_beside_alone() -> None:
+    """It begins by itself, and who stands before the members finds it by the name of the first."""
+    told: dict[str, Any] = {
+        "services": {
+            "mariadb": {"environment": {"MARIADB_PORT": "3306"}, "networks": {"way": {"aliases": ["asked.mariadb"]}}},
+            "dbproxy": {"networks": {"way": None}},
+        }
+    }
+    members = ["mariadb-3", "mariadb-2", "mariadb-1"]
+    made = _trial_restore.beside(told, "inception-trial", "/home/wil/data/.trial", members)["services"]
+    assert made["mariadb"]["networks"] == {"way": {"aliases": ["asked.mariadb", "mariadb-1"]}}
+    environment = made["mariadb"]["environment"]
+    assert (environment["MEMBERS"], environment["MEMBER"]) == ("mariadb-1", "mariadb-1")
+    assert environment["MARIADB_PORT"] == "3306"
+    assert made["dbproxy"] == {"networks": {"way": None}, "restart": "no"}

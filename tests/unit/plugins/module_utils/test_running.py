@@ -18,10 +18,8 @@ from ansible_collections.fortytwo.inception.plugins.module_utils import (
     _restore,
     _running,
     _swarm,
-    _trial_restore,
 )
 from ansible_collections.fortytwo.inception.plugins.module_utils._backup_state import BackupProblem, Store
-from ansible_collections.fortytwo.inception.plugins.module_utils._lease import Lease
 
 STACK: dict[str, Any] = {
     "services": {
@@ -353,17 +351,6 @@ def test_what_goes_back_knows_how_without_the_history(tmp_path: Path) -> None:
     assert alone.told() == {"root": "/home/wil/inception", "data": "/home/wil/data", "uid": 1000, "gid": 1000}
     assert isinstance(_running.of(alone.told()), _running.Compose)
     assert _running.of(json.loads(json.dumps(shared.told()))) == shared.running
-
-
-def test_of_several_databases_none_is_tried_beside(tmp_path: Path) -> None:
-    """And that is no failed trial, of which somebody would be told."""
-    store = Store(tmp_path)
-    store.make()
-    history = deployed(tmp_path, CLUSTER, MEMBERS)
-    trial = _trial_restore.Trial(store, history, Lease(tmp_path / "lease"), "wil", lambda line: None)
-    with pytest.raises(BackupProblem, match="on several nodes"):
-        trial.run(None)
-    assert store.state().trial_failed == ""
 
 
 class Swarmlike:
