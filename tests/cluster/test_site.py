@@ -278,6 +278,25 @@ def test_a_new_value_of_a_secret_reaches_its_services(cluster: Cluster) -> None:
     assert int(cluster.root("one", names).rpartition("-")[2]) == int(former.rpartition("-")[2]) + 1
 
 
+def test_a_node_that_is_drained_and_has_work_again(cluster: Cluster, load: Callable[..., Load]) -> None:
+    """As before its maintenance: a word in the inventory takes its work from it, and it stays a node."""
+    other = yaml.safe_load((cluster.inventory / "hosts").read_text())
+    other["cluster"]["hosts"]["three"]["cluster_availability"] = "drain"
+    drained = cluster.folder / "drained.json"
+    drained.write_text(json.dumps(other))
+    with load("one", "two") as seen:
+        done = cluster.run(inventory=drained)
+        assert done.status == 0, done.told()
+        assert cluster.root("three", "docker ps --quiet --filter name=inception_") == ""
+        done = cluster.run()
+        assert done.status == 0, done.told()
+        cluster.settled()
+    assert seen.longest <= ANSWER_SECONDS
+    assert seen.longest_write <= ANSWER_SECONDS
+    assert set(seen.taken) - cluster.comments() == set()
+    assert [cluster.page(name)[0] for name in NODES] == [200, 200, 200]
+
+
 def test_a_node_less_and_again_one_more(cluster: Cluster, load: Callable[..., Load]) -> None:
     """A line less in the inventory, and the node gives up its work and leaves; a line more, and it works again."""
     fewer = yaml.safe_load((cluster.inventory / "hosts").read_text())
