@@ -16,6 +16,7 @@ import shutil
 import stat
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -342,6 +343,9 @@ class Work:
         def work() -> None:
             for name in kept:
                 if os.path.exists(f"{here}/{name}"):
+                    # The one of the backup is nobody's to write.
+                    with suppress(FileNotFoundError):
+                        os.unlink(f"{new}/{name}")
                     shutil.copy2(f"{here}/{name}", f"{new}/{name}")
 
         _as_owner.as_owner(self.stack.uid, self.stack.gid, work)

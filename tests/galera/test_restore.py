@@ -90,7 +90,7 @@ def test_one_that_is_cut_off_while_nothing_is_there_is_taken_back(cluster: Galer
     there = f"docker exec {cluster.member('one')} {CLIENT} --execute 'SELECT 1 FROM wp_posts LIMIT 1' >/dev/null 2>&1"
     cut = (
         f"setsid {PROGRAM} restore {number} --without-backup >/tmp/restore.log 2>&1 & pid=$!; "
-        f"for i in $(seq 3000); do {there} || break; sleep 0.1; done; kill -KILL $pid"
+        f"for i in $(seq 3000); do {there} || break; kill -0 $pid || break; sleep 0.1; done; kill -KILL $pid"
     )
     cluster.root("one", f'bash -c "{cut.replace("$", chr(92) + "$")}"')
     assert cluster.root("one", "tail -1 /tmp/restore.log") == "giving mariadb its data"
