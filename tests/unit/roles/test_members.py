@@ -157,7 +157,8 @@ class Members:
         self.waiting: dict[str, subprocess.Popen[str]] = {}
         # Of the programs that it calls: an address of its own, and who is Primary where a test says so.
         for name, lines in {
-            "ip": 'echo "2: eth0    inet 10.201.255.${MEMBER#mariadb-}/24 scope global eth0"',
+            "ip": 'echo "1: lo    inet 127.0.0.1/8 scope host lo"\n'
+            'echo "2: eth0    inet 10.201.255.${MEMBER#mariadb-}/24 scope global eth0"',
             "mariadb": 'file="$PRIMARY/$(printf "%s\\n" "$@" | sed -n "s/^--host=//p")"; [ -f "$file" ] || exit 1\n'
             'case "$*" in *state_uuid*) printf "x\\t%s\\n" "$(cat "$file")" ;; *) printf "x\\tPrimary\\n" ;; esac',
         }.items():
@@ -184,15 +185,15 @@ class Members:
         (self.folder / name / "beginning").write_text(f"{beginning}\n")
         (self.common / "begun").write_text(f"{beginning}\n")
 
-    def start(self, *names: str) -> None:
+    def start(self, *names: str, members: tuple[str, ...] = MEMBERS, network: str = "10.201.255.") -> None:
         for name in names:
             self.waiting[name] = subprocess.Popen(
                 ["sh", str(self.folder / f"{name}.sh"), "way"],
                 env={
                     "PATH": f"{self.folder}/bin:/usr/bin:/bin",
                     "MEMBER": name,
-                    "MEMBERS": " ".join(MEMBERS),
-                    "MEMBERS_NETWORK": "10.201.255.",
+                    "MEMBERS": " ".join(members),
+                    "MEMBERS_NETWORK": network,
                     "MARIADB_PORT": "3306",
                     "PRIMARY": str(self.folder),
                 },
@@ -229,6 +230,13 @@ def members(tmp_path: Path, text: str) -> Members:
 def test_at_the_first_start_the_first_begins(members: Members) -> None:
     members.start(*MEMBERS)
     assert members.begun(30) == {"mariadb-1": "begin none"}
+
+
+def test_one_that_is_the_only_one_begins(members: Members) -> None:
+    """As in a trial restore, in a network of its own."""
+    members.start("mariadb-1", members=("mariadb-1",), network="127.0.0.")
+    assert members.begun(30) == {"mariadb-1": "begin none"}
+    assert (members.common / "mariadb-1").read_text().split()[1] == "127.0.0.1"
 
 
 def test_after_a_power_cut_the_one_with_the_most_begins(members: Members) -> None:

@@ -128,7 +128,8 @@ way() {
     while :; do
         count=$((count + 1))
         say
-        others=$(printf '%s\n' $MEMBERS | grep -vxF "$MEMBER")
+        # A trial restore has one member only.
+        others=$(printf '%s\n' $MEMBERS | grep -vxF "$MEMBER" || :)
         there=
         for one in $others; do
             where=$(field "$one" 2)
