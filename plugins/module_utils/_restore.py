@@ -59,7 +59,7 @@ def take_back(store: Store) -> bool:
     _as_owner.give_back(uid, gid, [tuple(pair) for pair in told["pairs"]], bool(told.get("keeps")))
     for one in told.get("emptied") or []:
         try:
-            refill(running, one, chunks_in(store.stage / ASIDE / one["name"], one["files"]))
+            refill(running, one, _dumps.in_innodb(store.stage / ASIDE / one["name"] / file for file in one["files"]))
         except BackupProblem as problem:
             raise BackupProblem(
                 f"what {one['name']} had before the restore is still put aside, in {store.stage}: {problem}"
@@ -98,11 +98,6 @@ def settle(store: Store, lease: Lease, who: str, tell: Callable[[str], None]) ->
     tell(what)
     with _backup.leased(lease, f"restore:{os.getpid()}", who, "taking a restore back"):
         take_back(store)
-
-
-def chunks_in(folder: Path, files: Iterable[str]) -> Iterator[bytes]:
-    for name in files:
-        yield from chunks_of(folder / name)
 
 
 def chunks_of(file: Path) -> Iterator[bytes]:
@@ -270,7 +265,7 @@ class Work:
                 _as_owner.fetch(uid, gid, stream, self.new(name), self.mode(name))
         for name, dump in self.dumps.items():
             self.restore.tell(f"fetching the data of {name}")
-            target = self.restore.store.stage / "restore" / name
+            target = self._fetched(name)
             shutil.rmtree(target, ignore_errors=True)
             target.mkdir(mode=0o700, parents=True)
             for file in _dumps.chosen(dump, self.table):
@@ -401,12 +396,18 @@ class Work:
             self._do(self.stack.running.up(name))
             container = self.stack.container(name)
             _dumps.load(name, container, said["load"], self._chunks(name))
-            if (since := self.restore.store.stage / "restore" / name / SINCE).exists():
+            if (since := self._fetched(name) / SINCE).exists():
                 self.restore.tell(f"giving {name} what was written since")
                 _dumps.load(name, container, said["replay"], chunks_of(since))
 
     def _chunks(self, name: str) -> Iterator[bytes]:
-        return chunks_in(self.restore.store.stage / "restore" / name, _dumps.chosen(self.dumps[name], self.table))
+        files = [self._fetched(name) / file for file in _dumps.chosen(self.dumps[name], self.table)]
+        if name in self.with_members:
+            return _dumps.in_innodb(files)
+        return (chunk for file in files for chunk in chunks_of(file))
+
+    def _fetched(self, name: str) -> Path:
+        return self.restore.store.stage / "restore" / name
 
     @staticmethod
     def _do(said: str) -> None:

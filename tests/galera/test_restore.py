@@ -113,13 +113,16 @@ def test_a_trial_restores_it_beside(cluster: Galera) -> None:
 
 
 def test_what_another_engine_would_keep_is_on_all_members(cluster: Galera) -> None:
-    """A plugin that wants MyISAM gets InnoDB, which all members get; its own session says so as WordPress's do."""
+    """A plugin that wants MyISAM gets InnoDB, which all members get; whoever asks the database itself is refused."""
     try:
         wordpress(
             cluster,
             "global $wpdb; $wpdb->query('CREATE TABLE wp_old (id INT PRIMARY KEY) ENGINE=MyISAM');"
+            " $wpdb->query('ALTER TABLE wp_old ENGINE=MyISAM');"
             " $wpdb->query('INSERT INTO wp_old VALUES (42)');",
         )
         assert on_all(cluster, "SELECT id FROM wp_old") == {"42"}
+        client = f"docker exec {cluster.member('one')} {CLIENT} --execute 'ALTER TABLE wp_old ENGINE=Aria' 2>&1 || :"
+        assert "ENFORCE_STORAGE_ENGINE" in cluster.root("one", client)
     finally:
         asked(cluster, "one", "DROP TABLE IF EXISTS wp_old")

@@ -54,6 +54,17 @@ def test_a_dump_is_a_file_for_each_table(tmp_path: Path) -> None:
         _dumps.chosen(dump.told(), "wp_x")
 
 
+def test_what_members_are_given_is_all_innodb_s(tmp_path: Path) -> None:
+    """Of rows in another engine each has its own; and a form that only that engine knows is no reason to refuse it."""
+    row = b"INSERT INTO `wp_posts` VALUES (') ENGINE=MyISAM\\n) ENGINE=Aria');\n"
+    dump = split(tmp_path, DUMP.replace(b"INSERT INTO", row + b"INSERT INTO", 1))
+    given = b"".join(_dumps.in_innodb(tmp_path / name for name in dump.files))
+    assert given.startswith(b"SET SESSION innodb_strict_mode = OFF;\n-- MariaDB dump")
+    assert row in given
+    whole = b"".join((tmp_path / name).read_bytes() for name in dump.files)
+    assert given == _dumps.LENIENT + whole.replace(b"\n) ENGINE=MyISAM;", b"\n) ENGINE=InnoDB;")
+
+
 def test_where_the_logs_go_on_from_a_dump(tmp_path: Path) -> None:
     assert split(tmp_path, DUMP).logged == []
     place = b"-- CHANGE MASTER TO MASTER_LOG_FILE='log-20261129120000.000003', MASTER_LOG_POS=342;\n"

@@ -79,6 +79,18 @@ foreach (['style_loader_src', 'script_loader_src'] as $inception_filter) {
 }
 unset($inception_filter);
 
+{% if __inception_galera | default(false) %}
+// The database's members give each other rows of InnoDB alone: they refuse every other engine, and a plugin that asks for one gets this.
+add_filter('query', static function ($query) {
+    $others = '(?:Aria|ARCHIVE|CSV|MEMORY|HEAP|MyISAM)\b';
+    return preg_replace(
+        ["/^(\s*CREATE\b.*\)[^()]*?\b(?:ENGINE|TYPE)\s*=?\s*)$others/is", "/^(\s*ALTER\s+TABLE\s+\S+\s+(?:ENGINE|TYPE)\s*=?\s*)$others/is"],
+        '$1InnoDB',
+        $query
+    ) ?? $query;
+});
+{% endif %}
+
 /** Whether somebody sends mail: the relay, or a plugin, by a server of its own or by another function. */
 function inception_sends_mail(): bool
 {
