@@ -144,7 +144,7 @@ def since(service: str, container: str, command: list[str], logged: list[str], m
 
 
 def in_innodb(files: Iterable[Path]) -> Iterator[bytes]:
-    """A dump whose tables all have transactions: of another engine's rows, members of a database give each other none."""
+    """A dump whose tables are all InnoDB's: of another engine, members of a database give each other no row."""
     yield LENIENT
     for file in files:
         with file.open("rb") as lines:
