@@ -30,7 +30,9 @@ NAMESPACE_LABEL = "com.docker.stack.namespace"
 SCRYPT: Mapping[str, int] = {"n": 1 << 14, "r": 8, "p": 1, "dklen": 16}
 PAUSE = 1.0
 ATTEMPTS = 10
-AGAIN = re.compile(r"network \S+ not found|update out of sequence")
+AGAIN = re.compile(
+    r"network \S+ not found|update out of sequence|lost leader status|not have a leader|DeadlineExceeded"
+)
 UNDER_WAY = ("updating", "rollback_started")
 # The words of an update that is over, and was not taken.
 GIVEN_BACK = ("rollback_completed", "rollback_paused")
@@ -407,6 +409,7 @@ class Stack:
             except SwarmProblem as problem:
                 # A network that is on its way out is still taken for one that is there (moby/moby#29293); and what
                 # Swarm notes of a service between the look and the change makes that too old (moby/moby#39891).
+                # Managers that were just cut off, or came back, choose another leader meanwhile.
                 if attempt == ATTEMPTS - 1 or not AGAIN.search(str(problem)):
                     raise
                 time.sleep(PAUSE * 3)

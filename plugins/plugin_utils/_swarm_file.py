@@ -280,6 +280,9 @@ def stack_file(compose: str, env: Mapping[str, Any], services: Iterable[Mapping[
     found: dict[str, Any] = {}
     for name, said in told["services"].items():
         one = service_of(name, said, by_name[name], cluster, shared)
+        if several:
+            # Of services before those with members, each container asks the one that is on its own node.
+            one["environment"] = {**(one.get("environment") or {}), "NODE": "{{.Node.Hostname}}"}
         found |= members(name, one, cluster) if name in several else {name: one}
     networks = {name: network_of(of or {}, cluster) for name, of in (told.get("networks") or {}).items()}
     for name in several:

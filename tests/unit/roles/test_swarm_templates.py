@@ -131,6 +131,9 @@ def test_who_asks_the_database_asks_the_one_before_it(galera: dict[str, Any]) ->
     services = galera["services"]
     [network] = set(services["wordpress"]["networks"]) & set(services["dbproxy"]["networks"])
     assert "mariadb" in services["dbproxy"]["networks"][network]["aliases"]
+    # Each asks the one of its own node first.
+    nodes = {services[name]["environment"]["NODE"] for name in ("wordpress", "dbproxy")}
+    assert nodes == {"{{.Node.Hostname}}"}
     members = {name for number in (1, 2, 3) for name in services[f"mariadb-{number}"]["networks"]}
     assert [name for name, said in services.items() if set(said["networks"]) & members] == [
         "mariadb-1",

@@ -179,8 +179,10 @@ class TestDeploying:
         [
             "failed to create service: network inception_a not found",
             "failed to update service inception_a: Error response from daemon: rpc error: update out of sequence",
+            "failed to process the request: node lost leader status",
+            "Error response from daemon: rpc error: code = Unknown desc = The swarm does not have a leader.",
         ],
-        ids=["a network on its way out", "Swarm's own notes meanwhile"],
+        ids=["a network on its way out", "Swarm's own notes meanwhile", "another leader", "none yet"],
     )
     def test_what_passes_is_tried_again(
         self, engine: Engine, stack: _swarm.Stack, monkeypatch: pytest.MonkeyPatch, said: str

@@ -6,6 +6,36 @@
 
 $inception_secret = static fn (string $name): string => rtrim(file_get_contents("/run/secrets/$name"), "\r\n");
 
+{% if __inception_galera | default(false) %}
+/** Which of the ways to the database is on this very node: it goes with its node, and a connection through another one would go with that. */
+function inception_own_way(array $ways): string
+{
+    $known = '/tmp/own-way';
+    $own = (string) @file_get_contents($known);
+    if (in_array($own, $ways, true)) {
+        return $own;
+    }
+    // Where it is away, it is looked for now and then, and not by each request.
+    if ($own === '' && (int) @filemtime($known) > time() - 5) {
+        return '';
+    }
+    file_put_contents($known, '');
+    foreach ($ways as $way) {
+        if ($asked = @fsockopen($way, 4404, $number, $text, 0.5)) {
+            stream_set_timeout($asked, 1);
+            fwrite($asked, "GET / HTTP/1.0\r\n\r\n");
+            $said = (string) stream_get_contents($asked);
+            fclose($asked);
+            if (substr($said, -strlen("\r\n\r\n" . getenv('NODE'))) === "\r\n\r\n" . getenv('NODE')) {
+                file_put_contents($known, $way);
+                return $way;
+            }
+        }
+    }
+    return '';
+}
+
+{% endif %}
 /** Where a service is. Docker's name server goes with its engine, and knows not even us then: where the health check found it last (tools/check.sh). */
 function inception_address(string $service): string
 {
@@ -13,7 +43,8 @@ function inception_address(string $service): string
     // The way to the database is on each node: one that is gone is still among its addresses for some seconds.
     if ($service === 'mariadb' && ($ways = gethostbynamel($service))) {
         shuffle($ways);
-        foreach ($ways as $way) {
+        $own = inception_own_way($ways);
+        foreach (array_unique(array_filter([$own, ...$ways])) as $way) {
             if ($tried = @fsockopen($way, (int) getenv('MARIADB_PORT'), $number, $text, 1)) {
                 fclose($tried);
                 return $way;
