@@ -127,7 +127,7 @@ def work(tmp_path: Path, members: Members) -> Make:
     def made(only: str = "all", moment: str = "") -> _restore.Work:
         store = Store(tmp_path)
         store.make()
-        restore = _restore.Restore(store, SimpleNamespace(), SimpleNamespace(), "wil", lambda line: None)  # type: ignore[arg-type]
+        restore = _restore.Restore(store, SimpleNamespace(), SimpleNamespace(), "wil", lambda line: None)
         settings = {"LOGIN_UID": str(os.getuid()), "LOGIN_GID": str(os.getgid()), "DATA_DIR": str(tmp_path / "data")}
         cluster = {"stack": {}, "shared": ["wordpress", "mariadb_members"], "shared_dir": str(tmp_path / "shared")}
         root = str(tmp_path / "project")
@@ -141,7 +141,7 @@ def work(tmp_path: Path, members: Members) -> Make:
         file.parent.mkdir(parents=True)
         file.write_text("what was kept")
         snapshot = SimpleNamespace(id="1234", short="1234")
-        return _restore.Work(restore, stack, SimpleNamespace(size=lambda one: 0), snapshot, manifest, only, "", moment)  # type: ignore[arg-type]
+        return _restore.Work(restore, stack, SimpleNamespace(size=lambda one: 0), snapshot, manifest, only, "", moment)
 
     return made
 
@@ -171,7 +171,7 @@ def test_one_that_was_cut_off_is_taken_back_by_the_journal_alone(members: Member
         members.content = "half of it"
         raise KeyboardInterrupt
 
-    one._load = cut  # type: ignore[method-assign]
+    one._load = cut
     with pytest.raises(KeyboardInterrupt):
         one.take()
     assert _restore.take_back(one.restore.store) is True
@@ -185,7 +185,7 @@ def test_cut_off_before_anything_was_emptied_nothing_is_loaded(members: Members,
     def cut() -> None:
         raise KeyboardInterrupt
 
-    one._put_aside = cut  # type: ignore[assignment,method-assign]
+    one._put_aside = cut
     with pytest.raises(KeyboardInterrupt):
         one.take()
     assert _restore.take_back(one.restore.store) is True
