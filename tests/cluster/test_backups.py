@@ -18,19 +18,17 @@ PHP = "php -r \"define('WP_USE_THEMES', false); require '/var/www/html/wp-load.p
 
 
 def wordpress(cluster: Cluster, code: str) -> str:
-    return cluster.inside("one", "wordpress", PHP.format(code.replace("$", "\\$")))
+    return cluster.anywhere("wordpress", PHP.format(code.replace("$", "\\$")))
 
 
 def note(cluster: Cluster, word: str) -> None:
     """A title in the database, and a file beside it."""
     wordpress(cluster, f"update_option('blogname', '{word}');")
-    cluster.inside("one", "wordpress", f"sh -c 'echo {word} >{UPLOADS}/note.txt'")
+    cluster.anywhere("wordpress", f"sh -c 'echo {word} >{UPLOADS}/note.txt'")
 
 
 def noted(cluster: Cluster) -> tuple[str, str]:
-    return wordpress(cluster, "echo get_option('blogname');"), cluster.inside(
-        "one", "wordpress", f"cat {UPLOADS}/note.txt"
-    )
+    return wordpress(cluster, "echo get_option('blogname');"), cluster.anywhere("wordpress", f"cat {UPLOADS}/note.txt")
 
 
 def backup(cluster: Cluster) -> str:
@@ -91,7 +89,7 @@ def test_what_was_lost_comes_back_everywhere(cluster: Cluster, title: str) -> No
     secret = cluster.secret("wp_admin_password")
     number = backup(cluster)
     note(cluster, "after")
-    cluster.inside("one", "wordpress", f"sh -c 'echo more >{UPLOADS}/more.txt'")
+    cluster.anywhere("wordpress", f"sh -c 'echo more >{UPLOADS}/more.txt'")
     output = restored(cluster, restore_to=number)
     assert f"Restored: {number}" in output
     assert noted(cluster) == ("before", "before")
