@@ -136,11 +136,14 @@ def test_all_at_once_off_and_on(cluster: Galera, load: Callable[..., Load]) -> N
 
 def test_without_the_third_nobody_begins(cluster: Galera) -> None:
     """After a power cut two do not know what the third had, wait, and say so; they go on with it when it is there."""
+    running = "docker ps --filter name=inception_mariadb- --format '{{.Names}}'"
+    first, third = (cluster.root(name, running).partition(".")[0] for name in ("one", "three"))
     cluster.outside("kill", *[machine(name) for name in NODES])
     try:
         cluster.outside("start", machine("one"), machine("two"))
         until(lambda: cluster.page("one")[0] != 0, 120, "the first node does not come back")
-        says = "docker service logs --tail 20 inception_mariadb-1 2>&1 | grep -c 'not known without mariadb-3' || :"
+        missing = f"not known without {third.removeprefix('inception_')}"
+        says = f"docker service logs --tail 20 {first} 2>&1 | grep -c '{missing}' || :"
         until(
             lambda: cluster.root("one", says) not in ("", "0"), 180, "the first member does not say what it waits for"
         )

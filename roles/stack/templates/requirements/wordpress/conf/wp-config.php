@@ -40,12 +40,13 @@ function inception_own_way(array $ways): string
 function inception_address(string $service): string
 {
 {% if __inception_galera | default(false) %}
-    // The way to the database is on each node: one that is gone is still among its addresses for some seconds.
+    // The way to the database is on each node: one that is gone is still among its addresses for some seconds. Whether it is there, its own port
+    // says: behind the database's, a connection would be made for nothing.
     if ($service === 'mariadb' && ($ways = gethostbynamel($service))) {
         shuffle($ways);
         $own = inception_own_way($ways);
         foreach (array_unique(array_filter([$own, ...$ways])) as $way) {
-            if ($tried = @fsockopen($way, (int) getenv('MARIADB_PORT'), $number, $text, 1)) {
+            if ($tried = @fsockopen($way, 4404, $number, $text, 1)) {
                 fclose($tried);
                 return $way;
             }
