@@ -44,7 +44,7 @@ SHARE = "5%"
 
 def alone(service: dict[str, Any], member: str) -> dict[str, Any]:
     """A service with members as one that is the only one, and whom nobody but this stack can reach."""
-    whole = {"MEMBER": member, "MEMBERS": member, "MEMBERS_NETWORK": "127.0.0.", "CLUSTER_NETWORKS": "0.0.0.0/0.0.0.0"}
+    whole = {"MEMBER": member, "MEMBERS": member, "MEMBERS_NETWORK": "127.0.0.", "CLUSTER_NETWORKS": "%"}
     networks = {
         name: {**(one or {}), "aliases": [*((one or {}).get("aliases") or []), member]}
         for name, one in (service.get("networks") or {}).items()

@@ -94,7 +94,7 @@ def test_one_that_is_cut_off_while_nothing_is_there_is_taken_back(cluster: Galer
         f"for i in $(seq 3000); do {there} || break; kill -0 $pid || break; sleep 0.1; done; kill -KILL $pid"
     )
     cluster.root("one", f'bash -c "{cut.replace("$", chr(92) + "$")}"')
-    assert cluster.root("one", "tail -1 /tmp/restore.log") == "giving mariadb its data"
+    assert cluster.root("one", "tail -1 /tmp/restore.log") == "... giving mariadb its data"
     cluster.root("one", f"{PROGRAM} resume")
     cluster.settled()
     assert noted(cluster) == ("second", "second")
