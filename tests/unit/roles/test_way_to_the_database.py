@@ -33,7 +33,7 @@ def test_the_scripts_are_sound(files: dict[str, str], tmp_path: Path) -> None:
 
 
 def test_a_member_that_is_another_one_is_asked_at_its_new_address(settings: str) -> None:
-    """Seen on three nodes: with the former address kept, all proxies had nobody to ask when the members were replaced."""
+    """Seen on three nodes: with the former address kept, no proxy had anybody to ask when the members were replaced."""
     held = dict(re.findall(r"(?m)^    hold (\w+) (\S+)$", settings))
     assert held["obsolete"] == "0s"
     assert held["valid"] == "1s"
