@@ -187,6 +187,12 @@ def turns(stack: Mapping[str, Any], plan: Plan) -> Iterator[tuple[dict[str, Any]
                 yield {**stack, "services": services}, new
 
 
+def with_those(stack: Mapping[str, Any], names: Iterable[str]) -> list[str]:
+    """Who has to be well besides these before the next one is replaced: all members, where one of them was."""
+    members: list[str] = stack.get("x-members") or []
+    return members if set(members) & set(names) else []
+
+
 def in_the_way(stack: Mapping[str, Any], plan: Plan, there: Iterable[Mapping[str, Any]], name: str) -> list[str]:
     """Services that go, and have a folder that a new one wants for itself: both at once would write there."""
     wanted = {
@@ -468,12 +474,17 @@ class Stack:
                     failed.append(f"{name}: {' '.join(command)}: {(last_lines(errors or output, 1) or ['no word'])[0]}")
         return failed
 
-    def waiting_for(self, wanted: Mapping[str, str]) -> tuple[list[str], list[str]]:
-        """What is not as it shall be yet, and what never will be: what runs in place of the content that is wanted."""
+    def waiting_for(self, wanted: Mapping[str, str], others: Iterable[str] = ()) -> tuple[list[str], list[str]]:
+        """What is not as it shall be yet, and what never will be: what runs in place of the content that is wanted.
+
+        Nobody waits for a service of a later turn: it may be one that only what comes now puts right.
+        """
         nodes = self.nodes()
         waits, lost = [], []
         for one in self.services():
             name = short_name(one, self.name)
+            if name not in wanted and name not in others:
+                continue
             update = (one.get("UpdateStatus") or {}).get("State", "")
             # Who wants the former one himself by now has what he wants.
             if update in GIVEN_BACK and content(one) != wanted.get(name, content(one)):
@@ -489,14 +500,14 @@ class Stack:
                 waits.append(f"{name} {well}/{number}")
         return waits, lost
 
-    def wait(self, wanted: Mapping[str, Any], timeout: float) -> None:
-        """Until all are well; or says what is not, and why."""
+    def wait(self, wanted: Mapping[str, Any], timeout: float, others: Iterable[str] = ()) -> None:
+        """Until all of these are well; or says what is not, and why."""
         contents = {name: said["deploy"]["labels"][CONTENT_LABEL] for name, said in wanted.items()}
         end = time.monotonic() + timeout
         calm = 0
         failures: dict[str, tuple[str, list[str]]] = {}
         while True:
-            waits, lost = self.waiting_for(contents)
+            waits, lost = self.waiting_for(contents, others)
             # Asked now: when Swarm goes back, it removes the container with all that it said.
             for name in (one.split()[0] for one in waits):
                 failed = next((task for task in self.tasks(name) if task.error), None)

@@ -192,7 +192,7 @@ def deploy(stack: _swarm.Stack, whole: dict[str, Any], plan: _swarm.Plan, path: 
                 stack.wait(wanted, timeout)
             write(path, text_of(part))
             stack.deploy(path)
-            stack.wait(wanted, timeout)
+            stack.wait(wanted, timeout, _swarm.with_those(whole, new))
     except SwarmProblem:
         # What was given up may have left something on a volume.
         stack.finish(whole)
