@@ -30,9 +30,9 @@ NAMESPACE_LABEL = "com.docker.stack.namespace"
 SCRYPT: Mapping[str, int] = {"n": 1 << 14, "r": 8, "p": 1, "dklen": 16}
 PAUSE = 1.0
 ATTEMPTS = 10
-AGAIN = re.compile(
-    r"network \S+ not found|update out of sequence|lost leader status|not have a leader|DeadlineExceeded"
-)
+AGAIN = re.compile(r"network \S+ not found|update out of sequence")
+# Managers that were just cut off, or come back, choose another leader meanwhile (moby/moby#35856).
+LEADERLESS = re.compile(r"lost leader status|not have a leader|DeadlineExceeded")
 UNDER_WAY = ("updating", "rollback_started")
 # The words of an update that is over, and was not taken.
 GIVEN_BACK = ("rollback_completed", "rollback_paused")
@@ -54,7 +54,12 @@ class Docker:
         self.run = run
 
     def say(self, *words: str, data: bytes | None = None) -> str:
-        code, output, errors = self.run(["docker", *words], data)
+        for attempt in range(ATTEMPTS):
+            code, output, errors = self.run(["docker", *words], data)
+            # What is created may be there all the same, and would be a second one.
+            if not (code and LEADERLESS.search(errors)) or words[1:2] == ("create",) or attempt == ATTEMPTS - 1:
+                break
+            time.sleep(PAUSE * 3)
         if code:
             said = last_lines(errors or output, 1) or ["no word"]
             raise SwarmProblem(f"docker {' '.join(words[:2])}: {said[0]}")
@@ -415,7 +420,6 @@ class Stack:
             except SwarmProblem as problem:
                 # A network that is on its way out is still taken for one that is there (moby/moby#29293); and what
                 # Swarm notes of a service between the look and the change makes that too old (moby/moby#39891).
-                # Managers that were just cut off, or came back, choose another leader meanwhile.
                 if attempt == ATTEMPTS - 1 or not AGAIN.search(str(problem)):
                     raise
                 time.sleep(PAUSE * 3)

@@ -193,6 +193,14 @@ class TestDeploying:
         stack.deploy("stack.json")
         assert answers == []
 
+    def test_what_is_created_is_not_created_twice(self, stack: _swarm.Stack) -> None:
+        """Without a leader nobody says whether it was taken."""
+        answers = [(1, "", "node lost leader status"), (0, "", "")]
+        stack.docker.run = lambda words, data: answers.pop(0)
+        with pytest.raises(_swarm.SwarmProblem, match="lost leader status"):
+            stack.docker.say("secret", "create", "word", "-")
+        assert len(answers) == 1
+
     def test_another_failure_is_told_at_once(self, stack: _swarm.Stack) -> None:
         stack.docker.run = lambda words, data: (1, "", "no such thing")
         with pytest.raises(_swarm.SwarmProblem, match="docker stack deploy: no such thing"):
