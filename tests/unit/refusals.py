@@ -65,6 +65,7 @@ GOOD: dict[str, tuple[Any, ...]] = {
     "beside": (["a\nb"], ["a\x1b[31mb"]),
     "since": (["a\nb"], ["a\x1b[31mb"]),
     "replay": (["a\nb"], ["a\x1b[31mb"]),
+    "empty": (["a\nb"], ["a\x1b[31mb"]),
     # Names with commas, as -e has them.
     "stack_rotate_secrets": ("one, two",),
     # There is none for a release that has no such updates.

@@ -78,14 +78,14 @@ foreach (['style_loader_src', 'script_loader_src'] as $inception_filter) {
     });
 }
 unset($inception_filter);
-
 {% if __docker_is_node | default(false) %}
+
 // Whose connection to the database was cut asks for another one, each time for seconds where its node is gone: once, and not five times, so that
 // its visitor is told, and asks another node.
 $GLOBALS['wpdb']->reconnect_retries = 1;
-
 {% endif %}
 {% if __inception_galera | default(false) %}
+
 // The database's members give each other rows of InnoDB alone: they refuse every other engine, and a plugin that asks for one gets this.
 add_filter('query', static function ($query) {
     $others = '(?:Aria|ARCHIVE|CSV|MEMORY|HEAP|MyISAM)\b';
