@@ -16,7 +16,9 @@ description:
   - Makes the hosts peers, and a replicated volume with one brick on each of them, or brings the bricks of one that is
     there to these hosts. Runs on one of them.
   - A brick comes before another one goes, so that what is there always has as many copies as before.
-  - What a brick that goes has had stays on its host.
+  - What a brick that goes has had stays on its host, and never comes back into the volume. A brick that comes later
+    has a folder of its own, named after O(folder) and the time, since GlusterFS would take older files for newer ones,
+    and those that were removed for new.
 extends_documentation_fragment:
   - fortytwo.inception._attributes
 attributes:
@@ -45,7 +47,7 @@ options:
     elements: str
     required: true
   folder:
-    description: Where each host keeps its copy.
+    description: Where each host keeps its copy; one that comes later, in a folder beside it.
     type: path
     required: true
   settings:
@@ -74,6 +76,7 @@ done:
 """
 
 import socket
+import time
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.fortytwo.inception.plugins.module_utils._gluster import Gluster, StorageProblem
@@ -98,7 +101,7 @@ def run(module: AnsibleModule) -> list[str]:
         replica = ("replica", str(len(wanted))) if len(wanted) > 1 else ()
         gluster.do(f"create {name}", "volume", "create", name, *replica, *wanted, "force")
         volume = {"started": False, "bricks": wanted, "settings": {}}
-    place(gluster, name, volume["bricks"], wanted)
+    place(gluster, name, volume["bricks"], given["hosts"], given["folder"])
     for key, value in settings.items():
         if volume["settings"].get(key) != value:
             gluster.do(f"set {key}", "volume", "set", name, key, value)
@@ -110,10 +113,15 @@ def run(module: AnsibleModule) -> list[str]:
     return gluster.done
 
 
-def place(gluster: Gluster, name: str, bricks: list[str], wanted: list[str]) -> None:
+def place(gluster: Gluster, name: str, bricks: list[str], hosts: list[str], folder: str) -> None:
     """The bricks that are to be, and then no others."""
     number = len(bricks)
-    for brick in [one for one in wanted if one not in bricks]:
+    there = {brick.partition(":")[0] for brick in bricks}
+    wanted = [brick for brick in bricks if brick.partition(":")[0] in hosts]
+    for host in [one for one in hosts if one not in there]:
+        # A host that had one before has it still, as it was then.
+        brick = f"{host}:{folder}-{time.time_ns():x}"
+        wanted.append(brick)
         number += 1
         gluster.do(f"add {brick}", "volume", "add-brick", name, "replica", str(number), brick, "force")
         if not gluster.check_mode:

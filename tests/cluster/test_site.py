@@ -315,6 +315,10 @@ def test_a_node_less_and_again_one_more(cluster: Cluster, load: Callable[..., Lo
     assert done.status == 0, done.told()
     cluster.settled()
     assert [cluster.page(name)[0] for name in NODES] == [200, 200, 200]
+    # What the copies had before they left is nobody's any more: the link by which pages are kept is one.
+    kept = "X-Page-Cache"
+    for name in NODES:
+        until(lambda name=name: cluster.site(name).get("/").headers.get(kept) == "HIT", 30, f"{name} keeps no page")  # type: ignore[misc]
 
 
 def test_all_at_once_off_and_on(cluster: Cluster, load: Callable[..., Load]) -> None:
