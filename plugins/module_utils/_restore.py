@@ -237,6 +237,12 @@ class Work:
                 f"{self.with_members[0]} is on several nodes (cluster_database: galera), and what was written to it "
                 "after a backup is not known as one; without a moment, the backup itself is restored"
             )
+        for name in self.with_members:
+            if not self.table and not self.stack.said[name].get("empty"):
+                raise BackupProblem(
+                    f"{name} is on several nodes, and was deployed before a restore could empty it there: "
+                    "make cluster, and restore then"
+                )
         if why := self.stack.running.refusal():
             raise BackupProblem(why)
         needed = self.repository.size(self.snapshot.id) + SPARE

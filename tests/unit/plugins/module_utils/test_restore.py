@@ -216,6 +216,13 @@ def test_members_have_no_moment(work: Make) -> None:
         work(moment="2026-11-28 05:00:00").refuse()
 
 
+def test_members_of_before_are_deployed_first(work: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a former version has written down knows no way to empty them: said before anything is held."""
+    monkeypatch.setitem(SERVICES[0], "backup", {"dump": ["dump"], "load": ["load"]})
+    with pytest.raises(BackupProblem, match="make cluster, and restore then"):
+        work().refuse()
+
+
 def test_members_keep_the_passwords_that_they_have(tmp_path: Path, work: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """Their accounts go by them, and one alone cannot change them; all other secrets are those of the backup."""
     for folder, word in (("project/secrets", "here"), ("project/.restore/secrets", "kept")):
