@@ -11,7 +11,7 @@ import math
 import os
 import re
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,6 +25,8 @@ DIGEST_LABEL = "fortytwo.inception.digest"
 CONTENT_LABEL = "fortytwo.inception.content"
 # The content of a service that is to have no container, on no node.
 HELD = "held"
+# The label of a node with a member of what there is three times, each with its own data: the member's number.
+MEMBER_LABEL = "inception_member"
 NAMESPACE_LABEL = "com.docker.stack.namespace"
 # Work for whoever would try values at a digest; a value that was drawn has 190 bits.
 SCRYPT: Mapping[str, int] = {"n": 1 << 14, "r": 8, "p": 1, "dklen": 16}
@@ -196,6 +198,11 @@ def with_those(stack: Mapping[str, Any], names: Iterable[str]) -> list[str]:
     """Who has to be well besides these before the next one is replaced: all members, where one of them was."""
     members: list[str] = stack.get("x-members") or []
     return members if set(members) & set(names) else []
+
+
+def successors(stack: Mapping[str, Any], name: str) -> list[str]:
+    """The members that take the place of one."""
+    return sorted(one for one in stack.get("x-members") or [] if one.rpartition("-")[0] == name)
 
 
 def in_the_way(stack: Mapping[str, Any], plan: Plan, there: Iterable[Mapping[str, Any]], name: str) -> list[str]:
@@ -447,23 +454,54 @@ class Stack:
 
     def works_beside(self, whole: Mapping[str, Any], name: str) -> bool:
         """Whether a newer one can be there while the former still is: a container of its image is asked."""
-        said, command = whole["services"][name], whole["x-commands"].get(name, {}).get("beside")
-        if not command:
-            return True
-        places = [
-            f"{whole['volumes'][one['source']]['driver_opts']['device']}:{one['target']}:ro"
-            for one in said.get("volumes") or []
-            if one["type"] == "volume"
-        ]
+        command = whole["x-commands"].get(name, {}).get("beside")
+        return not command or self.run_once(whole, name, command, "ro")[0] == 0
+
+    def run_once(self, whole: Mapping[str, Any], name: str, command: list[str], way: str) -> tuple[int, str]:
+        """What a container of a service's image says, which has its settings and, read-only or not, its volumes."""
+        said = whole["services"][name]
         words = ["--rm", "--network", "none", "--read-only", "--cap-drop", "ALL", "--user", said["user"]]
-        words += [word for place in places for word in ("--volume", place)]
+        words += [word for key, text in (said.get("environment") or {}).items() for word in ("--env", f"{key}={text}")]
+        for one in said.get("volumes") or []:
+            if one["type"] == "volume":
+                place = whole["volumes"][one["source"]]["driver_opts"]["device"]
+                words += ["--volume", f"{place}:{one['target']}:{way}"]
         code, output, errors = self.docker.run(
             ["docker", "run", *words, "--entrypoint", command[0], said["image"], *command[1:]], None
         )
+        last = (last_lines(errors or output, 1) or ["no word"])[0]
         # Docker's own: it was not asked.
         if code in (125, 126, 127):
-            raise SwarmProblem(f"{name}: {' '.join(command)}: {(last_lines(errors or output, 1) or ['no word'])[0]}")
-        return code == 0
+            raise SwarmProblem(f"{name}: {' '.join(command)}: {last}")
+        return code, last
+
+    def here(self, name: str) -> list[str]:
+        """A service's containers on this node."""
+        label = f"label=com.docker.swarm.service.name={self.name}_{name}"
+        return self.docker.say("ps", "--quiet", "--filter", label).split()
+
+    def prepare(self, whole: Mapping[str, Any], name: str) -> None:
+        """What one that gives way to members does before it ends; where that cannot be, it goes on."""
+        commands = [whole["x-commands"].get(member, {}).get("before_members") for member in successors(whole, name)]
+        for one in self.here(name)[:1] if any(commands) else []:
+            code, output, errors = self.docker.run(["docker", "exec", one, *commands[0]], None)
+            if code:
+                said = "\n".join(f"  | {line}" for line in last_lines(errors or output, 5) or ["no word"])
+                raise SwarmProblem(f"{name} runs as before, since it cannot give way to members:\n{said}")
+
+    def go_back(self, former: Mapping[str, Any], whole: Mapping[str, Any], path: str, timeout: float) -> None:
+        """From members that nobody has written to, to the one before them, whose folder is that of the member here."""
+        for name in {short_name(one, self.name) for one in self.services()} & set(whole["x-members"]):
+            self.end(name, timeout)
+        (node,) = self.docker.inspected("node", ["self"])
+        number = (node["Spec"].get("Labels") or {}).get(MEMBER_LABEL)
+        for member in (one for one in whole["x-members"] if one.rpartition("-")[2] == number):
+            if command := whole["x-commands"].get(member, {}).get("without_members"):
+                code, said = self.run_once(whole, member, command, "rw")
+                if code:
+                    raise SwarmProblem(f"{member}: {' '.join(command)}: {said}")
+        self.deploy(path, whole=True)
+        self.wait(former["services"], timeout)
 
     def finish(self, whole: Mapping[str, Any]) -> list[str]:
         """What is done once all are well, in those containers that are on this node. What failed of it."""
@@ -471,8 +509,7 @@ class Stack:
         for name, commands in whole["x-commands"].items():
             if not (command := commands.get("after_update")):
                 continue
-            label = f"label=com.docker.swarm.service.name={self.name}_{name}"
-            for one in self.docker.say("ps", "--quiet", "--filter", label).split()[:1]:
+            for one in self.here(name)[:1]:
                 code, output, errors = self.docker.run(["docker", "exec", one, *command], None)
                 if code:
                     failed.append(f"{name}: {' '.join(command)}: {(last_lines(errors or output, 1) or ['no word'])[0]}")
@@ -504,17 +541,24 @@ class Stack:
                 waits.append(f"{name} {well}/{number}")
         return waits, lost
 
-    def wait(self, wanted: Mapping[str, Any], timeout: float, others: Iterable[str] = ()) -> None:
-        """Until all of these are well; or says what is not, and why."""
+    def wait(
+        self, wanted: Mapping[str, Any], timeout: float, others: Iterable[str] = (), endings: float = math.inf
+    ) -> None:
+        """Until all of these are well; or says what is not, and why. One that has ended so often is given up."""
         contents = {name: said["deploy"]["labels"][CONTENT_LABEL] for name, said in wanted.items()}
         end = time.monotonic() + timeout
         calm = 0
         failures: dict[str, tuple[str, list[str]]] = {}
+        ended: dict[str, set[str]] = defaultdict(set)
         while True:
             waits, lost = self.waiting_for(contents, others)
             # Asked now: when Swarm goes back, it removes the container with all that it said.
             for name in (one.split()[0] for one in waits):
-                failed = next((task for task in self.tasks(name) if task.error), None)
+                tasks = [task for task in self.tasks(name) if task.error]
+                failed = next(iter(tasks), None)
+                ended[name] |= {task.id for task in tasks}
+                if len(ended[name]) >= endings:
+                    lost.append(f"{name} ended {len(ended[name])} times")
                 if failed and failures.get(name, ("",))[0] != failed.id:
                     failures[name] = (failed.id, self.why(failed))
             # Once more: between two tasks of a service there is a moment in which nothing seems to be under way.

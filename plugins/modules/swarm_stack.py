@@ -25,6 +25,8 @@ description:
   - Swarm moves nothing that runs. Where a node has more copies of a service than its share, such as after the death of
     another one or a roll-out, others come where none is, and then those go.
   - Of the members of a service, each with its own data, one is replaced when the others are well.
+  - One that becomes members ends when its C(before_members) has succeeded. Where not all members become well, they go,
+    and it goes on with all that it had.
   - A service is new or replaced when those are well that it waits for (C(waits_for) in its description).
   - Waits until every service has as many healthy containers as it shall have, and fails with the last words of one that
     has not. A newer one that is not well gives way by itself to the former, which is Swarm's rollback.
@@ -145,6 +147,7 @@ secrets:
 
 import contextlib
 import json
+import math
 import os
 import pwd
 import signal
@@ -158,6 +161,9 @@ from ansible_collections.fortytwo.inception.plugins.module_utils._lease import L
 from ansible_collections.fortytwo.inception.plugins.module_utils._places import LEASE
 from ansible_collections.fortytwo.inception.plugins.module_utils._secret_files import Folder
 from ansible_collections.fortytwo.inception.plugins.module_utils._swarm import SwarmProblem
+
+# Who ends so often will not become well, and as long as that is waited for there is no database.
+ENDINGS = 3
 
 
 def write(path: str, text: str) -> None:
@@ -180,8 +186,13 @@ def deploy(stack: _swarm.Stack, whole: dict[str, Any], plan: _swarm.Plan, path: 
     several = [name for name in plan.added if int(whole["services"][name]["deploy"].get("replicas", 1)) > 1]
     alone = [name for name in plan.changed if not stack.works_beside(whole, name)]
     whole = _swarm.at_once(whole, alone)
+    going = _swarm.in_the_way(whole, plan, stack.services(), stack.name)
+    for name in going:
+        stack.prepare(whole, name)
+    # Nobody talks to members before all of them are well; until then there is a way back.
+    former = Path(path).read_text() if going and os.path.exists(path) else ""
     try:
-        for name in _swarm.in_the_way(whole, plan, stack.services(), stack.name):
+        for name in going:
             stack.end(name, timeout)
         for part, new in _swarm.turns(whole, plan):
             # The digests are those of all copies.
@@ -192,8 +203,14 @@ def deploy(stack: _swarm.Stack, whole: dict[str, Any], plan: _swarm.Plan, path: 
                 stack.wait(wanted, timeout)
             write(path, text_of(part))
             stack.deploy(path)
-            stack.wait(wanted, timeout, _swarm.with_those(whole, new))
-    except SwarmProblem:
+            stack.wait(wanted, timeout, _swarm.with_those(whole, new), ENDINGS if former else math.inf)
+            if _swarm.with_those(whole, new):
+                former = ""
+    except SwarmProblem as problem:
+        if former:
+            write(path, former)
+            stack.go_back(json.loads(former), whole, path, timeout)
+            raise SwarmProblem(f"{problem}\n{' and '.join(going)} runs again, with all that it had") from None
         # What was given up may have left something on a volume.
         stack.finish(whole)
         raise

@@ -398,6 +398,19 @@ SERVICE = Record(
             "others. `never`: it has no place there",
             default="one",
         ),
+        "before_members": Key(
+            COMMAND,
+            "with `in_cluster: members`: a command that the one container which there was before them runs just before "
+            "it ends, such as one that gives its data a form that members can have. When it fails, nothing ends",
+            default=[],
+        ),
+        "without_members": Key(
+            COMMAND,
+            "with `in_cluster: members`: a command that a container of the image runs with the volumes of the member "
+            "on the node with the data, where not all members became well, before the one that there was goes on: "
+            "what the others have got by then is of no use any more. It has no network and no secrets",
+            default=[],
+        ),
         "trial": Key(
             COMMAND,
             "a command that a container of the new image runs, with the service's settings, secrets, volumes and "

@@ -16,12 +16,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import yaml
+from ansible_collections.fortytwo.inception.plugins.module_utils._swarm import MEMBER_LABEL
 from ansible_collections.fortytwo.inception.plugins.plugin_utils import _stack_services as stack_services
 
 # The label of the node on which is what cannot be anywhere else.
 DATA_LABEL = "inception_data"
-# Of those with a member of what there is three times, each with its own data: the member's number.
-MEMBER_LABEL = "inception_member"
+# Of a description: what the machine runs itself.
+COMMANDS = ("beside", "after_update", "before_members", "without_members")
 MEMBERS = (1, 2, 3)
 VARIABLE = re.compile(r"\$(?:(\$)|\{([A-Za-z_][A-Za-z0-9_]*)(?::?-([^}]*))?\})")
 PORT = re.compile(r"(\d+)(?:-(\d+))?:(\d+)(?:-(\d+))?(?:/(tcp|udp))?")
@@ -308,7 +309,7 @@ def stack_file(compose: str, env: Mapping[str, Any], services: Iterable[Mapping[
         "x-members": [one for name in several for one in reversed(members_of(name))],
         # What the machine does before and after it: Swarm has no word for it.
         "x-commands": {
-            name: {when: list(one[when]) for when in ("beside", "after_update") if one.get(when)}
+            name: {when: list(one[when]) for when in COMMANDS if one.get(when)}
             for one in services
             for name in (members_of(one["name"]) if one["name"] in several else [one["name"]])
         },

@@ -31,6 +31,9 @@ ADDRESSES = {"one": "172.29.42.11", "two": "172.29.42.12", "three": "172.29.42.1
 # What a visitor waits for, at most.
 ANSWER_SECONDS = 10
 READERS = 16
+# On the node with a database.
+CLIENT = "mariadb --defaults-file=/run/mysqld/client.cnf --batch --skip-column-names"
+STATUS = "mariadb --no-defaults --user=check --socket=/run/mysqld/mysqld.sock --batch --skip-column-names --execute"
 
 
 @dataclass(frozen=True)
@@ -102,10 +105,35 @@ class Cluster:
 
     def comments(self) -> set[str]:
         """What the database has of what a test wrote."""
+        return self.comments_of("one")
+
+    def member(self, name: str) -> str:
+        """The database's container on a node, or nothing."""
+        return self.root(name, "docker ps --quiet --filter name=inception_mariadb | head -1")
+
+    def asked(self, name: str, variable: str) -> str:
+        """A value of the member's status, or nothing."""
+        command = (
+            f"docker exec {self.member(name)} {STATUS} \"SHOW GLOBAL STATUS LIKE '{variable}'\" 2>/dev/null | cut -f2"
+        )
+        return self.root(name, f"{command} || :")
+
+    def well(self, *names: str) -> bool:
+        """Whether these nodes' members have all that was written, and see all of these."""
+        told = [
+            (self.asked(name, "wsrep_cluster_size"), self.asked(name, "wsrep_local_state")) for name in names or NODES
+        ]
+        return told == [(str(len(names or NODES)), "4")] * len(names or NODES)
+
+    def sql(self, name: str, statement: str) -> str:
+        """What the database on a node says to a statement without single quotes."""
+        return self.root(name, f"docker exec {self.member(name)} {CLIENT} --execute '{statement}'")
+
+    def comments_of(self, name: str) -> set[str]:
+        """What the database on a node has of what a test wrote."""
         # In hexadecimal: number-%
         query = "SELECT comment_content FROM wp_comments WHERE comment_content LIKE 0x6e756d6265722d25"
-        words = f'mariadb --defaults-file=/run/mysqld/client.cnf --skip-column-names --execute "{query}" wordpress'
-        return set(self.inside("one", "mariadb", words).split())
+        return set(self.sql(name, query).split())
 
     def run(
         self,

@@ -8,21 +8,15 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.conftest import NODES
+from tests.cluster.conftest import CLIENT, NODES
 from tests.cluster.test_backups import PROGRAM, backup, note, noted, restored, wordpress
 from tests.galera.conftest import Galera
 
-CLIENT = "mariadb --defaults-file=/run/mysqld/client.cnf --batch --skip-column-names"
 HISTORY = "ls -t /var/lib/fortytwo.inception/history/[0-9]*.json | head -1"
 
 
-def asked(cluster: Galera, name: str, statement: str) -> str:
-    """What the member of a node says."""
-    return cluster.root(name, f"docker exec {cluster.member(name)} {CLIENT} --execute '{statement}'")
-
-
 def on_all(cluster: Galera, statement: str) -> set[str]:
-    return {asked(cluster, name, statement) for name in NODES}
+    return {cluster.sql(name, statement) for name in NODES}
 
 
 @pytest.fixture
@@ -35,11 +29,11 @@ def title(cluster: Galera) -> Any:
 def test_what_was_lost_comes_back_on_all_members(cluster: Galera, title: str) -> None:
     """With a table that came since, and is gone; the passwords of the database stay as they are."""
     members = [cluster.member(name) for name in NODES]
-    asked(cluster, "one", "DROP TABLE IF EXISTS wp_since")
+    cluster.sql("one", "DROP TABLE IF EXISTS wp_since")
     note(cluster, "before")
     number = backup(cluster)
     note(cluster, "after")
-    asked(cluster, "one", "CREATE TABLE wp_since (id INT PRIMARY KEY)")
+    cluster.sql("one", "CREATE TABLE wp_since (id INT PRIMARY KEY)")
     password = cluster.secret("db_password")
     output = restored(cluster, restore_to=number)
     assert f"Restored: {number}" in output
@@ -126,4 +120,4 @@ def test_what_another_engine_would_keep_is_on_all_members(cluster: Galera) -> No
         client = f"docker exec {cluster.member('one')} {CLIENT} --execute 'ALTER TABLE wp_old ENGINE=Aria' 2>&1 || :"
         assert "ENFORCE_STORAGE_ENGINE" in cluster.root("one", client)
     finally:
-        asked(cluster, "one", "DROP TABLE IF EXISTS wp_old")
+        cluster.sql("one", "DROP TABLE IF EXISTS wp_old")

@@ -66,6 +66,8 @@ GOOD: dict[str, tuple[Any, ...]] = {
     "since": (["a\nb"], ["a\x1b[31mb"]),
     "replay": (["a\nb"], ["a\x1b[31mb"]),
     "empty": (["a\nb"], ["a\x1b[31mb"]),
+    "before_members": (["a\nb"], ["a\x1b[31mb"]),
+    "without_members": (["a\nb"], ["a\x1b[31mb"]),
     # Names with commas, as -e has them.
     "stack_rotate_secrets": ("one, two",),
     # There is none for a release that has no such updates.

@@ -90,6 +90,12 @@ def write(tmp_path: Path, positions: Mapping[str, str], beginnings: Mapping[str,
         (("joining", "joining", "joining"), ""),
         (("none", "joining", "none"), ""),
         (("own", "lost", "none"), ""),
+        # A database that was one again: what the others had got of it before is worth nothing, and no beginning.
+        (("own", "void", "void"), "mariadb-1"),
+        (("void", "own", "none"), "mariadb-2"),
+        (("void", f"{ONE}:9", "void"), "mariadb-2"),
+        (("void", "void", "none"), ""),
+        (("own", "void", "lost"), ""),
     ],
 )
 def test_the_one_that_has_the_most_begins(
@@ -145,6 +151,21 @@ def test_nothing_where_there_was_something_is_lost(member: Script, tmp_path: Pat
     assert member("position").stdout.strip() == "none"
     (tmp_path / "var/lib/mysql-members/was-mariadb-1").touch()
     assert member("position").stdout.strip() == "lost"
+
+
+def test_where_one_goes_on_without_the_others_what_they_have_is_void(member: Script, tmp_path: Path) -> None:
+    """Whatever that is; and the one itself has no members any more."""
+    data, common = tmp_path / "var/lib/mysql/data", tmp_path / "var/lib/mysql-members"
+    for name in ("grastate.dat", "gvwstate.dat"):
+        (data / name).write_text(f"uuid:    {ONE}\nseqno:   17\n")
+    done = member("void")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert sorted(one.name for one in common.iterdir()) == ["void-mariadb-2", "void-mariadb-3"]
+    assert list(data.iterdir()) == []
+    assert member("position").stdout.strip() == "own"
+    assert member("position", MEMBER="mariadb-2").stdout.strip() == "void"
+    (tmp_path / "var/lib/mysql/joining").touch()
+    assert member("position", MEMBER="mariadb-3").stdout.strip() == "void"
 
 
 class Members:

@@ -265,6 +265,22 @@ class TestWaiting:
             stack.wait(_swarm.with_secrets(wanted(site="new:1"), {})["services"], 5)
         assert ["docker", "service", "logs", "--raw", "--tail", "5", "1"] in engine.said
 
+    def test_one_that_ends_again_and_again_is_given_up_where_there_is_a_way_back(
+        self, engine: Engine, stack: _swarm.Stack
+    ) -> None:
+        """Elsewhere it may become well yet: what it needs comes."""
+        engine.services = {"inception_site": running("site", "0")}
+        engine.tasks = {
+            "inception_site": [
+                {**task("Failed", "Shutdown", "task: non-zero exit (1)"), "ID": str(number)} for number in range(3)
+            ]
+        }
+        services = _swarm.with_secrets(wanted(site="new:1"), {})["services"]
+        with pytest.raises(_swarm.SwarmProblem, match=r"^site ended 3 times\n  on two: task: non-zero exit \(1\)"):
+            stack.wait(services, 60, endings=3)
+        with pytest.raises(_swarm.SwarmProblem, match=r"^site 0/2 after 0 s"):
+            stack.wait(services, 0, endings=4)
+
     def test_who_wants_the_former_one_again_has_it(self, engine: Engine, stack: _swarm.Stack) -> None:
         status = {"State": "rollback_completed", "Message": "rollback completed"}
         engine.services = {"inception_site": running("site", "0", UpdateStatus=status)}
@@ -379,6 +395,80 @@ class TestCommands:
             return (0, "abc\n", "") if words[1] == "ps" else (1, "", "no room")
 
         assert _swarm.Stack(_swarm.Docker(run), "inception").finish(self.WHOLE) == ["site: bring: no room"]
+
+
+class TestMembers:
+    """One that gives way to members, and comes back where they do not become well."""
+
+    WHOLE: ClassVar[dict[str, Any]] = {
+        "services": {
+            f"db-{number}": {
+                "image": "db:2",
+                "user": "1000",
+                "environment": {"MEMBER": f"db-{number}"},
+                "volumes": [{"type": "volume", "source": "db", "target": "/data"}],
+            }
+            for number in (1, 2, 3)
+        },
+        "volumes": {"db": {"driver_opts": {"device": "/here/db"}}},
+        "x-members": ["db-3", "db-2", "db-1"],
+        "x-commands": {
+            f"db-{number}": {"before_members": ["form"], "without_members": ["void"]} for number in (1, 2, 3)
+        },
+    }
+    FORMER: ClassVar[dict[str, Any]] = {"services": {"db": {"deploy": {"labels": {_swarm.CONTENT_LABEL: "a"}}}}}
+
+    def docker(self, said: list[str], failing: str = "") -> _swarm.Docker:
+        services = {"inception_db-1", "inception_db-2", "inception_site"}
+
+        def run(words: list[str], data: bytes | None) -> tuple[int, str, str]:
+            text = " ".join(words[1:])
+            said.append(text)
+            if failing and failing in text:
+                return 1, "", "one cannot be so"
+            if text.startswith("service rm"):
+                services.discard(words[-1])
+            answers = {
+                "service ls": "\n".join(sorted(services)),
+                "service inspect": json.dumps([{"Spec": {"Name": name}} for name in sorted(services)]),
+                "node inspect": json.dumps([{"Spec": {"Labels": {"inception_member": "2"}}}]),
+                "ps --quiet": "abc\n",
+            }
+            return 0, answers.get(" ".join(words[1:3]), ""), ""
+
+        return _swarm.Docker(run)
+
+    def test_before_it_ends_it_gives_its_data_another_form(self) -> None:
+        said: list[str] = []
+        _swarm.Stack(self.docker(said), "inception").prepare(self.WHOLE, "db")
+        assert said == ["ps --quiet --filter label=com.docker.swarm.service.name=inception_db", "exec abc form"]
+        _swarm.Stack(self.docker(said), "inception").prepare(self.WHOLE, "site")
+        assert len(said) == 2
+
+    def test_where_that_cannot_be_it_goes_on(self) -> None:
+        stack = _swarm.Stack(self.docker([], "exec"), "inception")
+        with pytest.raises(_swarm.SwarmProblem, match=r"db runs as before.*\n  \| one cannot be so"):
+            stack.prepare(self.WHOLE, "db")
+
+    def test_the_way_back_ends_the_members_and_tells_them_so_before_the_former_starts(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        said: list[str] = []
+        stack = _swarm.Stack(self.docker(said), "inception")
+        monkeypatch.setattr(stack, "wait", lambda wanted, timeout: said.append(f"wait {sorted(wanted)}"))
+        stack.go_back(self.FORMER, self.WHOLE, "/former.json", 1)
+        told = [one for one in said if one.split()[0] in ("run", "stack", "wait") or one.startswith("service rm")]
+        assert sorted(told[:2]) == ["service rm inception_db-1", "service rm inception_db-2"]
+        assert told[2].endswith("--env MEMBER=db-2 --volume /here/db:/data:rw --entrypoint void db:2")
+        assert told[3].startswith("stack deploy")
+        assert "--prune" in told[3]
+        assert told[4:] == ["wait ['db']"]
+
+    def test_members_that_could_not_be_told_are_no_reason_to_start_it(self) -> None:
+        said: list[str] = []
+        with pytest.raises(_swarm.SwarmProblem, match="db-2: void: one cannot be so"):
+            _swarm.Stack(self.docker(said, "run --rm"), "inception").go_back(self.FORMER, self.WHOLE, "/f", 1)
+        assert not [one for one in said if one.startswith("stack deploy")]
 
 
 class TestTold:

@@ -25,11 +25,12 @@ case $begins-$position in
         echo 'The folder has a database of its own, and the others have another one; one of them has to be taken away first.' >&2
         exit 1 ;;
     # What was not brought to its end, or is wrong: another one has all of it.
-    join-none | join-joining | join-lost | join-spoiled)
+    join-none | join-joining | join-lost | join-spoiled | join-void)
         touch "$volume/joining"
         rm -rf "$volume/data"
         mkdir "$volume/data" ;;
 esac
+rm -f "/var/lib/mysql-members/void-$MEMBER"
 # Who was there last is settled now; the server would go by it once more.
 rm -f "$volume/data/gvwstate.dat"
 

@@ -3,6 +3,7 @@
 # Which of the database's members starts it, and whom the others join (docs/decisions/0219-a-database-on-three-nodes.md). In the folder that all nodes
 # have, each member that waits writes every two seconds what it has; nothing of it is taken for true unless it was seen to change.
 #   member way        waits until it is known, and says "begin <position>" or "join <position> <addresses>"
+#   member void       what the others have is worth nothing any more: the single database goes on in the folder of this one
 #   member is_well    whether this member has all that was written, and says how it is
 # shellcheck disable=SC2086 # names of members are words
 set -euf
@@ -34,10 +35,12 @@ state_of() {
 }
 
 # none: there never was anything. lost: there was, and is nothing any more. joining: what another one gave was not brought to its end. spoiled: its own
-# server took it for wrong. own: of a database that had no members. Everything else is a history and a number in it: of two with the same history, the
-# higher number has all of the lower one.
+# server took it for wrong. own: of a database that had no members. void: of one that went on without this one. Everything else is a history and a number
+# in it: of two with the same history, the higher number has all of the lower one.
 position() {
-    if [ -e "$volume/joining" ]; then
+    if [ -e "$common/void-$MEMBER" ]; then
+        echo void
+    elif [ -e "$volume/joining" ]; then
         echo joining
     elif [ ! -d "$data" ]; then
         if [ -e "$common/was-$MEMBER" ]; then echo lost; else echo none; fi
@@ -85,6 +88,7 @@ most_advanced() {
         $2 == "none" { if (empty == "") empty = $1; next }
         $2 == "joining" || $2 == "spoiled" || $2 == "lost" { was = 1; next }
         $2 == "own" { owns++; own = $1; next }
+        $2 == "void" { void = 1; next }
         { split($2, at, ":"); if (history == "") history = at[1]; if (at[1] != history) differ = 1
           if (best == "" || at[2] + 0 > most) { best = $1; most = at[2] + 0 } }
         END {
@@ -92,7 +96,7 @@ most_advanced() {
             if (best != "") print best
             else if (was) exit
             else if (owns) print own
-            else print empty
+            else if (!void) print empty
         }'
 }
 
@@ -210,6 +214,15 @@ way() {
         fi
         sleep 2
     done
+}
+
+# For the member whose folder the single database has again. Whoever is cut off here has made nothing of the others, and still has what they have.
+void() {
+    for one in $(printf '%s\n' $MEMBERS | grep -vxF "$MEMBER"); do
+        : >"$common/void-$one"
+        sync "$common/void-$one"
+    done
+    rm -f "$data/grastate.dat" "$data/gvwstate.dat"
 }
 
 # Synced, or giving another one all that there is. One that has left the others for good, such as after a transfer that failed, stays so: the
