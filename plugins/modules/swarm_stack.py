@@ -181,6 +181,16 @@ def text_of(stack: dict[str, Any]) -> str:
     return json.dumps(stack, indent=2) + "\n"
 
 
+def gone_back(stack: _swarm.Stack, former: dict[str, Any], whole: dict[str, Any], path: str, timeout: float) -> str:
+    """From members to what was there before them; what became of that."""
+    names = " and ".join(sorted(set(former["services"]) - set(whole["services"])))
+    try:
+        stack.go_back(former, whole, path, timeout)
+    except SwarmProblem as problem:
+        return f"{names} could not go on: {problem}"
+    return f"{names} runs again, with all that it had"
+
+
 def deploy(stack: _swarm.Stack, whole: dict[str, Any], plan: _swarm.Plan, path: str, timeout: float) -> None:
     """One after the other, each when those are well that it waits for."""
     several = [name for name in plan.added if int(whole["services"][name]["deploy"].get("replicas", 1)) > 1]
@@ -191,6 +201,9 @@ def deploy(stack: _swarm.Stack, whole: dict[str, Any], plan: _swarm.Plan, path: 
         stack.prepare(whole, name)
     # Nobody talks to members before all of them are well; until then there is a way back.
     former = Path(path).read_text() if going and os.path.exists(path) else ""
+    if going:
+        # The connection may be cut off: what was begun comes to its end.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         for name in going:
             stack.end(name, timeout)
@@ -209,8 +222,7 @@ def deploy(stack: _swarm.Stack, whole: dict[str, Any], plan: _swarm.Plan, path: 
     except SwarmProblem as problem:
         if former:
             write(path, former)
-            stack.go_back(json.loads(former), whole, path, timeout)
-            raise SwarmProblem(f"{problem}\n{' and '.join(going)} runs again, with all that it had") from None
+            raise SwarmProblem(f"{problem}\n{gone_back(stack, json.loads(former), whole, path, timeout)}") from None
         # What was given up may have left something on a volume.
         stack.finish(whole)
         raise
