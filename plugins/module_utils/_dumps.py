@@ -8,6 +8,7 @@ that one table can be restored, and what did not change is stored once.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import subprocess
 from collections.abc import Iterable, Iterator
@@ -58,6 +59,12 @@ class Dump:
         return asdict(self)
 
 
+def named(table: str) -> str:
+    """What a table is called in the name of a file, which takes 255 bytes at most: 64 signs may be 768 of them here."""
+    found = quote(table, safe="", errors="surrogateescape")
+    return found if len(found) <= 200 else hashlib.sha256(table.encode(errors="surrogateescape")).hexdigest()
+
+
 def split(stream: IO[bytes], folder: Path, dump: Dump) -> None:
     """One file for what comes first, one for each table, one for the rest. A dump that does not end is none."""
     lines: Iterator[bytes] = iter(stream)
@@ -74,7 +81,7 @@ def split(stream: IO[bytes], folder: Path, dump: Dump) -> None:
                 file.close()
                 # A section's heading begins with the line before: it is only a comment.
                 table = found[1].decode(errors="surrogateescape") if found else "\0"
-                name = f"table.{quote(table, safe='')}.sql" if found else f"rest.{len(dump.files)}.sql"
+                name = f"table.{named(table)}.sql" if found else f"rest.{len(dump.files)}.sql"
                 dump.files.append(name)
                 if found:
                     dump.tables[table] = name

@@ -49,6 +49,21 @@ def test_nodes_speak_with_nodes_alone(cluster: Cluster, name: str) -> None:
     ]
 
 
+@pytest.mark.parametrize("name", NODES)
+def test_of_a_node_s_users_root_alone_is_one(cluster: Cluster, name: str) -> None:
+    """A client of the shared files says by itself whose they are; and nobody is root by a file that lies there."""
+    ask = "setpriv --reuid=65534 --regid=65534 --clear-groups timeout 3 bash -c '</dev/tcp/{}/{}' 2>&1 || true"
+    for port in (2377, 24007):
+        for other in NODES:
+            assert "Connection refused" in cluster.root(name, ask.format(ADDRESSES[other], port)), (other, port)
+    assert cluster.root(name, f"timeout 3 bash -c '</dev/tcp/{ADDRESSES[name]}/24007' && echo reached") == "reached"
+    for path in ("shared", "shared-live"):
+        options = cluster.root(name, f"findmnt --noheadings --output OPTIONS /var/lib/fortytwo.inception/{path}").split(
+            ","
+        )
+        assert {"nosuid", "nodev"} <= set(options)
+
+
 def test_a_container_is_no_node(cluster: Cluster) -> None:
     """What WordPress sends to another node has that of its own as its address; the nodes' ports stay closed to it."""
     code = (

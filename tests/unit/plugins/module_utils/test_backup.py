@@ -54,6 +54,16 @@ def test_a_dump_is_a_file_for_each_table(tmp_path: Path) -> None:
         _dumps.chosen(dump.told(), "wp_x")
 
 
+def test_a_table_with_a_long_name_has_a_file_too(tmp_path: Path) -> None:
+    """Of 64 signs, each of which is nine in the name of a file."""
+    name = "表" * 64
+    dump = split(tmp_path, DUMP.replace(b"a/b", name.encode()))
+    (file,) = [one for one in dump.files if one == dump.tables[name]]
+    assert len(file) < 255
+    assert b"".join((tmp_path / one).read_bytes() for one in dump.files).count(name.encode()) == 2
+    assert _dumps.chosen(dump.told(), name) == ["begin.sql", file]
+
+
 def test_what_members_are_given_is_all_innodb_s(tmp_path: Path) -> None:
     """Of rows in another engine each has its own; and a form that only that engine knows is no reason to refuse it."""
     row = b"INSERT INTO `wp_posts` VALUES (') ENGINE=MyISAM\\n) ENGINE=Aria');\n"
