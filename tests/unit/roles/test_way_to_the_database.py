@@ -88,3 +88,15 @@ def test_all_that_a_transfer_calls_is_there(files: dict[str, str]) -> None:
     for package in ("galera-4", "iproute2", "mariadb-backup", "procps", "socat"):
         assert re.search(rf"(?m)^        {package} ", image), package
     assert "wsrep_sst_common" in image
+
+
+def test_the_children_of_ten_nodes_have_a_connection_each(files: dict[str, str], collections_path: Path) -> None:
+    """And those of one more, which starts before another stops. On one machine there are as many as ever."""
+
+    def number(text: str, name: str) -> int:
+        return sum(map(int, re.findall(rf"(?m)^{name} = (\d+)$", text)))
+
+    children = number(files["srcs/requirements/wordpress/conf/php-fpm.conf"], "pm[.]max_children")
+    assert number(files["srcs/requirements/mariadb/conf/mariadb.cnf"], "max_connections") > 11 * children
+    alone = rendering.project("debian-archive", str(collections_path))["srcs/requirements/mariadb/conf/mariadb.cnf"]
+    assert number(alone, "max_connections") == 50
