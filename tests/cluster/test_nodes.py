@@ -52,11 +52,16 @@ def test_nodes_speak_with_nodes_alone(cluster: Cluster, name: str) -> None:
 @pytest.mark.parametrize("name", NODES)
 def test_of_a_node_s_users_root_alone_is_one(cluster: Cluster, name: str) -> None:
     """A client of the shared files says by itself whose they are; and nobody is root by a file that lies there."""
-    ask = "setpriv --reuid=65534 --regid=65534 --clear-groups timeout 3 bash -c '</dev/tcp/{}/{}' 2>&1 || true"
-    for port in (2377, 24007):
-        for other in NODES:
-            assert "Connection refused" in cluster.root(name, ask.format(ADDRESSES[other], port)), (other, port)
-    assert cluster.root(name, f"timeout 3 bash -c '</dev/tcp/{ADDRESSES[name]}/24007' && echo reached") == "reached"
+    nobody = "setpriv --reuid=65534 --regid=65534 --clear-groups timeout 3"
+    # At the loopback's addresses too, where a socket may have any of the node's own for its sender.
+    for address in (*ADDRESSES.values(), "127.0.0.1", "127.9.9.9"):
+        for port in (2377, 24007):
+            said = cluster.root(name, f"{nobody} bash -c '</dev/tcp/{address}/{port}' 2>&1 || true")
+            assert "Connection refused" in said, (address, port)
+        said = cluster.root(name, f"{nobody} bash -c 'echo x >/dev/udp/{address}/4789' 2>&1 || true")
+        assert "not permitted" in said, address
+    for address in (ADDRESSES[name], "127.0.0.1"):
+        assert cluster.root(name, f"timeout 3 bash -c '</dev/tcp/{address}/24007' && echo reached") == "reached"
     for path in ("shared", "shared-live"):
         options = cluster.root(name, f"findmnt --noheadings --output OPTIONS /var/lib/fortytwo.inception/{path}").split(
             ","

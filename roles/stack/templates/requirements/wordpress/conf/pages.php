@@ -285,9 +285,11 @@ final class Inception_Pages
         self::$changed = true;
         $folder = WP_CONTENT_DIR . '/.pages';
         $name = bin2hex(random_bytes(8));
+        $take = fn() => @rename("$folder/$name/link", "$folder/current");
         $made = @mkdir("$folder/$name", 0755, true)
             && @symlink($name, "$folder/$name/link")
-            && @rename("$folder/$name/link", "$folder/current");
+            // Whoever copies the site may make a folder of the link, which no link takes the place of.
+            && ($take() || @rename("$folder/current", "$folder/" . bin2hex(random_bytes(8))) && $take());
         if (!$made) {
             // Without the link, nginx keeps nothing and uses nothing that it kept.
             @unlink("$folder/current");
