@@ -271,6 +271,11 @@ class Backup:
                     f"{service}: what is written meanwhile to {', '.join(dump.unprotected)}, which are no tables of "
                     "InnoDB's, may be kept by half"
                 )
+            if dump.left_out:
+                self.warnings.append(
+                    f"{service}: {', '.join(dump.left_out)} cannot be read and is left out: a view of a table that is "
+                    "not there, or of an account that is not; how it was made stands in the dump as a comment"
+                )
         page: list[str] = []
         try:
             page = front_page(stack.container, stack.services, stack.settings)

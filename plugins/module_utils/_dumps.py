@@ -26,6 +26,8 @@ REST = re.compile(rb"-- (Dumping (events|routines) for database|(Temporary table
 SERVER = re.compile(rb"-- Server version\s+(\S+)")
 # The place in the server's logs from which all later changes are (--master-data=2).
 LOGGED = re.compile(rb"-- CHANGE MASTER TO MASTER_LOG_FILE='([\w.-]+)', MASTER_LOG_POS=(\d+);")
+# What the command itself says before the dump.
+LEFT_OUT = re.compile(rb"-- Left out: (.+)\n")
 OF_MARIADB = re.compile(rb"-- (MariaDB|MySQL) dump ")
 END = b"-- Dump completed"
 # It switches a client to a mode that older ones do not know (mariadb.org, "MariaDB dump file compatibility change");
@@ -51,6 +53,8 @@ class Dump:
     tables: dict[str, str] = field(default_factory=dict)
     # Tables that no transaction protects: what was written to them meanwhile may be there by half.
     unprotected: list[str] = field(default_factory=list)
+    # Views that cannot be read, and so not be kept.
+    left_out: list[str] = field(default_factory=list)
     bytes: int = 0
     # A log and the place in it.
     logged: list[str] = field(default_factory=list)
@@ -88,6 +92,8 @@ def split(stream: IO[bytes], folder: Path, dump: Dump) -> None:
                 file = (folder / name).open("wb")
             elif (server := SERVER.match(line)) and not dump.server:
                 dump.server = server[1].decode(errors="replace")
+            elif not known and (left := LEFT_OUT.fullmatch(line)):
+                dump.left_out.append(left[1].decode(errors="replace"))
             elif name == BEGIN and (logged := LOGGED.match(line)):
                 dump.logged = [one.decode() for one in logged.groups()]
             elif table and (engine := ENGINE.match(line)) and engine[1].decode() not in TRANSACTIONAL:

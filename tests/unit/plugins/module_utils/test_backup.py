@@ -54,6 +54,15 @@ def test_a_dump_is_a_file_for_each_table(tmp_path: Path) -> None:
         _dumps.chosen(dump.told(), "wp_x")
 
 
+def test_views_that_cannot_be_read_are_told(tmp_path: Path) -> None:
+    """By the command, before the dump; not by what somebody has written."""
+    said = b"-- Left out: wp_seen\n-- wp_seen\tCREATE VIEW `wp_seen` AS SELECT 1\n"
+    dump = split(tmp_path, said + DUMP.replace(b"INSERT", b"-- Left out: wp_posts\nINSERT"))
+    assert dump.left_out == ["wp_seen"]
+    assert (tmp_path / "begin.sql").read_bytes().startswith(said)
+    assert split(tmp_path, DUMP).left_out == []
+
+
 def test_a_table_with_a_long_name_has_a_file_too(tmp_path: Path) -> None:
     """Of 64 signs, each of which is nine in the name of a file."""
     name = "表" * 64
