@@ -188,6 +188,28 @@ def test_one_table_and_the_files_alone(bench: Bench) -> None:
     settled(bench)
 
 
+def test_a_view_that_cannot_be_read_stops_nothing(bench: Bench) -> None:
+    """As a plugin that is gone leaves one. It is told, with how it was made; a good one comes back with all else."""
+    bench.stack.sql("CREATE VIEW wp_good AS SELECT ID FROM wp_posts")
+    bench.stack.sql("CREATE TABLE wp_gone (a INT PRIMARY KEY)")
+    bench.stack.sql("CREATE VIEW wp_seen AS SELECT a FROM wp_gone")
+    bench.stack.sql("DROP TABLE wp_gone")
+    try:
+        done = bench.host.run("inception backup")
+        assert done.rc == 0, done.stderr
+        assert "wp_seen cannot be read and is left out" in done.stdout + done.stderr
+        wanted = newest(bench)
+        begin = bench.root(f"{RESTIC} dump {wanted} $({RESTIC} ls {wanted} | grep 'dumps/mariadb/begin.sql$')")
+        assert re.search(r"^-- wp_seen\tCREATE .* VIEW `wp_seen`", begin, re.MULTILINE), begin[:2000]
+        bench.stack.sql("DROP VIEW wp_good, wp_seen")
+        bench.root(f"inception restore {wanted}")
+        views = "SELECT TABLE_NAME FROM information_schema.VIEWS WHERE TABLE_SCHEMA = DATABASE()"
+        assert bench.stack.sql(views) == [["wp_good"]]
+    finally:
+        bench.stack.sql("DROP VIEW IF EXISTS wp_good, wp_seen")
+    settled(bench)
+
+
 def test_a_moment_and_a_rotation_of_before(bench: Bench) -> None:
     """Passwords that were rotated since come back with their database, and the next deployment has nothing to do."""
     before = whole(bench)
