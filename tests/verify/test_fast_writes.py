@@ -126,6 +126,21 @@ def test_a_write_past_wordpress_is_seen_at_once(stranger: Site, way: str) -> Non
         assert (kept(again), again.text) == ("HIT", seen.text)
 
 
+def test_a_folder_in_the_place_of_the_link_is_put_aside(stack: Stack, stranger: Site) -> None:
+    """Whoever copies a site may make one of it, and no link takes its place."""
+    stranger.get("/")
+    assert kept(stranger.get("/")) == "HIT"
+    copy = 'cd "$0" && cp -rL current copied && rm current && mv copied current'
+    done = stack.execute("wordpress", "sh", "-c", copy, PAGES)
+    assert done.rc == 0, done.stderr
+    for _ in range(2):
+        new = word()
+        write(stranger, "insert", new)
+        seen = stranger.get("/")
+        assert (kept(seen), new in seen.text) == ("MISS", True)
+        assert kept(stranger.get("/")) == "HIT"
+
+
 @pytest.mark.parametrize("what", UNSEEN)
 def test_a_write_that_changes_nothing_to_see_leaves_the_pages(stack: Stack, stranger: Site, what: str) -> None:
     """Transients, locks, and statements that change no row."""
