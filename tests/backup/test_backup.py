@@ -200,7 +200,7 @@ def test_a_view_that_cannot_be_read_stops_nothing(bench: Bench) -> None:
         assert "wp_seen cannot be read and is left out" in done.stdout + done.stderr
         wanted = newest(bench)
         begin = bench.root(f"{RESTIC} dump {wanted} $({RESTIC} ls {wanted} | grep 'dumps/mariadb/begin.sql$')")
-        assert re.search(r"^-- wp_seen\tCREATE .* VIEW `wp_seen`", begin, re.MULTILINE), begin[:2000]
+        assert re.search(r"^-- \| wp_seen\tCREATE .* VIEW `wp_seen`", begin, re.MULTILINE), begin[:2000]
         bench.stack.sql("DROP VIEW wp_good, wp_seen")
         bench.root(f"inception restore {wanted}")
         views = "SELECT TABLE_NAME FROM information_schema.VIEWS WHERE TABLE_SCHEMA = DATABASE()"

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from ansible_collections.fortytwo.inception.tests.unit.playbooks.conftest import Play
 
 # What the engine of a manager says; of others there is none.
 DOCKER = """#!/bin/sh
@@ -29,25 +30,14 @@ Find = Callable[[dict[str, dict[str, object]]], subprocess.CompletedProcess[str]
 
 
 @pytest.fixture
-def find(repository: Path, collections_path: Path, tmp_path: Path) -> Find:
+def find(play: Play, tmp_path: Path) -> Find:
     (tmp_path / "docker").write_text(DOCKER)
     (tmp_path / "docker").chmod(0o755)
 
     def run(hosts: dict[str, dict[str, object]]) -> subprocess.CompletedProcess[str]:
-        (tmp_path / "inventory.yml").write_text(json.dumps({"all": {"children": {"cluster": {"hosts": hosts}}}}))
-        return subprocess.run(
-            ["ansible-playbook", f"--inventory={tmp_path}/inventory.yml", "playbooks/data_nodes.yml"],
-            cwd=repository,
-            env={
-                **os.environ,
-                "PATH": f"{tmp_path}:{os.environ['PATH']}",
-                "ANSIBLE_COLLECTIONS_PATH": str(collections_path),
-                "INCEPTION_FAILURES_DIR": str(tmp_path / "failures"),
-            },
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        inventory = tmp_path / "inventory.yml"
+        inventory.write_text(json.dumps({"all": {"children": {"cluster": {"hosts": hosts}}}}))
+        return play("data_nodes", inventory, {"PATH": f"{tmp_path}:{os.environ['PATH']}"})
 
     return run
 

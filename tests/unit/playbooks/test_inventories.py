@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ansible_collections.fortytwo.inception.tests.unit.playbooks.conftest import Play
 
 Check = Callable[[Path], subprocess.CompletedProcess[str]]
 
@@ -39,22 +40,8 @@ def outputs(repository: Path, folder: Path, login: str) -> Path:
 
 
 @pytest.fixture
-def check(repository: Path, collections_path: Path, tmp_path: Path) -> Check:
-    def run(inventory: Path) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            ["ansible-playbook", "--inventory", str(inventory), "playbooks/settings.yml"],
-            cwd=repository,
-            env={
-                **os.environ,
-                "ANSIBLE_COLLECTIONS_PATH": str(collections_path),
-                "INCEPTION_FAILURES_DIR": str(tmp_path / "failures"),
-            },
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    return run
+def check(play: Play) -> Check:
+    return lambda inventory: play("settings", inventory)
 
 
 def test_a_program(repository: Path, check: Check, tmp_path: Path) -> None:

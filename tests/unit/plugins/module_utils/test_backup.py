@@ -56,7 +56,7 @@ def test_a_dump_is_a_file_for_each_table(tmp_path: Path) -> None:
 
 def test_views_that_cannot_be_read_are_told(tmp_path: Path) -> None:
     """By the command, before the dump; not by what somebody has written."""
-    said = b"-- Left out: wp_seen\n-- wp_seen\tCREATE VIEW `wp_seen` AS SELECT 1\n"
+    said = b"-- Left out: wp_seen\n-- | wp_seen\tCREATE VIEW `wp_seen` AS SELECT 1\n"
     dump = split(tmp_path, said + DUMP.replace(b"INSERT", b"-- Left out: wp_posts\nINSERT"))
     assert dump.left_out == ["wp_seen"]
     assert (tmp_path / "begin.sql").read_bytes().startswith(said)
